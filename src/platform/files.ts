@@ -1,0 +1,54 @@
+/** A file of known size, read by ranges, so that no reader needs the whole of it in memory. */
+export interface ByteSource {
+  /** How messages call the file. */
+  readonly name: string
+  /** Size in bytes. */
+  readonly size: number
+  /** Bytes `start` to `end` (exclusive); fewer only where the file ends before `end`. */
+  read(start: number, end: number): Promise<Uint8Array<ArrayBuffer>>
+  /** Gives back what the file holds open. Reading afterwards is an error. */
+  close(): Promise<void>
+}
+
+/** Where a model's files are: a directory, a URL, or a list of `File`s. */
+export interface Folder {
+  /** How messages call the folder. */
+  readonly name: string
+  /** Opens a file by its name in the folder; `undefined` where there is none. */
+  open(file: string): Promise<ByteSource | undefined>
+}
+
+/** A `Blob` (or `File`) as a {@link ByteSource}. */
+export function blobSource(name: string, blob: Blob): ByteSource {
+  return {
+    name,
+    size: blob.size,
+    read: async (start, end) => new Uint8Array(await blob.slice(start, end).arrayBuffer()),
+    close: async () => {},
+  }
+}
+
+/** Blobs by file name as a {@link Folder}: what a file picker or a drop gives in a browser. */
+export function blobFolder(files: Readonly<Record<string, Blob>>, name = 'blobs'): Folder {
+  return {
+    name,
+    open: async (file) => {
+      const blob = Object.hasOwn(files, file) ? files[file] : undefined
+      return blob && blobSource(`${name}/${file}`, blob)
+    },
+  }
+}
+
+/** The whole of a small file; `undefined` where the folder has none of that name. */
+export async function readWhole(
+  folder: Folder,
+  file: string,
+): Promise<Uint8Array<ArrayBuffer> | undefined> {
+  const source = await folder.open(file)
+  if (!source) return undefined
+  try {
+    return await source.read(0, source.size)
+  } finally {
+    await source.close()
+  }
+}

@@ -1,0 +1,97 @@
+/** Node, Bun and Deno: files from the disk, WebGPU built in (Deno) or by Dawn (npm `webgpu`). */
+import { open, stat } from 'node:fs/promises'
+import { basename, dirname, join, sep } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { PlatformError } from './errors.ts'
+import type { ByteSource, Folder } from './files.ts'
+
+const pathOf = (place: string | URL) =>
+  place instanceof URL || place.startsWith('file:') ? fileURLToPath(place) : place
+
+/** Opens one file of the disk; `undefined` where there is none. */
+export async function openFile(place: string | URL): Promise<ByteSource | undefined> {
+  const path = pathOf(place)
+  const handle = await open(path).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT' || cause.code === 'ENOTDIR') return undefined
+    throw new PlatformError('file-unreadable', `${path}: cannot be opened (${cause.code})`, {
+      cause,
+    })
+  })
+  if (!handle) return undefined
+  const info = await handle.stat()
+  if (!info.isFile()) {
+    await handle.close()
+    return undefined
+  }
+  return {
+    name: path,
+    size: info.size,
+    async read(start, end) {
+      const bytes = new Uint8Array(Math.max(0, Math.min(end, info.size) - start))
+      let filled = 0
+      while (filled < bytes.length) {
+        const { bytesRead } = await handle.read(
+          bytes,
+          filled,
+          bytes.length - filled,
+          start + filled,
+        )
+        if (bytesRead === 0) break
+        filled += bytesRead
+      }
+      return filled === bytes.length ? bytes : bytes.slice(0, filled)
+    },
+    close: () => handle.close(),
+  }
+}
+
+/** A directory of the disk as a {@link Folder}. */
+export async function openFolder(place: string | URL): Promise<Folder> {
+  const path = pathOf(place)
+  const info = await stat(path).catch(() => undefined)
+  if (!info?.isDirectory()) {
+    const found = info ? 'is a file' : 'does not exist'
+    throw new PlatformError(
+      'folder-missing',
+      `${path}: ${found}; expected a model folder (config.json, tokenizer.json, *.safetensors)`,
+    )
+  }
+  return {
+    name: path,
+    open: (file) =>
+      basename(file) === file && !file.includes(sep)
+        ? openFile(join(path, file))
+        : Promise.resolve(undefined),
+  }
+}
+
+/** The folder of an embedded model, which lies beside the built bundle or the sources. */
+export function embeddedFolder(model: string): Promise<Folder> {
+  const here = dirname(fileURLToPath(import.meta.url))
+  const root = basename(here) === 'dist' ? dirname(here) : join(here, '..', '..')
+  return openFolder(join(root, 'weights', model))
+}
+
+// Dawn's instance must stay reachable for as long as any device lives: the process crashes once it is collected.
+const held = globalThis as { __dawnrankGpu?: GPU }
+
+/** The entry to WebGPU: the built-in one where there is one, else Dawn. `flags` are Dawn's, such as toggles. */
+export async function webgpu(flags: readonly string[] = []): Promise<GPU> {
+  const builtIn = (globalThis.navigator as Navigator | undefined)?.gpu
+  if (builtIn) return builtIn
+  if (!held.__dawnrankGpu) {
+    const dawn = await import('webgpu').catch((cause) => {
+      throw new PlatformError(
+        'webgpu-missing',
+        'npm "webgpu" (Dawn) cannot be loaded on this system; see "dawnrank doctor"',
+        { cause },
+      )
+    })
+    Object.assign(globalThis, dawn.globals)
+    held.__dawnrankGpu = dawn.create([...flags])
+  }
+  return held.__dawnrankGpu as GPU
+}
+
+/** The value of an environment variable. */
+export const environment = (name: string): string | undefined => process.env[name]

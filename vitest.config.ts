@@ -1,0 +1,21 @@
+import { readFileSync } from 'node:fs'
+import { defineConfig, type Plugin } from 'vitest/config'
+
+/** `import code from './x.wgsl'` gives the text, as esbuild's text loader does in the bundles. */
+const wgsl: Plugin = {
+  name: 'wgsl',
+  load: (id) =>
+    id.endsWith('.wgsl') ? `export default ${JSON.stringify(readFileSync(id, 'utf8'))}` : undefined,
+}
+
+export default defineConfig({
+  plugins: [wgsl],
+  test: {
+    include: ['test/**/*.test.ts'],
+    pool: 'forks',
+    execArgv: ['--expose-gc'],
+    maxWorkers: 2,
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+  },
+})
