@@ -1,0 +1,204 @@
+/** Which safetensors files a model folder has, opened and their headers checked. */
+import type { ByteSource, Folder } from '../platform/files.ts'
+import { readText } from './bytes.ts'
+import { CONFIG_FILE } from './config.ts'
+import { CheckpointError, show } from './errors.ts'
+import { JsonReader } from './json.ts'
+import { LONGEST_HEADER, readHeader, type TensorInfo } from './safetensors.ts'
+
+export const WEIGHTS_FILE = 'model.safetensors'
+export const INDEX_FILE = 'model.safetensors.index.json'
+const ADAPTER_CONFIG = 'adapter_config.json'
+
+/** Open files by their name in the folder, and the tensors they hold by name. */
+export interface Weights {
+  readonly sources: ReadonlyMap<string, ByteSource>
+  readonly tensors: ReadonlyMap<string, TensorInfo>
+}
+
+/**
+ * Opens model.safetensors, or else the shards that model.safetensors.index.json names, side by side.
+ * Of all files only the headers are read. On any fault all files are closed again.
+ *
+ * As in transformers, the single file goes before the index, and a tensor that lies in a shard
+ * without being named in the index is taken.
+ */
+export async function openWeights(folder: Folder): Promise<Weights> {
+  const single = await folder.open(WEIGHTS_FILE)
+  if (single) {
+    const sources = new Map([[WEIGHTS_FILE, single]])
+    return { sources, tensors: await readHeaders(sources) }
+  }
+  const index = await readIndex(folder)
+  if (!index) throw await weightsMissing(folder)
+  const sources = await openShards(folder, [...new Set(index.values())].sort())
+  const tensors = await readHeaders(sources)
+  try {
+    checkIndex(index, tensors, `${folder.name}/${INDEX_FILE}`)
+  } catch (fault) {
+    await closeAll(sources.values())
+    throw fault
+  }
+  return { sources, tensors }
+}
+
+/** Closes all files, also where closing one fails; then throws the first failure. */
+export async function closeAll(sources: Iterable<ByteSource>): Promise<void> {
+  settled(await Promise.allSettled([...sources].map((source) => source.close())))
+}
+
+/** The error for a folder without config.json. */
+export async function configMissing(folder: Folder): Promise<CheckpointError> {
+  const weights = (await exists(folder, WEIGHTS_FILE)) || (await exists(folder, INDEX_FILE))
+  if (!weights && (await exists(folder, ADAPTER_CONFIG))) return adapterOnly(folder)
+  return new CheckpointError(
+    'config-missing',
+    `${folder.name}: no ${CONFIG_FILE}; expected a model folder as transformers' save_pretrained writes it (${CONFIG_FILE}, ${WEIGHTS_FILE}, tokenizer.json)`,
+  )
+}
+
+async function weightsMissing(folder: Folder): Promise<CheckpointError> {
+  const missing = `${folder.name}: no ${WEIGHTS_FILE} and no ${INDEX_FILE}`
+  if (await exists(folder, ADAPTER_CONFIG)) return adapterOnly(folder)
+  for (const file of PICKLES) {
+    if (!(await exists(folder, file))) continue
+    return new CheckpointError(
+      'weights-missing',
+      `${missing}, only ${file}; dawnrank reads safetensors alone. Convert once in Python with transformers: AutoModelForSequenceClassification.from_pretrained(FOLDER).save_pretrained(FOLDER, safe_serialization=True); for a language model AutoModelForCausalLM`,
+    )
+  }
+  return new CheckpointError(
+    'weights-missing',
+    `${missing}; the weights must lie beside ${CONFIG_FILE} in one of these`,
+  )
+}
+
+/** PyTorch's own format: Python pickles, which can run code as they are read. */
+const PICKLES = ['pytorch_model.bin', 'pytorch_model.bin.index.json']
+
+const adapterOnly = (folder: Folder) =>
+  new CheckpointError(
+    'weights-missing',
+    `${folder.name}: a LoRA adapter (${ADAPTER_CONFIG}) without the weights of its base model. Merge them once in Python with peft: PeftModel.from_pretrained(baseModel, FOLDER).merge_and_unload().save_pretrained(MERGED, safe_serialization=True)`,
+  )
+
+async function exists(folder: Folder, file: string): Promise<boolean> {
+  const source = await folder.open(file)
+  await source?.close()
+  return source !== undefined
+}
+
+/** The index's weight_map, tensor to file; `undefined` where the folder has no index. */
+async function readIndex(folder: Folder): Promise<Map<string, string> | undefined> {
+  const name = `${folder.name}/${INDEX_FILE}`
+  const text = await readText(folder, INDEX_FILE, LONGEST_HEADER, 'index-invalid')
+  if (text === undefined) return undefined
+  const invalid = (fault: string) => new CheckpointError('index-invalid', `${name}: ${fault}`)
+  const reader = new JsonReader(text, (where, fault) =>
+    invalid(where ? `at ${where}: ${fault}` : fault),
+  )
+  let map: Map<string, string> | undefined
+  reader.object('an object with weight_map', (key) => {
+    if (key !== 'weight_map') {
+      reader.skip()
+      return
+    }
+    const files = new Map<string, string>()
+    reader.object('an object of tensors and their files', (tensor) => {
+      files.set(tensor, reader.string('the name of a file'))
+    })
+    map = files
+  })
+  reader.end()
+  if (!map || map.size === 0) throw invalid('no weight_map, or an empty one')
+  for (const [tensor, file] of map) {
+    if (!isPlainName(file)) {
+      throw invalid(
+        `tensor ${show(tensor)} lies in ${show(file)}; expected the name of a file in the same folder`,
+      )
+    }
+  }
+  return map
+}
+
+/** No path of any system: no separators, drive letters or control characters, not `.` or `..`. */
+const isPlainName = (file: string): boolean =>
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is refused
+  /^[^/\\:\u0000-\u001f]+$/.test(file) && !/^\.\.?$/.test(file)
+
+async function openShards(
+  folder: Folder,
+  files: readonly string[],
+): Promise<Map<string, ByteSource>> {
+  const opened = await Promise.allSettled(files.map((file) => folder.open(file)))
+  const sources = new Map<string, ByteSource>()
+  const missing: string[] = []
+  files.forEach((file, i) => {
+    const result = opened[i]
+    if (result?.status !== 'fulfilled') return
+    if (result.value) sources.set(file, result.value)
+    else missing.push(file)
+  })
+  try {
+    settled(opened)
+    if (missing.length > 0) {
+      throw new CheckpointError(
+        'shard-missing',
+        `${folder.name}: ${missing.length} of the ${files.length} files that ${INDEX_FILE} names are not there, such as ${show(missing[0])}; is the download complete?`,
+      )
+    }
+  } catch (fault) {
+    await closeAll(sources.values())
+    throw fault
+  }
+  return sources
+}
+
+/** The tensors of all files; on a fault the files are closed. */
+async function readHeaders(
+  sources: ReadonlyMap<string, ByteSource>,
+): Promise<Map<string, TensorInfo>> {
+  const read = await Promise.allSettled(
+    [...sources].map(([file, source]) => readHeader(source, file)),
+  )
+  try {
+    const tensors = new Map<string, TensorInfo>()
+    for (const tensor of settled(read).flat()) {
+      const twin = tensors.get(tensor.name)
+      if (twin) {
+        throw new CheckpointError(
+          'index-invalid',
+          `${sources.get(tensor.file)?.name}: tensor ${show(tensor.name)} lies in this file and in ${show(twin.file)}; expected one of them`,
+        )
+      }
+      tensors.set(tensor.name, tensor)
+    }
+    return tensors
+  } catch (fault) {
+    await closeAll(sources.values())
+    throw fault
+  }
+}
+
+function checkIndex(
+  index: ReadonlyMap<string, string>,
+  tensors: ReadonlyMap<string, TensorInfo>,
+  name: string,
+): void {
+  for (const [tensor, file] of index) {
+    const found = tensors.get(tensor)
+    if (found?.file === file) continue
+    throw new CheckpointError(
+      'index-invalid',
+      `${name}: tensor ${show(tensor)} should lie in ${show(file)}, but ${found ? `lies in ${show(found.file)}` : 'is in none of the files'}`,
+    )
+  }
+}
+
+/** The values of settled promises; throws the first failure. */
+function settled<T>(results: readonly PromiseSettledResult<T>[]): T[] {
+  return results.map((result) => {
+    if (result.status === 'rejected') throw result.reason
+    return result.value
+  })
+}
