@@ -1,0 +1,20 @@
+// Activations by the number that the host gives them (src/tensor/linear.ts).
+
+// erf by Abramowitz and Stegun 7.1.26: |error| <= 1.5e-7.
+fn erf(x: f32) -> f32 {
+  let t = 1.0 / (1.0 + 0.3275911 * abs(x));
+  let poly = t * (0.254829592 + t * (-0.284496736 + t * (1.421413741 + t * (-1.453152027 + t * 1.061405429))));
+  // Beyond 5 the tail is below f32's last place; its exponential would be a denormal.
+  let tail = select(0.0, poly * exp(-x * x), abs(x) < 5.0);
+  return sign(x) * (1.0 - tail);
+}
+
+fn gelu(x: f32) -> f32 { return 0.5 * x * (1.0 + erf(x * 0.7071067811865476)); }
+
+fn activate(x: f32, activation: u32) -> f32 {
+  switch activation {
+    case 1u: { return gelu(x); }
+    case 2u: { return tanh(clamp(x, -15.0, 15.0)); }
+    default: { return x; }
+  }
+}

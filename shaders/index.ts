@@ -1,0 +1,36 @@
+import activations from './activations.wgsl'
+import attention_subgroup from './attention_subgroup.wgsl'
+import attention_tiled from './attention_tiled.wgsl'
+import embed from './embed.wgsl'
+import exp_or_zero from './exp_or_zero.wgsl'
+import gather_rows from './gather_rows.wgsl'
+import layer_norm from './layer_norm.wgsl'
+import linear_finish from './linear_finish.wgsl'
+import linear_subgroup from './linear_subgroup.wgsl'
+import linear_tiled from './linear_tiled.wgsl'
+import reduce_subgroup from './reduce_subgroup.wgsl'
+import reduce_workgroup from './reduce_workgroup.wgsl'
+import weights_bf16 from './weights_bf16.wgsl'
+import weights_f16 from './weights_f16.wgsl'
+import weights_f32 from './weights_f32.wgsl'
+
+/** Every WGSL file by its name, as text. */
+export const shaders = {
+  activations,
+  attention_subgroup,
+  attention_tiled,
+  embed,
+  exp_or_zero,
+  gather_rows,
+  layer_norm,
+  linear_finish,
+  linear_subgroup,
+  linear_tiled,
+  reduce_subgroup,
+  reduce_workgroup,
+  weights_bf16,
+  weights_f16,
+  weights_f32,
+} as const
+
+export type ShaderName = keyof typeof shaders

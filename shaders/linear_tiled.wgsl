@@ -1,0 +1,64 @@
+// uses: weights, activations, linear_finish
+// y = activation(x · weightᵀ + bias) + residual, for GPUs: tiles in workgroup memory, 4 x 4 sums in registers.
+// x: T [rows, inner]   weight: [columns, quads] of four neighbours along k, quads = inner / 4 rounded up, zero-filled
+// bias: f32 [columns]   residual: T, y: Y [rows, columns]   sums in f32, k in order
+struct Params { rows: u32, inner: u32, columns: u32, quads: u32, activation: u32, has_bias: u32, has_residual: u32 }
+@group(0) @binding(0) var<uniform> params: Params;
+@group(0) @binding(1) var<storage, read> x: array<T>;
+@group(0) @binding(2) var<storage, read> weight: array<Weights4>;
+@group(0) @binding(3) var<storage, read> bias: array<f32>;
+@group(0) @binding(4) var<storage, read> residual: array<T>;
+@group(0) @binding(5) var<storage, read_write> y: array<Y>;
+
+const TILE = 64u;  // rows and columns of a workgroup
+const DEPTH = 16u; // of k at a time
+var<workgroup> a: array<f32, TILE * DEPTH>; // [k][row]
+var<workgroup> b: array<f32, TILE * DEPTH>; // [k][column]
+
+@compute @workgroup_size(16, 16)
+fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u,
+        @builtin(local_invocation_index) index: u32) {
+  let first_row = group.y * TILE;
+  let first_column = group.x * TILE;
+  // Each invocation loads four neighbours along k of one row and of one column.
+  let line = index / 4u;
+  let quad = index % 4u;
+
+  var sum: array<vec4f, 4>;
+  for (var k = 0u; k < params.inner; k += DEPTH) {
+    let left = load_x(first_row + line, k + 4u * quad);
+    let right = load_weight(first_column + line, k / 4u + quad);
+    for (var i = 0u; i < 4u; i++) {
+      a[(4u * quad + i) * TILE + line] = left[i];
+      b[(4u * quad + i) * TILE + line] = right[i];
+    }
+    workgroupBarrier();
+    for (var d = 0u; d < DEPTH; d++) {
+      let at_a = d * TILE + 4u * local.y;
+      let at_b = d * TILE + 4u * local.x;
+      let w = vec4f(b[at_b], b[at_b + 1u], b[at_b + 2u], b[at_b + 3u]);
+      for (var r = 0u; r < 4u; r++) { sum[r] = fma(vec4f(a[at_a + r]), w, sum[r]); }
+    }
+    workgroupBarrier();
+  }
+
+  for (var r = 0u; r < 4u; r++) {
+    for (var c = 0u; c < 4u; c++) {
+      finish(first_row + 4u * local.y + r, first_column + 4u * local.x + c, sum[r][c]);
+    }
+  }
+}
+
+fn load_x(row: u32, k: u32) -> vec4f {
+  let start = min(row, params.rows - 1u) * params.inner;
+  var values = vec4f();
+  for (var i = 0u; i < 4u; i++) {
+    if (k + i < params.inner) { values[i] = f32(x[start + k + i]); }
+  }
+  return values;
+}
+
+fn load_weight(column: u32, quad: u32) -> vec4f {
+  if (quad >= params.quads) { return vec4f(); }
+  return unpack4(weight[min(column, params.columns - 1u) * params.quads + quad]);
+}

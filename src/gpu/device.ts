@@ -1,0 +1,165 @@
+import { environment, webgpu } from '#platform'
+import { GpuError } from './errors.ts'
+import { Kernel, type KernelSpec } from './kernel.ts'
+import { Memory } from './memory.ts'
+import { Profile } from './profile.ts'
+
+/** What kernels are chosen by: facts of the adapter, never of a vendor's name. */
+export interface AdapterFacts {
+  readonly vendor: string
+  readonly architecture: string
+  readonly description: string
+  /** Computes on the processor: lavapipe, SwiftShader. */
+  readonly software: boolean
+  /** The one size that subgroups have here; 0 where there are none or their size varies. */
+  readonly subgroupSize: number
+  readonly shaderF16: boolean
+  readonly timestamps: boolean
+  /** Bytes that one storage binding may span. */
+  readonly maxBinding: number
+  readonly maxInvocations: number
+  /** Bytes of workgroup memory. */
+  readonly maxWorkgroupMemory: number
+}
+
+export interface GpuOptions {
+  /** A device of the caller: used, and left as it was. */
+  readonly device?: GPUDevice | undefined
+  /** An adapter of the caller, from which the device is made. */
+  readonly adapter?: GPUAdapter | undefined
+  /** Times every operation by timestamp queries; `DAWNRANK_PROFILE=1` does the same. */
+  readonly profile?: boolean | undefined
+}
+
+/** Pipelines and bindings want more than WebGPU's guaranteed limits; what the adapter has is asked for. */
+const wantedLimits = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupSizeX',
+  'maxComputeWorkgroupStorageSize',
+] as const
+
+const wantedFeatures: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query']
+
+/** A WebGPU device, its facts, its kernels and its memory. */
+export class Gpu {
+  readonly facts: AdapterFacts
+  readonly memory: Memory
+  readonly profile: Profile | undefined
+  /** Rejects once the device is lost or disposed of; never resolves. */
+  readonly gone: Promise<never>
+  #fault: GpuError | undefined
+  #end!: (why: GpuError) => void
+  readonly #kernels = new Map<string, Kernel>()
+
+  private constructor(
+    readonly device: GPUDevice,
+    info: GPUAdapterInfo,
+    readonly owned: boolean,
+    profile: boolean,
+  ) {
+    const has = (feature: string) => device.features.has(feature as GPUFeatureName)
+    const { limits } = device
+    const size = info.subgroupMaxSize ?? 0
+    this.facts = {
+      vendor: info.vendor,
+      architecture: info.architecture,
+      description: info.description,
+      software: info.isFallbackAdapter === true,
+      subgroupSize: has('subgroups') && info.subgroupMinSize === size ? size : 0,
+      shaderF16: has('shader-f16'),
+      timestamps: has('timestamp-query'),
+      maxBinding: Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize),
+      maxInvocations: limits.maxComputeInvocationsPerWorkgroup,
+      maxWorkgroupMemory: limits.maxComputeWorkgroupStorageSize,
+    }
+    this.memory = new Memory(device, this.facts.maxBinding)
+    this.profile = profile && this.facts.timestamps ? new Profile(device) : undefined
+    this.gone = new Promise((_, reject) => {
+      this.#end = (why) => {
+        this.#fault ??= why
+        reject(this.#fault)
+      }
+    })
+    this.gone.catch(() => {})
+    device.lost.then(({ reason, message }) => {
+      const why = message || reason || 'no reason given'
+      this.#end(
+        new GpuError('device-lost', `the WebGPU device was lost (${why}); load the model again`),
+      )
+    })
+    if (owned) {
+      device.addEventListener('uncapturederror', ({ error }) => {
+        this.#fault ??= operationError('a GPU operation', error)
+      })
+    }
+  }
+
+  /** Opens an adapter's device, or borrows the caller's. */
+  static async open(options: GpuOptions = {}): Promise<Gpu> {
+    const profile = options.profile ?? environment('DAWNRANK_PROFILE') === '1'
+    if (options.device) {
+      return new Gpu(options.device, options.device.adapterInfo, false, profile)
+    }
+    const flags = environment('DAWNRANK_DAWN_FLAGS')?.split(' ') ?? []
+    if (profile) flags.push('disable-dawn-features=timestamp_quantization')
+    const adapter =
+      options.adapter ??
+      (await (await webgpu(flags)).requestAdapter({ powerPreference: 'high-performance' }))
+    if (!adapter) {
+      throw new GpuError(
+        'adapter-missing',
+        'no WebGPU adapter was found; on Linux check the Vulkan driver. "dawnrank doctor" says what to do',
+      )
+    }
+    const requiredLimits = Object.fromEntries(
+      wantedLimits.map((name) => [name, adapter.limits[name]]),
+    )
+    const requiredFeatures = wantedFeatures.filter((name) => adapter.features.has(name))
+    const device = await adapter.requestDevice({
+      label: 'dawnrank',
+      requiredFeatures,
+      requiredLimits,
+    })
+    return new Gpu(device, adapter.info, true, profile)
+  }
+
+  /** Throws what went wrong since, if anything did: a lost device, an error that no call was there to take. */
+  check(): void {
+    if (this.#fault) throw this.#fault
+  }
+
+  /** The kernel of this specification; made once, compiled by {@link compile}. */
+  kernel(spec: KernelSpec): Kernel {
+    const key = JSON.stringify(spec)
+    let kernel = this.#kernels.get(key)
+    if (!kernel) {
+      kernel = new Kernel(this.device, spec)
+      this.#kernels.set(key, kernel)
+    }
+    return kernel
+  }
+
+  /** Compiles kernels side by side. */
+  async compile(kernels: Iterable<Kernel>): Promise<void> {
+    this.check()
+    await Promise.race([this.gone, Promise.all([...kernels].map((kernel) => kernel.compile()))])
+  }
+
+  /** Frees every buffer, and the device where it is ours; what is pending rejects. */
+  dispose(): void {
+    this.#end(new GpuError('disposed', 'the reranker was disposed of; load it again'))
+    this.memory.destroy()
+    this.profile?.destroy()
+    this.#kernels.clear()
+    if (this.owned) this.device.destroy()
+  }
+}
+
+/** A WebGPU error as one that names the operation. */
+export function operationError(operation: string, error: GPUError): GpuError {
+  const name = error.constructor.name
+  const code = name === 'GPUOutOfMemoryError' ? 'out-of-memory' : 'operation-failed'
+  return new GpuError(code, `${operation}: ${error.message.trim()}`)
+}

@@ -1,0 +1,166 @@
+import { type ShaderName, shaders } from '../../shaders/index.ts'
+import { GpuError } from './errors.ts'
+
+/** A shader file and what is put in front of it. */
+export interface KernelSpec {
+  readonly shader: ShaderName
+  /** WGSL features, as `enable f16;`. */
+  readonly enable?: readonly string[]
+  /** Types, as `alias T = f32;`. */
+  readonly types?: Readonly<Record<string, string>>
+  /** Sizes that register arrays need, as `const ROWS = 8u;`. */
+  readonly sizes?: Readonly<Record<string, number>>
+  /** The file that stands for a library the shader names: `{ weights: 'weights_f16' }`. */
+  readonly libraries?: Readonly<Record<string, ShaderName>>
+}
+
+interface Binding {
+  readonly name: string
+  readonly written: boolean
+}
+
+interface Param {
+  readonly name: string
+  readonly type: 'u32' | 'f32'
+}
+
+/** The text that is compiled: features, types, sizes, the libraries of the first line, the file. */
+export function shaderCode(spec: KernelSpec): string {
+  const source = shaders[spec.shader]
+  const named = /^\/\/ uses: (.*)/.exec(source)?.[1]?.split(', ') ?? []
+  return [
+    ...(spec.enable ?? []).map((feature) => `enable ${feature};`),
+    ...Object.entries(spec.types ?? {}).map(([name, type]) => `alias ${name} = ${type};`),
+    ...Object.entries(spec.sizes ?? {}).map(([name, size]) => `const ${name} = ${size}u;`),
+    ...named.map((name) => shaders[spec.libraries?.[name] ?? (name as ShaderName)]),
+    source,
+  ].join('\n')
+}
+
+/** A compute pipeline whose parameters and bindings are known by the names that the shader gives them. */
+export class Kernel {
+  readonly #code: string
+  readonly #params: readonly Param[]
+  readonly #bindings: readonly Binding[]
+  readonly #layout: GPUBindGroupLayout
+  readonly #groups = new Map<string, GPUBindGroup>()
+  #compiled: Promise<GPUComputePipeline> | undefined
+  #pipeline: GPUComputePipeline | undefined
+
+  constructor(
+    readonly device: GPUDevice,
+    readonly spec: KernelSpec,
+  ) {
+    this.#code = shaderCode(spec)
+    this.#params = readParams(this.#code)
+    this.#bindings = readBindings(this.#code)
+    this.#layout = device.createBindGroupLayout({
+      label: spec.shader,
+      entries: [
+        {
+          binding: 0,
+          visibility: GPUShaderStage.COMPUTE,
+          buffer: { type: 'uniform', hasDynamicOffset: true },
+        },
+        ...this.#bindings.map(({ written }, index) => ({
+          binding: index + 1,
+          visibility: GPUShaderStage.COMPUTE,
+          buffer: { type: written ? ('storage' as const) : ('read-only-storage' as const) },
+        })),
+      ],
+    })
+  }
+
+  get name(): ShaderName {
+    return this.spec.shader
+  }
+
+  /** Compiles the pipeline; a fault names the shader and the line. */
+  async compile(): Promise<void> {
+    this.#compiled ??= this.#create()
+    this.#pipeline = await this.#compiled
+  }
+
+  async #create(): Promise<GPUComputePipeline> {
+    const { device, name } = this
+    const module = device.createShaderModule({ label: name, code: this.#code })
+    const layout = device.createPipelineLayout({ label: name, bindGroupLayouts: [this.#layout] })
+    try {
+      return await device.createComputePipelineAsync({ label: name, layout, compute: { module } })
+    } catch (cause) {
+      const { messages } = await module.getCompilationInfo()
+      const errors = messages.filter(({ type }) => type === 'error')
+      const lines = this.#code.split('\n')
+      const told = errors.map(
+        ({ lineNum, message }) => `${message} in "${lines[lineNum - 1]?.trim() ?? ''}"`,
+      )
+      throw new GpuError(
+        'shader-invalid',
+        `shader ${name} does not compile on this adapter: ${told.join('; ') || (cause as Error).message}`,
+        { cause },
+      )
+    }
+  }
+
+  get pipeline(): GPUComputePipeline {
+    if (!this.#pipeline)
+      throw new GpuError('internal', `internal: kernel ${this.name} is not compiled`)
+    return this.#pipeline
+  }
+
+  /** Writes the parameters in the order of the shader's `Params`; gives the bytes used. */
+  writeParams(values: Readonly<Record<string, number>>, out: DataView, at: number): void {
+    this.#params.forEach(({ name, type }, index) => {
+      const value = values[name]
+      if (value === undefined) {
+        throw new GpuError('internal', `internal: kernel ${this.name} needs the parameter ${name}`)
+      }
+      if (type === 'u32') out.setUint32(at + 4 * index, value, true)
+      else out.setFloat32(at + 4 * index, value, true)
+    })
+  }
+
+  /** Bytes of the uniform block. */
+  get paramBytes(): number {
+    return Math.ceil((4 * this.#params.length) / 16) * 16
+  }
+
+  /** The bind group over these buffers, made once. `uniforms` is the page that the parameters are in. */
+  group(uniforms: GPUBuffer, buffers: Readonly<Record<string, GPUBuffer>>): GPUBindGroup {
+    const bound = this.#bindings.map(({ name }) => {
+      const buffer = buffers[name]
+      if (!buffer)
+        throw new GpuError('internal', `internal: kernel ${this.name} needs the buffer ${name}`)
+      return buffer
+    })
+    const key = [uniforms, ...bound].map((buffer) => buffer.label).join()
+    let group = this.#groups.get(key)
+    if (!group) {
+      group = this.device.createBindGroup({
+        label: this.name,
+        layout: this.#layout,
+        entries: [
+          { binding: 0, resource: { buffer: uniforms, size: this.paramBytes } },
+          ...bound.map((buffer, index) => ({ binding: index + 1, resource: { buffer } })),
+        ],
+      })
+      this.#groups.set(key, group)
+    }
+    return group
+  }
+}
+
+function readParams(code: string): Param[] {
+  const body = /struct Params \{([^}]*)\}/.exec(code)?.[1] ?? ''
+  return [...body.matchAll(/(\w+): (u32|f32)/g)].map(([, name, type]) => ({
+    name: name as string,
+    type: type as Param['type'],
+  }))
+}
+
+function readBindings(code: string): Binding[] {
+  const found = code.matchAll(/@binding\((\d+)\) var<storage, (read|read_write)> (\w+):/g)
+  return [...found]
+    .sort(([, a], [, b]) => Number(a) - Number(b))
+    .map(([, , access, name]) => ({ name: name as string, written: access === 'read_write' }))
+}

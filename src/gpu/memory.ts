@@ -1,0 +1,91 @@
+import { GpuError } from './errors.ts'
+
+/** The page size that buffers are rounded up to. */
+const granule = 256
+
+/** A block may be lent for something smaller, but not for less than this part of it. */
+const leastUse = 1 / 4
+
+/** A buffer of the arena. Its label is unique in its memory. */
+export interface Block {
+  readonly buffer: GPUBuffer
+  readonly bytes: number
+}
+
+/**
+ * The buffers of a device, each counted. Lasting ones (weights) are made by {@link create}; those of a
+ * forward pass come from an arena by {@link take} and go back by {@link give}, in an order that is the
+ * same for like batches, so that bind groups made once serve again. The queue runs in order: a block
+ * given back while the device still reads it is written only after that.
+ */
+export class Memory {
+  #next = 0
+  #free: Block[] = []
+  readonly #all = new Set<GPUBuffer>()
+  #bytes = 0
+
+  constructor(
+    readonly device: GPUDevice,
+    readonly maxBytes: number,
+  ) {}
+
+  /** Buffers alive and the bytes they hold. */
+  get used(): { buffers: number; bytes: number } {
+    return { buffers: this.#all.size, bytes: this.#bytes }
+  }
+
+  create(name: string, bytes: number, usage: GPUBufferUsageFlags): GPUBuffer {
+    const size = Math.max(granule, Math.ceil(bytes / granule) * granule)
+    if (size > this.maxBytes) {
+      throw new GpuError(
+        'limit-exceeded',
+        `${name} needs ${size} bytes in one buffer; this adapter binds at most ${this.maxBytes}`,
+      )
+    }
+    const buffer = this.device.createBuffer({ label: `${name} #${this.#next++}`, size, usage })
+    this.#all.add(buffer)
+    this.#bytes += size
+    return buffer
+  }
+
+  destroyBuffer(buffer: GPUBuffer): void {
+    if (!this.#all.delete(buffer)) return
+    this.#bytes -= buffer.size
+    buffer.destroy()
+  }
+
+  /** The smallest free block that fits, or a new one. */
+  take(bytes: number): Block {
+    const at = this.#free.findIndex((block) => block.bytes >= bytes)
+    const found = this.#free[at]
+    if (found && bytes >= found.bytes * leastUse) {
+      this.#free.splice(at, 1)
+      return found
+    }
+    const size = sizeClass(bytes)
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC
+    return { buffer: this.create('activation', Math.min(size, this.maxBytes), usage), bytes: size }
+  }
+
+  give(block: Block): void {
+    const at = this.#free.findIndex(
+      (other) =>
+        other.bytes > block.bytes ||
+        (other.bytes === block.bytes && other.buffer.label > block.buffer.label),
+    )
+    this.#free.splice(at < 0 ? this.#free.length : at, 0, block)
+  }
+
+  destroy(): void {
+    for (const buffer of this.#all) buffer.destroy()
+    this.#all.clear()
+    this.#free = []
+    this.#bytes = 0
+  }
+}
+
+/** Four sizes to each doubling: at most a quarter of a block is unused, and like batches share blocks. */
+export function sizeClass(bytes: number): number {
+  const step = Math.max(granule, 2 ** Math.floor(Math.log2(Math.max(1, bytes))) / 4)
+  return Math.ceil(bytes / step) * step
+}

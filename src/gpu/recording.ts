@@ -1,0 +1,134 @@
+import { type Gpu, operationError } from './device.ts'
+import { GpuError } from './errors.ts'
+import type { Kernel } from './kernel.ts'
+
+/** One dispatch of a kernel: parameters and buffers by the names that the shader gives them. */
+export interface Dispatch {
+  /** What messages and the profile call it. */
+  readonly label: string
+  readonly kernel: Kernel
+  readonly params: Readonly<Record<string, number>>
+  readonly buffers: Readonly<Record<string, GPUBuffer>>
+  /** Workgroups in x, y, z. */
+  readonly workgroups: readonly [x: number, y?: number, z?: number]
+  /** Arithmetic done, for the profile. */
+  readonly flops?: number
+}
+
+/** Uniform blocks of one page; its offsets must be multiples of `alignment`. */
+const pageBlocks = 256
+const alignment = 256
+
+const pages = new WeakMap<Gpu, GPUBuffer[]>()
+
+/** The commands of one batch: recorded, then submitted at once. */
+export class Recording {
+  readonly #encoder: GPUCommandEncoder
+  readonly #pages: GPUBuffer[]
+  #params: DataView[] = []
+  #pass: GPUComputePassEncoder | undefined
+  #blocks = 0
+
+  constructor(
+    readonly gpu: Gpu,
+    readonly label: string,
+  ) {
+    gpu.check()
+    for (const filter of errorFilters) gpu.device.pushErrorScope(filter)
+    this.#encoder = gpu.device.createCommandEncoder({ label })
+    this.#pages = pages.get(gpu) ?? []
+    pages.set(gpu, this.#pages)
+  }
+
+  dispatch({ label, kernel, params, buffers, workgroups, flops = 0 }: Dispatch): void {
+    const { profile, device } = this.gpu
+    const [x, y = 1, z = 1] = workgroups
+    const most = device.limits.maxComputeWorkgroupsPerDimension
+    if (Math.max(x, y, z) > most) {
+      throw new GpuError(
+        'limit-exceeded',
+        `${label}: ${x} x ${y} x ${z} workgroups; this adapter takes ${most} in each dimension. Lower maxBatchTokens`,
+      )
+    }
+    const page = Math.floor(this.#blocks / pageBlocks)
+    const offset = (this.#blocks++ % pageBlocks) * alignment
+    const uniforms = this.#page(page)
+    kernel.writeParams(params, this.#params[page] as DataView, offset)
+    if (profile) this.#endPass()
+    this.#pass ??= this.#encoder.beginComputePass(
+      profile ? { label, timestampWrites: profile.next(kernel.name, label, flops) } : { label },
+    )
+    this.#pass.setPipeline(kernel.pipeline)
+    this.#pass.setBindGroup(0, kernel.group(uniforms, buffers), [offset])
+    this.#pass.dispatchWorkgroups(x, y, z)
+  }
+
+  #page(index: number): GPUBuffer {
+    this.#pages[index] ??= this.gpu.memory.create(
+      'uniforms',
+      pageBlocks * alignment,
+      GPUBufferUsage.UNIFORM | GPUBufferUsage.COPY_DST,
+    )
+    this.#params[index] ??= new DataView(new ArrayBuffer(pageBlocks * alignment))
+    return this.#pages[index]
+  }
+
+  #endPass(): void {
+    this.#pass?.end()
+    this.#pass = undefined
+  }
+
+  /**
+   * Submits the commands and reads the first `bytes` of a buffer back; resolves when the device is done.
+   * An error of any command rejects with the labels of what caused it.
+   */
+  async read(buffer: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
+    const { gpu, label } = this
+    const { device, memory, profile } = gpu
+    this.#endPass()
+    const size = Math.ceil(bytes / 4) * 4
+    const staging = memory.create(
+      'readback',
+      size,
+      GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ,
+    )
+    this.#encoder.copyBufferToBuffer(buffer, 0, staging, 0, size)
+    profile?.resolve(this.#encoder)
+    this.#params.forEach((params, index) => {
+      const used = Math.min(pageBlocks, this.#blocks - index * pageBlocks) * alignment
+      device.queue.writeBuffer(
+        this.#pages[index] as GPUBuffer,
+        0,
+        params.buffer as ArrayBuffer,
+        0,
+        used,
+      )
+    })
+    device.queue.submit([this.#encoder.finish({ label })])
+    const scopes = this.#popErrors()
+    const mapped = staging.mapAsync(GPUMapMode.READ)
+    mapped.catch(() => {})
+    try {
+      await Promise.race([gpu.gone, scopes])
+      await Promise.race([gpu.gone, mapped])
+      await profile?.collect()
+      return staging.getMappedRange(0, size).slice(0, bytes)
+    } finally {
+      memory.destroyBuffer(staging)
+    }
+  }
+
+  /** Gives up what was recorded. */
+  discard(): void {
+    this.#endPass()
+    this.#popErrors().catch(() => {})
+  }
+
+  async #popErrors(): Promise<void> {
+    const errors = await Promise.all(errorFilters.map(() => this.gpu.device.popErrorScope()))
+    const error = errors.find((found) => found !== null)
+    if (error) throw operationError(this.label, error)
+  }
+}
+
+const errorFilters: readonly GPUErrorFilter[] = ['validation', 'out-of-memory', 'internal']

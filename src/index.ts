@@ -1,0 +1,11 @@
+/** dawnrank: rerankers on WebGPU. */
+export { CheckpointError } from './checkpoint/index.ts'
+export { DawnrankError } from './error.ts'
+export { GpuError } from './gpu/errors.ts'
+export { ModelError } from './models/errors.ts'
+export { PlatformError } from './platform/errors.ts'
+export type { ByteSource, Folder } from './platform/files.ts'
+export { blobFolder } from './platform/files.ts'
+export * from './rerankers/index.ts'
+export { TensorError } from './tensor/errors.ts'
+export { Tokenizer, TokenizerError } from './tokenizers/index.ts'

@@ -1,0 +1,89 @@
+import { f16ToF32 } from '../checkpoint/index.ts'
+import type { Gpu } from '../gpu/device.ts'
+import { type Batch, packBatch } from '../models/batch.ts'
+import { PlanTape, RecordTape, type Tape } from '../tensor/tape.ts'
+import type { Tensor, WeightDtype } from '../tensor/tensor.ts'
+
+/** What the engine needs of a model. */
+export interface ScoringModel {
+  /** How its weights lie on the device. */
+  readonly dtype: WeightDtype
+  /** Tokens of the longest sequence it takes. */
+  readonly maxTokens: number
+  /** The scores of a batch, [sequences, 1]. */
+  scores(tape: Tape, batch: Batch): Tensor
+}
+
+/** Batches that are recorded before the first of them is done: one runs while the next is made. */
+const inFlight = 2
+
+/**
+ * Runs a model over batches of packed sequences. Calls may overlap: their batches take turns, and no
+ * score depends on what else is in its batch.
+ */
+export class Engine {
+  #running = 0
+  readonly #waiting: (() => void)[] = []
+
+  constructor(
+    readonly gpu: Gpu,
+    readonly model: ScoringModel,
+    readonly activations: 'f32' | 'f16',
+  ) {}
+
+  /** What a batch of this many tokens needs: kernels, and bytes of activations. */
+  plan(tokens: number): PlanTape {
+    const length = Math.min(tokens, this.model.maxTokens)
+    const sequences = Array.from(
+      { length: Math.max(1, Math.floor(tokens / length)) },
+      () => new Uint32Array(length),
+    )
+    const tape = new PlanTape(this.gpu, this.activations)
+    this.model.scores(tape, packBatch(sequences))
+    return tape
+  }
+
+  /**
+   * The scores of one batch. Waits for its turn, then records and submits at once.
+   *
+   * @throws the signal's reason when it is aborted before the batch was submitted
+   */
+  async score(sequences: readonly Uint32Array[], signal?: AbortSignal): Promise<Float32Array> {
+    await this.#turn()
+    try {
+      signal?.throwIfAborted()
+      this.gpu.check()
+      return await this.#run(packBatch(sequences))
+    } finally {
+      // The turn goes to the next in line, or back.
+      const next = this.#waiting.shift()
+      if (next) next()
+      else this.#running--
+    }
+  }
+
+  async #turn(): Promise<void> {
+    const most = this.gpu.profile ? 1 : inFlight
+    if (this.#running < most) {
+      this.#running++
+      return
+    }
+    const turn = new Promise<void>((resolve) => {
+      this.#waiting.push(resolve)
+    })
+    await Promise.race([this.gpu.gone, turn])
+  }
+
+  async #run(batch: Batch): Promise<Float32Array> {
+    const tape = new RecordTape(this.gpu, this.activations, 'forward pass')
+    let scores: Tensor
+    try {
+      scores = this.model.scores(tape, batch)
+    } catch (error) {
+      tape.discard()
+      throw error
+    }
+    const bytes = await tape.read(scores)
+    return scores.dtype === 'f32' ? new Float32Array(bytes) : f16ToF32(new Uint16Array(bytes))
+  }
+}

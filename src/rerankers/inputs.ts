@@ -1,0 +1,67 @@
+import type { Tokenizer } from '../tokenizers/index.ts'
+import { instructed, type ResolvedSettings } from './options.ts'
+
+/** The ids that a model is fed for a pair. */
+export interface PairInput {
+  readonly ids: Uint32Array
+  /** Whether the query or the passage was shortened. */
+  readonly truncated: boolean
+}
+
+/**
+ * Builds an encoder's inputs. Consecutive pairs of one query encode it once.
+ */
+export function encoderInputs(
+  tokenizer: Tokenizer,
+  settings: ResolvedSettings,
+): (query: string, passage: string) => PairInput {
+  const encodeQuery = onceInARow((text) => tokenizer.encode(instructed(settings.query, text)))
+  const join = settings.inputs === 'flag' ? joinFlag : joinPlain
+  return (query, passage) => {
+    const first = encodeQuery(query)
+    const second = tokenizer.encode(instructed(settings.passage, passage))
+    const [a, b] = join(first, second, settings, tokenizer.pairOverhead)
+    const truncated = a.length < first.length || b.length < second.length
+    return { ids: tokenizer.joinPair(a, b), truncated }
+  }
+}
+
+type Join = (
+  query: Uint32Array,
+  passage: Uint32Array,
+  settings: ResolvedSettings,
+  overhead: number,
+) => [Uint32Array, Uint32Array]
+
+/**
+ * As the FlagEmbedding class does (`BaseReranker.compute_score_single_gpu`): the query to its own length, then
+ * only the passage is shortened; where that would have to remove all of it or more, nothing is.
+ */
+const joinFlag: Join = (query, passage, { maxLength, queryMaxLength }, overhead) => {
+  const a = query.subarray(0, queryMaxLength)
+  const b = passage.subarray(0, maxLength)
+  const excess = a.length + b.length + overhead - maxLength
+  return [a, excess > 0 && excess < b.length ? b.subarray(0, b.length - excess) : b]
+}
+
+/** As transformers' `truncation=True` does (`longest_first`): the longer text first, then both to a half each. */
+const joinPlain: Join = (query, passage, { maxLength }, overhead) => {
+  const room = Math.max(0, maxLength - overhead)
+  if (query.length + passage.length <= room) return [query, passage]
+  const shorter = Math.min(query.length, passage.length)
+  const half = Math.floor(room / 2)
+  // Where the shorter one fits a half, the longer one has the rest; else the longer one has the odd token.
+  const short = Math.min(shorter, half)
+  const long = room - short
+  return query.length <= passage.length
+    ? [query.subarray(0, short), passage.subarray(0, long)]
+    : [query.subarray(0, long), passage.subarray(0, short)]
+}
+
+function onceInARow<T>(compute: (text: string) => T): (text: string) => T {
+  let last: { text: string; value: T } | undefined
+  return (text) => {
+    if (last?.text !== text) last = { text, value: compute(text) }
+    return last.value
+  }
+}

@@ -1,0 +1,36 @@
+import { Config } from '../checkpoint/index.ts'
+import { ModelError } from '../models/errors.ts'
+import { xlmRobertaArchitecture } from '../models/xlm-roberta.ts'
+import { FlagReranker } from './flag_reranker.ts'
+import { embeddedModels, type ModelPlace, openModelFolder } from './load.ts'
+import { type LoadOptions, show } from './options.ts'
+import type { Reranker } from './reranker.ts'
+
+/** The class for each architecture. */
+const classes: Readonly<
+  Record<string, { load(place?: ModelPlace, options?: LoadOptions): Promise<Reranker> }>
+> = {
+  [xlmRobertaArchitecture]: FlagReranker,
+}
+
+/**
+ * Loads a model with the class that its config.json asks for; the embedded one if no folder is given.
+ *
+ * @throws ModelError `architecture-unsupported`, which lists the known ones, and what the class's `load` throws
+ */
+export async function loadReranker(
+  place?: ModelPlace,
+  options: LoadOptions = {},
+): Promise<Reranker> {
+  const folder = await openModelFolder(place ?? embeddedModels.FlagReranker)
+  const config = await Config.read(folder)
+  const architectures = config?.strings('architectures', { default: [] }) ?? []
+  const known = architectures.find((name) => Object.hasOwn(classes, name))
+  // Without a config the class says what the folder lacks.
+  const reranker = config ? classes[known ?? ''] : FlagReranker
+  if (reranker) return reranker.load(folder, options)
+  throw new ModelError(
+    'architecture-unsupported',
+    `${folder.name}/config.json: architectures is ${show(architectures)}; known are ${Object.keys(classes).join(', ')}`,
+  )
+}

@@ -1,0 +1,46 @@
+import type { AdapterFacts } from '../gpu/device.ts'
+import type { KernelSpec } from '../gpu/kernel.ts'
+import { type Tape, tapeFeatures } from './tape.ts'
+import { expectShape, type Tensor } from './tensor.ts'
+import type { Vector } from './weights.ts'
+
+/** Weight and bias of a layer norm, and what is added to the variance. */
+export interface LayerNorm {
+  readonly weight: Vector
+  readonly bias: Vector
+  readonly eps: number
+}
+
+/** How sums are made over a row: by a subgroup where the workgroup is one, else in workgroup memory. */
+export function reduction(facts: AdapterFacts): Pick<KernelSpec, 'enable' | 'sizes' | 'libraries'> {
+  return facts.software && facts.subgroupSize > 0
+    ? {
+        enable: ['subgroups'],
+        sizes: { LANES: facts.subgroupSize },
+        libraries: { reduce: 'reduce_subgroup' },
+      }
+    : { sizes: { LANES: 64 }, libraries: { reduce: 'reduce_workgroup' } }
+}
+
+/** Layer normalization of each row of `x`, [rows, width] (Ba et al. 2016; `torch.nn.LayerNorm`). */
+export function layerNorm(tape: Tape, x: Tensor, { weight, bias, eps }: LayerNorm): Tensor {
+  const [rows = 0, width = 0] = x.shape
+  expectShape(weight.name, 'weight', weight, [width])
+  expectShape(bias.name, 'bias', bias, [width])
+  const { enable = [], ...rest } = reduction(tape.gpu.facts)
+  const y = tape.tensor(x.shape)
+  tape.run({
+    label: weight.name.replace(/\.weight$/, ''),
+    kernel: {
+      shader: 'layer_norm',
+      enable: [...enable, ...tapeFeatures(tape)],
+      types: { T: tape.activations },
+      ...rest,
+    },
+    params: { width, eps },
+    tensors: { x, weight, bias, y },
+    workgroups: [rows],
+    flops: 8 * rows * width,
+  })
+  return y
+}

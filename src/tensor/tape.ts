@@ -1,0 +1,170 @@
+import type { Gpu } from '../gpu/device.ts'
+import type { Kernel, KernelSpec } from '../gpu/kernel.ts'
+import type { Block } from '../gpu/memory.ts'
+import { sizeClass } from '../gpu/memory.ts'
+import { Recording } from '../gpu/recording.ts'
+import { dtypeBytes, elements, type Tensor, type TensorDtype } from './tensor.ts'
+
+/** What an operation asks of the device. */
+export interface Operation {
+  readonly label: string
+  readonly kernel: KernelSpec
+  readonly params: Readonly<Record<string, number>>
+  /** What the shader's bindings are bound to, by their names. */
+  readonly tensors: Readonly<Record<string, { readonly block: Block }>>
+  readonly workgroups: readonly [x: number, y?: number, z?: number]
+  readonly flops?: number
+}
+
+/**
+ * Where a forward pass is written to. {@link PlanTape} only notes what it would need, {@link RecordTape}
+ * records it for the device: the same lines of a model serve both.
+ */
+export interface Tape {
+  readonly gpu: Gpu
+  /** The dtype of activations. */
+  readonly activations: 'f32' | 'f16'
+  /** A new tensor, whose contents are not defined. */
+  tensor(shape: readonly number[], dtype?: TensorDtype): Tensor
+  /** A new tensor with numbers from the host; `data` holds them as the device does. */
+  upload(data: ArrayBufferView<ArrayBuffer>, shape: readonly number[], dtype: TensorDtype): Tensor
+  run(operation: Operation): void
+  /** Runs a step and frees every tensor made on the way, and those given, but not the one it returns. */
+  step(consumed: readonly Tensor[], make: () => Tensor): Tensor
+}
+
+abstract class BaseTape implements Tape {
+  #taken: Tensor[] = []
+
+  constructor(
+    readonly gpu: Gpu,
+    readonly activations: 'f32' | 'f16',
+  ) {}
+
+  protected abstract take(bytes: number): Block
+  protected abstract give(block: Block): void
+  abstract run(operation: Operation): void
+  abstract upload(
+    data: ArrayBufferView<ArrayBuffer>,
+    shape: readonly number[],
+    dtype: TensorDtype,
+  ): Tensor
+
+  tensor(shape: readonly number[], dtype: TensorDtype = this.activations): Tensor {
+    const block = this.take(elements(shape) * dtypeBytes[dtype])
+    const tensor = { shape, dtype, block }
+    this.#taken.push(tensor)
+    return tensor
+  }
+
+  step(consumed: readonly Tensor[], make: () => Tensor): Tensor {
+    const outer = this.#taken
+    this.#taken = []
+    let kept: Tensor
+    try {
+      kept = make()
+    } catch (error) {
+      this.#taken.push(...outer)
+      throw error
+    }
+    const freed = [...this.#taken.filter((tensor) => tensor !== kept), ...consumed]
+    for (const { block } of freed) this.give(block)
+    this.#taken = [...outer.filter((tensor) => !consumed.includes(tensor)), kept]
+    return kept
+  }
+
+  /** Gives back every tensor still taken. */
+  protected freeAll(): void {
+    for (const { block } of this.#taken) this.give(block)
+    this.#taken = []
+  }
+}
+
+/** Notes which kernels a pass needs, and the bytes that its tensors take at most. */
+export class PlanTape extends BaseTape {
+  readonly kernels = new Set<Kernel>()
+  peakBytes = 0
+  largestBytes = 0
+  #bytes = 0
+
+  protected take(bytes: number): Block {
+    const size = sizeClass(bytes)
+    this.#bytes += size
+    this.peakBytes = Math.max(this.peakBytes, this.#bytes)
+    this.largestBytes = Math.max(this.largestBytes, bytes)
+    return {
+      bytes: size,
+      get buffer(): GPUBuffer {
+        throw new Error('internal: a plan has no buffers')
+      },
+    }
+  }
+
+  protected give(block: Block): void {
+    this.#bytes -= block.bytes
+  }
+
+  upload(_data: ArrayBufferView, shape: readonly number[], dtype: TensorDtype): Tensor {
+    return this.tensor(shape, dtype)
+  }
+
+  run({ kernel }: Operation): void {
+    this.kernels.add(this.gpu.kernel(kernel))
+  }
+}
+
+/** Records a pass for the device. */
+export class RecordTape extends BaseTape {
+  readonly #recording: Recording
+
+  constructor(gpu: Gpu, activations: 'f32' | 'f16', label: string) {
+    super(gpu, activations)
+    this.#recording = new Recording(gpu, label)
+  }
+
+  protected take(bytes: number): Block {
+    return this.gpu.memory.take(bytes)
+  }
+
+  protected give(block: Block): void {
+    this.gpu.memory.give(block)
+  }
+
+  upload(data: ArrayBufferView<ArrayBuffer>, shape: readonly number[], dtype: TensorDtype): Tensor {
+    const tensor = this.tensor(shape, dtype)
+    const { buffer, byteOffset, byteLength } = data
+    this.gpu.device.queue.writeBuffer(tensor.block.buffer, 0, buffer, byteOffset, byteLength)
+    return tensor
+  }
+
+  run({ label, kernel, params, tensors, workgroups, flops = 0 }: Operation): void {
+    const buffers = Object.fromEntries(
+      Object.entries(tensors).map(([name, { block }]) => [name, block.buffer]),
+    )
+    this.#recording.dispatch({
+      label,
+      kernel: this.gpu.kernel(kernel),
+      params,
+      buffers,
+      workgroups,
+      flops,
+    })
+  }
+
+  /** Submits the pass and reads a tensor of f32 or f16 back; every tensor of the pass is free again. */
+  read(tensor: Tensor): Promise<ArrayBuffer> {
+    const bytes = elements(tensor.shape) * dtypeBytes[tensor.dtype]
+    const result = this.#recording.read(tensor.block.buffer, bytes)
+    this.freeAll()
+    return result
+  }
+
+  /** Gives the pass up; nothing was submitted. */
+  discard(): void {
+    this.#recording.discard()
+    this.freeAll()
+  }
+}
+
+/** What a shader that stores activations must enable. */
+export const tapeFeatures = (tape: Tape): string[] => (tape.activations === 'f16' ? ['f16'] : [])

@@ -1,0 +1,38 @@
+import type { Block } from '../gpu/memory.ts'
+import { TensorError } from './errors.ts'
+
+/** How the numbers of a tensor lie on the device. */
+export type TensorDtype = 'f32' | 'f16' | 'u32'
+
+/** How weights lie on the device. */
+export type WeightDtype = 'f32' | 'f16' | 'bf16'
+
+/** Numbers on the device: their shape, the outermost dimension first, and the buffer they are in. */
+export interface Tensor {
+  readonly shape: readonly number[]
+  readonly dtype: TensorDtype
+  readonly block: Block
+}
+
+export const dtypeBytes = { f32: 4, f16: 2, bf16: 2, u32: 4 } as const
+
+/** How many numbers a shape holds. */
+export const elements = (shape: readonly number[]): number => shape.reduce((n, size) => n * size, 1)
+
+/** Throws unless a tensor has this shape; `null` stands for any size. */
+export function expectShape(
+  operation: string,
+  name: string,
+  found: { readonly shape: readonly number[] },
+  expected: readonly (number | null)[],
+): void {
+  const fits =
+    found.shape.length === expected.length &&
+    expected.every((size, index) => size === null || size === found.shape[index])
+  if (fits) return
+  const wanted = expected.map((size) => size ?? '*').join(', ')
+  throw new TensorError(
+    'shape-mismatch',
+    `${operation}: ${name} is [${found.shape.join(', ')}]; expected [${wanted}]`,
+  )
+}

@@ -1,0 +1,158 @@
+import { expect } from 'vitest'
+import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from '../../src/checkpoint/index.ts'
+import type { AdapterFacts, Gpu } from '../../src/gpu/device.ts'
+import {
+  type Linear,
+  type LinearKernel,
+  linearBytes,
+  paddedInner,
+} from '../../src/tensor/linear.ts'
+import { PlanTape, RecordTape, type Tape } from '../../src/tensor/tape.ts'
+import { dtypeBytes, type Tensor, type WeightDtype } from '../../src/tensor/tensor.ts'
+import type { Vector, Weight } from '../../src/tensor/weights.ts'
+
+/** Numbers in -1..1 that are the same each time (mulberry32). */
+export function randomNumbers(seed: number, count: number): Float32Array<ArrayBuffer> {
+  let state = seed
+  return Float32Array.from({ length: count }, () => {
+    state = (state + 0x6d2b79f5) | 0
+    let t = Math.imul(state ^ (state >>> 15), 1 | state)
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 31 - 1
+  })
+}
+
+/** The facts under which an adapter's other kernels are chosen: those of adapters without subgroups. */
+export const withoutSubgroups = (gpu: Gpu): Gpu =>
+  new Proxy(gpu, {
+    get(target, key) {
+      if (key === 'facts') return { ...target.facts, subgroupSize: 0 } satisfies AdapterFacts
+      const value = Reflect.get(target, key, target)
+      return typeof value === 'function' ? value.bind(target) : value
+    },
+  })
+
+/** Runs operations on the device and gives the numbers of the tensor they make. */
+export async function runOn(
+  gpu: Gpu,
+  activations: 'f32' | 'f16',
+  operations: (tape: Tape) => Tensor,
+): Promise<Float32Array> {
+  const plan = new PlanTape(gpu, activations)
+  operations(plan)
+  await gpu.compile(plan.kernels)
+  const tape = new RecordTape(gpu, activations, 'test')
+  const result = operations(tape)
+  const bytes = await tape.read(result)
+  return result.dtype === 'f32' ? new Float32Array(bytes) : f16ToF32(new Uint16Array(bytes))
+}
+
+/** Uploads numbers as activations. */
+export function activation(
+  tape: Tape,
+  numbers: Float32Array<ArrayBuffer>,
+  shape: number[],
+): Tensor {
+  const data = tape.activations === 'f32' ? numbers : f32ToF16(numbers)
+  return tape.upload(data as Float32Array<ArrayBuffer>, shape, tape.activations)
+}
+
+/** Numbers rounded to how they are stored. */
+export function stored(numbers: Float32Array, dtype: WeightDtype): Float32Array {
+  if (dtype === 'f32') return numbers
+  return dtype === 'f16' ? f16ToF32(f32ToF16(numbers)) : bf16ToF32(f32ToBf16(numbers))
+}
+
+function upload(
+  gpu: Gpu,
+  name: string,
+  shape: number[],
+  dtype: WeightDtype,
+  words: Uint32Array<ArrayBuffer>,
+): Weight {
+  const bytes = Math.ceil(words.byteLength / 4) * 4
+  const buffer = gpu.memory.create(name, bytes, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST)
+  gpu.device.queue.writeBuffer(buffer, 0, words)
+  return { name, shape, dtype, block: { buffer, bytes } }
+}
+
+export function vector(gpu: Gpu, name: string, numbers: Float32Array<ArrayBuffer>): Vector {
+  const words = new Uint32Array(numbers.buffer, numbers.byteOffset, numbers.length)
+  return upload(gpu, name, [numbers.length], 'f32', words) as Vector
+}
+
+/** Rows as words of a dtype, filled up to `padded` numbers. */
+export function asWords(
+  numbers: Float32Array,
+  dtype: WeightDtype,
+  width: number,
+  padded: number,
+): Uint32Array<ArrayBuffer> {
+  const rows = numbers.length / width
+  const words = new Uint32Array(Math.ceil((rows * padded * dtypeBytes[dtype]) / 4))
+  const bits =
+    dtype === 'f32'
+      ? new Uint32Array(numbers.slice().buffer)
+      : dtype === 'f16'
+        ? f32ToF16(Float32Array.from(numbers))
+        : f32ToBf16(Float32Array.from(numbers))
+  const filled = new (dtype === 'f32' ? Uint32Array : Uint16Array)(words.buffer)
+  for (let r = 0; r < rows; r++) filled.set(bits.subarray(r * width, (r + 1) * width), r * padded)
+  return words
+}
+
+export function table(
+  gpu: Gpu,
+  name: string,
+  numbers: Float32Array,
+  shape: [number, number],
+  dtype: WeightDtype,
+): Weight {
+  const padded = 2 * Math.ceil(shape[1] / 2)
+  return upload(gpu, name, shape, dtype, asWords(numbers, dtype, shape[1], padded))
+}
+
+export function linearLayer(
+  gpu: Gpu,
+  kernel: LinearKernel,
+  numbers: Float32Array,
+  [columns, inner]: [number, number],
+  dtype: WeightDtype,
+  bias?: Float32Array<ArrayBuffer>,
+): Linear {
+  const padded = paddedInner(kernel, inner)
+  const packed = kernel.pack(
+    asWords(numbers, dtype, inner, padded),
+    dtype === 'f32' ? 2 : 1,
+    padded,
+    columns,
+  )
+  const words = new Uint32Array(linearBytes(kernel, dtype, [columns, inner]) / 4)
+  words.set(packed)
+  const weight = { ...upload(gpu, 'layer.weight', [columns, inner], dtype, words), kernel }
+  return bias ? { weight, bias: vector(gpu, 'layer.bias', bias) } : { weight }
+}
+
+/** Fails with the worst pair of numbers unless all are within `tolerance` x max(1, |expected|). */
+export function expectClose(
+  found: ArrayLike<number>,
+  expected: ArrayLike<number>,
+  tolerance: number,
+  what: string,
+): void {
+  expect(found.length, `${what}: how many`).toBe(expected.length)
+  let worst = 0
+  let at = 0
+  for (let i = 0; i < expected.length; i++) {
+    const want = expected[i] as number
+    const off = Math.abs((found[i] as number) - want) / Math.max(1, Math.abs(want))
+    if (!(off <= worst)) {
+      worst = off
+      at = i
+    }
+  }
+  expect(
+    worst,
+    `${what}: number ${at} is ${found[at]}, expected ${expected[at]}`,
+  ).toBeLessThanOrEqual(tolerance)
+}

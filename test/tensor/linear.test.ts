@@ -1,0 +1,162 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Gpu } from '../../src/gpu/device.ts'
+import { type Activation, linear, linearKernels } from '../../src/tensor/linear.ts'
+import { activation, expectClose, linearLayer, randomNumbers, runOn, stored } from './harness.ts'
+
+/** erf by its series, and by a continued fraction where that converges faster; in double precision. */
+function erf(x: number): number {
+  if (Math.abs(x) < 3) {
+    let term = x
+    let sum = x
+    for (let n = 1; n < 200; n++) {
+      term *= (-x * x) / n
+      sum += term / (2 * n + 1)
+    }
+    return (2 / Math.sqrt(Math.PI)) * sum
+  }
+  let fraction = 0
+  for (let n = 60; n > 0; n--) fraction = n / 2 / (Math.abs(x) + fraction)
+  const tail = Math.exp(-x * x) / Math.sqrt(Math.PI) / (Math.abs(x) + fraction)
+  return Math.sign(x) * (1 - tail)
+}
+
+const references: Record<Activation, (x: number) => number> = {
+  none: (x) => x,
+  gelu: (x) => 0.5 * x * (1 + erf(x / Math.SQRT2)),
+  tanh: Math.tanh,
+}
+
+/** y[m][n] = activation(sum over k of x[m][k] w[n][k], + bias[n]) + residual[m][n], in double precision. */
+function linearReference(
+  x: Float32Array,
+  w: Float32Array,
+  [rows, inner, columns]: readonly [number, number, number],
+  bias?: Float32Array,
+  activate: Activation = 'none',
+  residual?: Float32Array,
+): Float64Array {
+  const y = new Float64Array(rows * columns)
+  for (let m = 0; m < rows; m++) {
+    for (let n = 0; n < columns; n++) {
+      let sum = bias?.[n] ?? 0
+      for (let k = 0; k < inner; k++) sum += x[m * inner + k]! * w[n * inner + k]!
+      y[m * columns + n] = references[activate](sum) + (residual?.[m * columns + n] ?? 0)
+    }
+  }
+  return y
+}
+
+let gpu: Gpu
+beforeAll(async () => {
+  gpu = await Gpu.open()
+})
+afterAll(() => gpu.dispose())
+
+describe('linear', () => {
+  const kernelNames = ['linear_subgroup', 'linear_tiled']
+  // One, and just below, at and above the tiles of 8 x 16 and 64 x 64; inner sizes that fill no word or vector.
+  const shapes: [rows: number, inner: number, columns: number][] = [
+    [1, 1, 1],
+    [1, 36, 1],
+    [7, 18, 15],
+    [8, 8, 16],
+    [9, 33, 17],
+    [63, 16, 63],
+    [64, 64, 64],
+    [65, 30, 65],
+    [130, 100, 33],
+  ]
+
+  for (const name of kernelNames) {
+    for (const dtype of ['f32', 'f16', 'bf16'] as const) {
+      it(`${name} with ${dtype} weights equals the reference at every edge`, async ({ skip }) => {
+        const kernel = linearKernels(gpu.facts).find(({ shader }) => shader === name)
+        if (!kernel) return skip()
+        for (const [rows, inner, columns] of shapes) {
+          const x = randomNumbers(1, rows * inner)
+          const w = randomNumbers(2, columns * inner)
+          const layer = linearLayer(gpu, kernel, w, [columns, inner], dtype)
+          const found = await runOn(gpu, 'f32', (tape) =>
+            linear(tape, activation(tape, x, [rows, inner]), layer),
+          )
+          const expected = linearReference(x, stored(w, dtype), [rows, inner, columns])
+          expectClose(found, expected, 2e-6 * Math.sqrt(inner), `${rows} x ${inner} x ${columns}`)
+        }
+      })
+    }
+
+    for (const act of ['none', 'gelu', 'tanh'] as const) {
+      it(`${name} adds the bias, applies ${act}, adds the residual`, async ({ skip }) => {
+        const kernel = linearKernels(gpu.facts).find(({ shader }) => shader === name)
+        if (!kernel) return skip()
+        const [rows, inner, columns] = [5, 24, 20]
+        const x = randomNumbers(3, rows * inner).map((v) => 4 * v)
+        const w = randomNumbers(4, columns * inner)
+        const bias = randomNumbers(5, columns)
+        const residual = randomNumbers(6, rows * columns)
+        const layer = linearLayer(gpu, kernel, w, [columns, inner], 'f32', bias)
+        const found = await runOn(gpu, 'f32', (tape) =>
+          linear(tape, activation(tape, x, [rows, inner]), layer, {
+            activation: act,
+            residual: activation(tape, residual, [rows, columns]),
+          }),
+        )
+        const expected = linearReference(x, w, [rows, inner, columns], bias, act, residual)
+        expectClose(found, expected, 3e-6, act)
+      })
+    }
+
+    it(`${name} gives a row the same bits alone and among others`, async ({ skip }) => {
+      const kernel = linearKernels(gpu.facts).find(({ shader }) => shader === name)
+      if (!kernel) return skip()
+      const [rows, inner, columns] = [71, 40, 24]
+      const x = randomNumbers(7, rows * inner)
+      const layer = linearLayer(
+        gpu,
+        kernel,
+        randomNumbers(8, columns * inner),
+        [columns, inner],
+        'f16',
+      )
+      const all = await runOn(gpu, 'f32', (tape) =>
+        linear(tape, activation(tape, x, [rows, inner]), layer),
+      )
+      for (const row of [0, 1, 63, 70]) {
+        const own = x.slice(row * inner, (row + 1) * inner)
+        const alone = await runOn(gpu, 'f32', (tape) =>
+          linear(tape, activation(tape, own, [1, inner]), layer),
+        )
+        expect(alone).toEqual(all.slice(row * columns, (row + 1) * columns))
+      }
+    })
+  }
+
+  it('takes f16 activations, and gives f32 where asked', async ({ skip }) => {
+    if (!gpu.facts.shaderF16) return skip()
+    const [rows, inner, columns] = [9, 40, 24]
+    const x = stored(randomNumbers(9, rows * inner), 'f16') as Float32Array<ArrayBuffer>
+    const w = stored(randomNumbers(10, columns * inner), 'f16')
+    for (const kernel of linearKernels(gpu.facts)) {
+      const layer = linearLayer(gpu, kernel, w, [columns, inner], 'f16')
+      const expected = linearReference(x, w, [rows, inner, columns])
+      const f32 = await runOn(gpu, 'f16', (tape) =>
+        linear(tape, activation(tape, x, [rows, inner]), layer, { dtype: 'f32' }),
+      )
+      expectClose(f32, expected, 1e-5, `${kernel.shader}, f32 out`)
+      const f16 = await runOn(gpu, 'f16', (tape) =>
+        linear(tape, activation(tape, x, [rows, inner]), layer),
+      )
+      expectClose(f16, expected, 1e-3, `${kernel.shader}, f16 out`)
+    }
+  })
+
+  it('names the layer and both shapes where they do not fit', async () => {
+    const [kernel] = linearKernels(gpu.facts)
+    const layer = linearLayer(gpu, kernel!, randomNumbers(1, 12), [3, 4], 'f32')
+    await expect(
+      runOn(gpu, 'f32', (tape) =>
+        linear(tape, activation(tape, randomNumbers(1, 10), [2, 5]), layer),
+      ),
+    ).rejects.toThrow('layer.weight: x is [2, 5]; expected [*, 4]')
+  })
+})

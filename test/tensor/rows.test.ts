@@ -1,0 +1,138 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Gpu } from '../../src/gpu/device.ts'
+import { embed, gatherTable } from '../../src/tensor/embedding.ts'
+import { gatherRows } from '../../src/tensor/gather_rows.ts'
+import { layerNorm } from '../../src/tensor/layer_norm.ts'
+import {
+  activation,
+  asWords,
+  expectClose,
+  randomNumbers,
+  runOn,
+  stored,
+  table,
+  vector,
+  withoutSubgroups,
+} from './harness.ts'
+
+/** (x - mean) / sqrt(var + eps) * weight + bias by plain loops in double precision. */
+function layerNormReference(
+  x: Float32Array,
+  width: number,
+  weight: Float32Array,
+  bias: Float32Array,
+  eps: number,
+): number[] {
+  const out: number[] = []
+  for (let start = 0; start < x.length; start += width) {
+    const row = Array.from(x.subarray(start, start + width))
+    const mean = row.reduce((a, b) => a + b, 0) / width
+    const variance = row.reduce((a, b) => a + (b - mean) ** 2, 0) / width
+    row.forEach((value, i) => {
+      out.push(((value - mean) / Math.sqrt(variance + eps)) * weight[i]! + bias[i]!)
+    })
+  }
+  return out
+}
+
+let gpu: Gpu
+beforeAll(async () => {
+  gpu = await Gpu.open()
+})
+afterAll(() => gpu.dispose())
+
+describe('layerNorm', () => {
+  for (const kind of ['own kernel', 'kernel without subgroups'] as const) {
+    it(`equals the reference, ${kind}`, async () => {
+      const on = kind === 'own kernel' ? gpu : withoutSubgroups(gpu)
+      for (const [rows, width] of [
+        [1, 1],
+        [3, 7],
+        [2, 8],
+        [5, 36],
+        [3, 63],
+        [2, 64],
+        [4, 65],
+        [3, 384],
+      ] as const) {
+        const x = randomNumbers(1, rows * width).map((v) => 5 * v + 2)
+        const [weight, bias] = [randomNumbers(2, width), randomNumbers(3, width)]
+        const norm = {
+          weight: vector(gpu, 'norm.weight', weight),
+          bias: vector(gpu, 'norm.bias', bias),
+          eps: 1e-5,
+        }
+        const found = await runOn(on, 'f32', (tape) =>
+          layerNorm(tape, activation(tape, x, [rows, width]), norm),
+        )
+        expectClose(
+          found,
+          layerNormReference(x, width, weight, bias, 1e-5),
+          3e-6,
+          `${rows} x ${width}`,
+        )
+      }
+    })
+  }
+})
+
+describe('gatherRows', () => {
+  it('gives the rows asked for, also repeated and out of order', async () => {
+    const [width, rows] = [67, [4, 0, 4, 2]]
+    const x = randomNumbers(1, 5 * width)
+    const found = await runOn(gpu, 'f32', (tape) =>
+      gatherRows(
+        tape,
+        activation(tape, x, [5, width]),
+        tape.upload(new Uint32Array(rows), [rows.length], 'u32'),
+      ),
+    )
+    expect([...found]).toEqual(rows.flatMap((row) => [...x.slice(row * width, (row + 1) * width)]))
+  })
+})
+
+describe('embed', () => {
+  for (const dtype of ['f32', 'f16', 'bf16'] as const) {
+    it(`adds word, kind and position rows of ${dtype}, of odd widths too`, async () => {
+      for (const width of [1, 8, 35, 130]) {
+        const ids = new Uint32Array([6, 0, 6, 3])
+        const positions = new Uint32Array([2, 3, 1, 2])
+        const [words, places, kinds] = [
+          randomNumbers(1, 7 * width),
+          randomNumbers(2, 4 * width),
+          randomNumbers(3, 2 * width),
+        ]
+        const padded = 2 * Math.ceil(width / 2)
+        const host = {
+          name: 'words',
+          shape: [7, width] as const,
+          dtype,
+          words: asWords(words, dtype, width, padded),
+        }
+        const position = table(gpu, 'positions', places, [4, width], dtype)
+        const kind = table(gpu, 'kinds', kinds, [2, width], dtype)
+        const found = await runOn(gpu, 'f32', (tape) =>
+          embed(
+            tape,
+            gatherTable(tape, host, ids),
+            kind,
+            position,
+            tape.upload(positions, [4], 'u32'),
+          ),
+        )
+        const [w, p, k] = [words, places, kinds].map((numbers) => stored(numbers, dtype)) as [
+          Float32Array,
+          Float32Array,
+          Float32Array,
+        ]
+        const expected = Array.from(ids, (id, t) =>
+          Array.from(
+            { length: width },
+            (_, i) => w[id * width + i]! + k[i]! + p[positions[t]! * width + i]!,
+          ),
+        ).flat()
+        expectClose(found, expected, 1e-6, `width ${width}`)
+      }
+    })
+  }
+})
