@@ -14,6 +14,9 @@ export interface KernelSpec {
   readonly libraries?: Readonly<Record<string, ShaderName>>
 }
 
+/** Bind groups kept for a kernel; past that they are made anew. */
+const mostGroups = 4096
+
 interface Binding {
   readonly name: string
   readonly written: boolean
@@ -144,6 +147,7 @@ export class Kernel {
           ...bound.map((buffer, index) => ({ binding: index + 1, resource: { buffer } })),
         ],
       })
+      if (this.#groups.size >= mostGroups) this.#groups.clear()
       this.#groups.set(key, group)
     }
     return group

@@ -3,9 +3,6 @@ import { GpuError } from './errors.ts'
 /** The page size that buffers are rounded up to. */
 const granule = 256
 
-/** A block may be lent for something smaller, but not for less than this part of it. */
-const leastUse = 1 / 4
-
 /** A buffer of the arena. Its label is unique in its memory. */
 export interface Block {
   readonly buffer: GPUBuffer
@@ -54,17 +51,16 @@ export class Memory {
     buffer.destroy()
   }
 
-  /** The smallest free block that fits, or a new one. */
+  /**
+   * The smallest free block that fits, or a new one. There are never more blocks of a size and above than
+   * were in use at once, so that the arena stops growing once the largest batch has passed.
+   */
   take(bytes: number): Block {
     const at = this.#free.findIndex((block) => block.bytes >= bytes)
-    const found = this.#free[at]
-    if (found && bytes >= found.bytes * leastUse) {
-      this.#free.splice(at, 1)
-      return found
-    }
-    const size = sizeClass(bytes)
+    if (at >= 0) return this.#free.splice(at, 1)[0] as Block
+    const size = Math.min(sizeClass(bytes), this.maxBytes)
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC
-    return { buffer: this.create('activation', Math.min(size, this.maxBytes), usage), bytes: size }
+    return { buffer: this.create('activation', size, usage), bytes: size }
   }
 
   give(block: Block): void {

@@ -1,0 +1,53 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import type { ScoreSettings } from '../src/rerankers/index.ts'
+
+/** One case of a fixtures.json; test/fixtures/README.md says what its fields mean. */
+export interface FixtureCase {
+  readonly id: string
+  readonly query: string
+  readonly passage: string
+  readonly settings: Readonly<Record<string, unknown>>
+  readonly flag: { readonly input_ids: number[]; readonly score: number }
+  readonly plain?: {
+    readonly input_ids: number[]
+    readonly score: number
+    readonly max_length: number
+  }
+  readonly trace: readonly { readonly name: string; readonly first: number[] }[]
+}
+
+export interface Fixtures {
+  readonly cases: readonly FixtureCase[]
+  readonly batches: readonly {
+    readonly id: string
+    readonly settings: Readonly<Record<string, unknown>>
+    readonly cases: readonly string[]
+    readonly scores: readonly number[]
+  }[]
+  readonly tokenization: readonly { readonly text: string; readonly ids: number[] }[]
+}
+
+/** The models whose answers are stored. */
+export const fixtureNames = ['xlm-roberta-514', 'xlm-roberta-8194'] as const
+
+export const fixtureFolder = (name: string): string =>
+  fileURLToPath(new URL(`./fixtures/${name}/model`, import.meta.url))
+
+export function readFixtures(name: string): Fixtures {
+  const path = fileURLToPath(new URL(`./fixtures/${name}/fixtures.json`, import.meta.url))
+  return JSON.parse(readFileSync(path, 'utf8'))
+}
+
+/** Settings of a case by the names that ours have. */
+export function settingsOf(settings: Readonly<Record<string, unknown>>): ScoreSettings {
+  const names: Record<string, keyof ScoreSettings> = {
+    max_length: 'maxLength',
+    query_max_length: 'queryMaxLength',
+    normalize: 'normalize',
+    query_instruction: 'queryInstructionForRerank',
+    passage_instruction: 'passageInstructionForRerank',
+  }
+  const known = Object.entries(settings).filter(([name]) => name in names)
+  return Object.fromEntries(known.map(([name, value]) => [names[name], value]))
+}
