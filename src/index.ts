@@ -1,6 +1,14 @@
 /** dawnrank: rerankers on WebGPU. */
 export { CheckpointError } from './checkpoint/index.ts'
 export { DawnrankError } from './error.ts'
+export {
+  type Evaluation,
+  EvaluationError,
+  evaluate,
+  type Measure,
+  type Qrels,
+  type Run,
+} from './eval/index.ts'
 export { GpuError } from './gpu/errors.ts'
 export { ModelError } from './models/errors.ts'
 export { PlatformError } from './platform/errors.ts'

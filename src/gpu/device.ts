@@ -27,7 +27,7 @@ export interface GpuOptions {
   readonly device?: GPUDevice | undefined
   /** An adapter of the caller, from which the device is made. */
   readonly adapter?: GPUAdapter | undefined
-  /** Times every operation by timestamp queries; `DAWNRANK_PROFILE=1` does the same. */
+  /** Times every operation by timestamp queries; `DAWNRANK_PROFILE=1` does so too, and prints the table at the end. */
   readonly profile?: boolean | undefined
 }
 
@@ -150,6 +150,7 @@ export class Gpu {
   /** Frees every buffer, and the device where it is ours; what is pending rejects. */
   dispose(): void {
     this.#end(new GpuError('disposed', 'the reranker was disposed of; load it again'))
+    if (this.profile && environment('DAWNRANK_PROFILE') === '1') console.error(this.profile.table())
     this.memory.destroy()
     this.profile?.destroy()
     this.#kernels.clear()

@@ -51,7 +51,12 @@ async function wholeSource(url: string): Promise<ByteSource> {
 export async function openFolder(place: string | URL): Promise<Folder> {
   const base = new URL(place, globalThis.location?.href)
   if (!base.pathname.endsWith('/')) base.pathname += '/'
-  return { name: String(base), open: (file) => openFile(new URL(encodeURIComponent(file), base)) }
+  const isPlain = (file: string) => !/^\.{0,2}$|[/\\]/.test(file)
+  return {
+    name: String(base),
+    open: async (file) =>
+      isPlain(file) ? openFile(new URL(encodeURIComponent(file), base)) : undefined,
+  }
 }
 
 /** The folder of an embedded model, which is served beside the bundle. */

@@ -51,10 +51,7 @@ export async function openFolder(place: string | URL): Promise<Folder> {
   const info = await stat(path).catch(() => undefined)
   if (!info?.isDirectory()) {
     const found = info ? 'is a file' : 'does not exist'
-    throw new PlatformError(
-      'folder-missing',
-      `${path}: ${found}; expected a model folder (config.json, tokenizer.json, *.safetensors)`,
-    )
+    throw new PlatformError('folder-missing', `${path}: ${found}; expected a folder`)
   }
   return {
     name: path,

@@ -1,0 +1,258 @@
+import { readFile } from 'node:fs/promises'
+import { arch, platform, release } from 'node:os'
+import type { Command } from 'commander'
+import { version } from '../../package.json'
+import { CliError } from './errors.ts'
+import { noAdapter, noPackage, type System } from './remedies.ts'
+import { type Surroundings, write } from './surroundings.ts'
+import { table } from './table.ts'
+
+/** One thing that was looked at. */
+interface Check {
+  readonly name: string
+  /** `note`: works, but could be better. */
+  readonly state: 'ok' | 'note' | 'fault'
+  readonly found: string
+  /** What to do, a line each. */
+  readonly remedy?: readonly string[]
+}
+
+/** What `dawnrank doctor --json` prints. */
+interface Report {
+  readonly versions: Readonly<Record<string, string>>
+  readonly adapter?: Readonly<Record<string, unknown>>
+  readonly features?: readonly string[]
+  readonly limits?: Readonly<Record<string, number>>
+  /** The loaded model's `info`: dtype, kernels, sizes, limits, memory. */
+  readonly model?: unknown
+  readonly checks: readonly Check[]
+}
+
+const help = `
+Exit code 0: reranking works here. 1: it does not; the report says what to do.
+`
+
+/** Adds `dawnrank doctor` to the program. */
+export function addDoctor(program: Command, on: Surroundings): void {
+  program
+    .command('doctor')
+    .summary('look at this machine, run a self-test, say what to do if something is missing')
+    .description(
+      'Looks at versions, WebGPU adapter, features and limits, and runs the embedded model as a self-test. Says what to do where something is missing.',
+    )
+    .option('--json', 'print the report as JSON', false)
+    .addHelpText('after', help)
+    .action(async ({ json }: { json: boolean }) => {
+      const report = await examine(on)
+      await write(on.stdout, json ? `${JSON.stringify(report, null, 2)}\n` : reportText(report))
+      if (report.checks.some(({ state }) => state === 'fault')) {
+        throw new CliError('machine-unfit', 'this machine cannot rerank yet; see the report')
+      }
+    })
+}
+
+/** The limits that decide which models and kernels fit. */
+const limitNames = [
+  'maxBufferSize',
+  'maxStorageBufferBindingSize',
+  'maxStorageBuffersPerShaderStage',
+  'maxComputeInvocationsPerWorkgroup',
+  'maxComputeWorkgroupStorageSize',
+  'maxComputeWorkgroupsPerDimension',
+] as const
+
+async function examine(on: Surroundings): Promise<Report> {
+  const system = await readSystem()
+  const versions = await readVersions(system.name)
+  const checks: Check[] = [checkRuntime()]
+  const adapter = await findAdapter(on, system, checks)
+  on.signal.throwIfAborted()
+  if (!adapter) return { versions, checks }
+  checks.push(checkKind(adapter.info), checkFeatures(adapter))
+  const model = await selfTest(on, checks)
+  return {
+    versions,
+    adapter: describe(adapter.info),
+    features: [...adapter.features].sort(),
+    limits: Object.fromEntries(limitNames.map((name) => [name, adapter.limits[name]])),
+    model,
+    checks,
+  }
+}
+
+const fault = (name: string, error: unknown, remedy: readonly string[]): Check => ({
+  name,
+  state: 'fault',
+  found: error instanceof Error ? error.message : String(error),
+  remedy,
+})
+
+async function findAdapter(
+  on: Surroundings,
+  system: System,
+  checks: Check[],
+): Promise<GPUAdapter | undefined> {
+  let gpu: GPU
+  try {
+    gpu = await on.webgpu()
+    checks.push({ name: 'WebGPU', state: 'ok', found: 'loads' })
+  } catch (error) {
+    checks.push(fault('WebGPU', error, noPackage()))
+    return undefined
+  }
+  try {
+    const adapter = await gpu.requestAdapter({ powerPreference: 'high-performance' })
+    if (adapter) return adapter
+    checks.push(fault('adapter', 'WebGPU offers none', noAdapter(system)))
+  } catch (error) {
+    checks.push(fault('adapter', error, noAdapter(system)))
+  }
+  return undefined
+}
+
+const describe = (info: GPUAdapterInfo) => ({
+  vendor: info.vendor,
+  architecture: info.architecture,
+  device: info.device,
+  description: info.description,
+  software: info.isFallbackAdapter,
+  subgroupMinSize: info.subgroupMinSize,
+  subgroupMaxSize: info.subgroupMaxSize,
+})
+
+function checkKind({ isFallbackAdapter, description, device, vendor }: GPUAdapterInfo): Check {
+  const found = description || device || vendor || 'without a name'
+  if (!isFallbackAdapter) return { name: 'adapter', state: 'ok', found }
+  return {
+    name: 'adapter',
+    state: 'note',
+    found: `${found}, which computes on the processor`,
+    remedy: ['A GPU is many times faster; where there is one, see that its driver is installed.'],
+  }
+}
+
+/** Loads the embedded model, scores its stored pair, and gives the model's `info`. */
+async function selfTest(on: Surroundings, checks: Check[]): Promise<unknown> {
+  let info: unknown
+  try {
+    const start = performance.now()
+    const reranker = await on.load(undefined, { signal: on.signal })
+    try {
+      info = reranker.info
+      const loaded = performance.now()
+      const { score, expected } = await reranker.selfTest()
+      const times = `loaded in ${seconds(loaded - start)}, scored in ${seconds(performance.now() - loaded)}`
+      const found = `logit ${score.toFixed(4)}, PyTorch's is ${expected.toFixed(4)}; ${times}`
+      checks.push({ name: 'self-test', state: 'ok', found })
+    } finally {
+      reranker.dispose()
+    }
+  } catch (error) {
+    on.signal.throwIfAborted()
+    checks.push(fault('self-test', error, selfTestRemedy))
+  }
+  return info
+}
+
+function checkRuntime(): Check {
+  const { node, deno, bun } = process.versions
+  if (deno) return { name: 'runtime', state: 'ok', found: `Deno ${deno}` }
+  if (bun) return { name: 'runtime', state: 'ok', found: `Bun ${bun}` }
+  const [major = 0, minor = 0] = node.split('.').map(Number)
+  const found = `Node ${node}`
+  if (major > 20 || (major === 20 && minor >= 19)) return { name: 'runtime', state: 'ok', found }
+  return {
+    name: 'runtime',
+    state: 'fault',
+    found,
+    remedy: ['dawnrank needs Node 20.19 or later: install a newer Node.'],
+  }
+}
+
+function checkFeatures(adapter: GPUAdapter): Check {
+  const gains = [
+    ['shader-f16', 'activations in f16'],
+    ['subgroups', 'the kernels that use subgroups'],
+  ] as const
+  const lacking = gains.filter(([feature]) => !adapter.features.has(feature))
+  if (lacking.length === 0) {
+    return { name: 'features', state: 'ok', found: gains.map(([feature]) => feature).join(', ') }
+  }
+  const found = lacking.map(([feature, gain]) => `no ${feature}, so without ${gain}`).join('; ')
+  return { name: 'features', state: 'note', found }
+}
+
+const selfTestRemedy = [
+  'If the model cannot be read, put its folder back in place ("npm install", or a fresh clone).',
+  'If the score is wrong or the device fails, update the graphics driver, and report this with the output of "dawnrank doctor --json".',
+]
+
+const seconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed(2)} s`
+
+async function readSystem(): Promise<System & { name: string }> {
+  const text = await readFile('/etc/os-release', 'utf8').catch(() => '')
+  const fields = new Map(
+    text.split('\n').map((line) => {
+      const [key = '', value = ''] = line.split('=')
+      return [key, value.replace(/^"|"$/g, '')]
+    }),
+  )
+  return {
+    platform: platform(),
+    distributions: `${fields.get('ID') ?? ''} ${fields.get('ID_LIKE') ?? ''}`.trim().split(' '),
+    codename: fields.get('VERSION_CODENAME') ?? '',
+    name: fields.get('PRETTY_NAME') ?? `${platform()} ${release()}`,
+  }
+}
+
+async function readVersions(systemName: string): Promise<Record<string, string>> {
+  return {
+    dawnrank: version,
+    runtime: checkRuntime().found,
+    system: `${systemName}, ${platform()} ${arch()}`,
+    'npm webgpu (Dawn)': await dawnVersion(),
+  }
+}
+
+async function dawnVersion(): Promise<string> {
+  try {
+    const text = await readFile(new URL(import.meta.resolve('webgpu/package.json')), 'utf8')
+    return JSON.parse(text).version
+  } catch {
+    return 'not installed'
+  }
+}
+
+const marks = { ok: 'ok', note: 'note', fault: 'FAULT' }
+
+function reportText({ versions, adapter, features, limits, model, checks }: Report): string {
+  const lines: string[] = []
+  const section = (title: string, entries: Readonly<Record<string, unknown>>) => {
+    const rows = Object.entries(entries).map(([key, value]) => [key, valueText(value)])
+    if (rows.length > 0) lines.push(table([title, ''], rows))
+  }
+  section('versions', versions)
+  if (adapter) section('adapter', adapter)
+  if (features) lines.push(`features\n${features.join(', ')}\n`)
+  if (limits) section('limits', limits)
+  if (model) section('model', model as Record<string, unknown>)
+  lines.push(
+    table(
+      ['check', '', 'found'],
+      checks.map((one) => [one.name, marks[one.state], one.found]),
+    ),
+  )
+  for (const { name, remedy } of checks) {
+    if (remedy) lines.push(`${name}:\n${remedy.map((line) => `  ${line}`).join('\n')}\n`)
+  }
+  return lines.join('\n')
+}
+
+const valueText = (value: unknown): string =>
+  Array.isArray(value)
+    ? value.join(', ')
+    : typeof value === 'object' && value !== null
+      ? Object.entries(value)
+          .map(([key, one]) => `${key} ${one}`)
+          .join(', ')
+      : String(value)

@@ -1,0 +1,180 @@
+import { basename, join } from 'node:path'
+import type { Command } from 'commander'
+import { openFile, openFolder } from '#platform'
+import {
+  evaluateRerank,
+  type Measure,
+  type RerankEvaluation,
+  type Run,
+  readCorpus,
+  readQrels,
+  readQueries,
+  readRun,
+  rerankedDocuments,
+  type Values,
+} from '../eval/index.ts'
+import { CliError } from './errors.ts'
+import { fingerprintFolder } from './fingerprint.ts'
+import { type ModelOptions, wholeNumber, withModel, withModelOptions } from './model.ts'
+import type { Reranker } from './reranker.ts'
+import { diskRunFile } from './run-file.ts'
+import { type Surroundings, write } from './surroundings.ts'
+import { table } from './table.ts'
+
+interface EvalOptions extends ModelOptions {
+  data: string
+  run: string
+  top: number
+  out?: string
+  qrels: string
+  json: boolean
+}
+
+const help = `
+The data is a folder in BEIR's format: corpus.jsonl, queries.jsonl, qrels/test.tsv, each plain or .gz.
+The run is a first stage in TREC's format: query Q0 document rank score tag.
+Documents below the first --top of a query keep their order beneath the reranked ones.
+With --out, each query is written as it is done: run the same command again to go on after a stop.
+
+Example:
+  dawnrank eval --data squad-dev-hard --run squad-dev-hard/bm25.trec --top 20 --out reranked.trec
+`
+
+/** Adds `dawnrank eval` to the program. */
+export function addEval(program: Command, on: Surroundings): void {
+  const command = program
+    .command('eval')
+    .summary('measure a model by reranking a first-stage run')
+    .description('Reranks a first-stage run and measures both: nDCG, MRR, recall, hit rate.')
+    .requiredOption('-d, --data <folder>', "data in BEIR's format")
+    .requiredOption('-r, --run <file>', 'the first-stage run')
+    .option('-n, --top <k>', 'how many documents of each query are reranked', wholeNumber, 100)
+    .option('-o, --out <file>', 'write the reranked run here; go on with it where it was begun')
+    .option('--qrels <name>', 'which judgements of the folder qrels/', 'test')
+    .option('--json', 'print the result as JSON', false)
+  withModelOptions(command)
+    .addHelpText('after', help)
+    .action((options: EvalOptions) => evaluateModel(options, on))
+}
+
+/** Runs `dawnrank eval`. */
+async function evaluateModel(options: EvalOptions, on: Surroundings): Promise<void> {
+  const { data, top } = options
+  const folder = await openFolder(data)
+  const qrels = await readQrels(await openFolder(join(data, 'qrels')), options.qrels)
+  const run = await readRunFile(options.run)
+  const queries = await readQueries(folder)
+  const passages = await readCorpus(folder, rerankedDocuments(run, top))
+  on.signal.throwIfAborted()
+
+  await withModel(options, on, async (reranker, progress) => {
+    const output = options.out === undefined ? undefined : diskRunFile(options.out)
+    const start = performance.now()
+    let done = 0
+    progress.start('reranking', run.size)
+    try {
+      const result = await evaluateRerank({
+        queries,
+        passages,
+        qrels,
+        run,
+        topK: top,
+        measures: measuresFor(top),
+        score: (query, texts) =>
+          reranker.computeScore(
+            texts.map((text) => [query, text]),
+            { signal: on.signal },
+          ),
+        tag: `dawnrank-${basename(reranker.info.model).replace(/\s/g, '_')}`,
+        signal: on.signal,
+        ...(output && { output, settings: await settingsOf(options, reranker) }),
+        onProgress: ({ before, after, ...state }) => {
+          done = state.done
+          progress.update(done, `nDCG@10 ${shown(before['nDCG@10'])} -> ${shown(after['nDCG@10'])}`)
+        },
+      })
+      progress.stop()
+      const seconds = (performance.now() - start) / 1000
+      await write(on.stdout, (options.json ? asJson : asText)(result, options, reranker, seconds))
+    } catch (error) {
+      progress.stop()
+      if (on.signal.aborted && output) {
+        const text = `${done} of ${run.size} queries are in ${output.name}; the same command goes on from there\n`
+        await write(on.stderr, text)
+      }
+      throw error
+    }
+  })
+}
+
+/** The usual cut, and recall at K: what no reranker of the first K can exceed. */
+function measuresFor(top: number): Measure[] {
+  const measures: Measure[] = ['nDCG@10', 'MRR@10', 'hit@10', 'recall@10']
+  return top === 10 ? measures : [...measures, `recall@${top}`]
+}
+
+async function readRunFile(path: string): Promise<Run> {
+  const source = (await openFile(path)) ?? (await openFile(`${path}.gz`))
+  if (!source) throw new CliError('input-missing', `${path}: there is no such file, nor ${path}.gz`)
+  try {
+    return await readRun(source)
+  } finally {
+    await source.close()
+  }
+}
+
+/** All that the scores depend on, so that an output run is never a mixture. */
+async function settingsOf(options: EvalOptions, reranker: Reranker) {
+  return {
+    model: basename(reranker.info.model),
+    modelFiles: await fingerprintFolder(reranker.info.model),
+    dtype: reranker.info.dtype,
+    maxLength: options.maxLength,
+  }
+}
+
+const shown = (value: number | undefined) => (value === undefined ? '-' : value.toFixed(4))
+
+function asText(
+  { before, after, resumed, pairs }: RerankEvaluation,
+  options: EvalOptions,
+  reranker: Reranker,
+  seconds: number,
+): string {
+  const names = Object.keys(before.mean)
+  const row = (title: string, { mean }: { mean: Values }) => [
+    title,
+    ...names.map((name) => shown(mean[name])),
+  ]
+  const speed = pairs > 0 ? `, ${(pairs / seconds).toFixed(1)} pairs/s` : ''
+  const kept = resumed > 0 ? `; ${resumed} queries were in ${options.out} already` : ''
+  return (
+    `${basename(options.data)}: ${before.queries} judged queries; ` +
+    `${basename(reranker.info.model)} on the first ${options.top} of ${basename(options.run)}\n\n` +
+    table(['', ...names], [row('first stage', before), row('reranked', after)]) +
+    `\n${pairs} pairs in ${seconds.toFixed(1)} s${speed}${kept}\n`
+  )
+}
+
+function asJson(
+  { before, after, resumed, pairs }: RerankEvaluation,
+  options: EvalOptions,
+  reranker: Reranker,
+  seconds: number,
+): string {
+  const { data, run, top } = options
+  const report = {
+    data,
+    run,
+    model: reranker.info.model,
+    dtype: reranker.info.dtype,
+    top,
+    queries: before.queries,
+    firstStage: before.mean,
+    reranked: after.mean,
+    pairs,
+    resumed,
+    seconds,
+  }
+  return `${JSON.stringify(report, null, 2)}\n`
+}

@@ -1,0 +1,28 @@
+#!/usr/bin/env node
+import { tmpdir } from 'node:os'
+import { environment, webgpu } from '#platform'
+import { runCli } from './program.ts'
+import { write } from './surroundings.ts'
+
+// The Vulkan loader and Mesa print warnings where this is not set.
+process.env.XDG_RUNTIME_DIR ??= tmpdir()
+
+const interrupt = new AbortController()
+process.on('SIGINT', () => {
+  // The second one does not wait for a clean stop.
+  if (interrupt.signal.aborted) process.exit(130)
+  interrupt.abort()
+})
+
+const code = await runCli(process.argv.slice(2), {
+  stdin: process.stdin,
+  stdout: process.stdout,
+  stderr: process.stderr,
+  signal: interrupt.signal,
+  load: async (place, options) => (await import('../index.ts')).loadReranker(place, options),
+  webgpu,
+  debug: environment('DAWNRANK_DEBUG') === '1',
+})
+// What is written goes out before the process ends, which an open stdin would keep alive.
+await Promise.allSettled([write(process.stdout, ''), write(process.stderr, '')])
+process.exit(code)

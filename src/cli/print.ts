@@ -1,0 +1,100 @@
+import type { Answer } from './records.ts'
+import type { RankedPassage } from './reranker.ts'
+import { type Surroundings, write } from './surroundings.ts'
+import { table } from './table.ts'
+
+export type Format = 'table' | 'json' | 'jsonl'
+
+/** The format asked for, or the one that suits the output: a table on a terminal, else JSON lines. */
+export const formatFor = (wanted: Format | undefined, { stdout }: Surroundings): Format =>
+  wanted ?? (stdout.isTTY ? 'table' : 'jsonl')
+
+const widthOf = ({ stdout }: Surroundings) => (stdout.isTTY ? (stdout.columns ?? 100) : undefined)
+
+/** Fields in the order in which they are best read. */
+const ordered = ({ index, score, tokens, truncated, passage }: RankedPassage) => ({
+  index,
+  score,
+  tokens,
+  truncated,
+  passage,
+})
+
+function rankedTable(ranked: readonly RankedPassage[], on: Surroundings): string {
+  if (ranked.length === 0) return 'no passages\n'
+  const rows = ranked.map(({ index, score, passage, tokens, truncated }, i) => [
+    String(i + 1),
+    score.toFixed(4),
+    String(index),
+    `${tokens}${truncated ? ' (cut)' : ''}`,
+    passage,
+  ])
+  return table(['rank', 'score', 'index', 'tokens', 'passage'], rows, widthOf(on))
+}
+
+/** Prints the passages of one query, best first. */
+export async function printRanked(
+  query: string,
+  ranked: readonly RankedPassage[],
+  format: Format,
+  on: Surroundings,
+): Promise<void> {
+  if (format === 'table') await write(on.stdout, rankedTable(ranked, on))
+  else if (format === 'json') {
+    await write(on.stdout, `${JSON.stringify({ query, results: ranked.map(ordered) }, null, 2)}\n`)
+  } else {
+    const lines = ranked.map((one, i) => `${JSON.stringify({ rank: i + 1, ...ordered(one) })}\n`)
+    await write(on.stdout, lines.join(''))
+  }
+}
+
+/** Prints answers as they come. `json` is one array over the whole stream: call `end` after the last. */
+export function answerPrinter(format: Format, on: Surroundings) {
+  let printed = 0
+  const flat = (answer: Answer) =>
+    'results' in answer
+      ? { ...answer.record, results: answer.results.map(ordered) }
+      : { ...answer.record, score: answer.score }
+
+  const asTables = (answers: readonly Answer[]): string => {
+    const parts: string[] = []
+    const pairs = answers.flatMap((answer, i) =>
+      'score' in answer
+        ? [
+            [
+              String(printed + i + 1),
+              answer.score.toFixed(4),
+              answer.record.query,
+              answer.record.passage,
+            ],
+          ]
+        : [],
+    )
+    if (pairs.length > 0) {
+      parts.push(table(['record', 'score', 'query', 'passage'], pairs, widthOf(on)))
+    }
+    for (const answer of answers) {
+      if (!('results' in answer)) continue
+      parts.push(`query: ${answer.record.query.replace(/[\p{Cc}\s]+/gu, ' ')}\n`)
+      parts.push(`${rankedTable(answer.results, on)}\n`)
+    }
+    return parts.join('')
+  }
+
+  return {
+    async print(answers: readonly Answer[]): Promise<void> {
+      if (format === 'table') await write(on.stdout, asTables(answers))
+      else {
+        const texts = answers.map((answer, i) => {
+          const before = format === 'jsonl' ? '' : printed + i === 0 ? '[\n' : ',\n'
+          return `${before}${JSON.stringify(flat(answer))}${format === 'jsonl' ? '\n' : ''}`
+        })
+        await write(on.stdout, texts.join(''))
+      }
+      printed += answers.length
+    },
+    async end(): Promise<void> {
+      if (format === 'json') await write(on.stdout, printed === 0 ? '[]\n' : '\n]\n')
+    },
+  }
+}

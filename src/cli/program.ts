@@ -1,0 +1,64 @@
+import { Command, CommanderError } from 'commander'
+import { version } from '../../package.json'
+import { addDoctor } from './doctor.ts'
+import { CliError } from './errors.ts'
+import { addEval } from './eval.ts'
+import { addRerank } from './rerank.ts'
+import type { Surroundings } from './surroundings.ts'
+import { addTokenize } from './tokenize.ts'
+
+const help = `
+Examples:
+  dawnrank rerank "what is panda?" "hi" "The giant panda is a bear."
+  dawnrank rerank --help          the forms of input and output
+
+Exit codes: 0 done, 1 a fault of the data, the model or the device, 2 wrong usage, 130 interrupted.
+DAWNRANK_DEBUG=1 shows where an error comes from.
+`
+
+/** Runs the command line and gives its exit code; all output goes to the streams of `on`. */
+export async function runCli(args: readonly string[], on: Surroundings): Promise<number> {
+  const program = new Command('dawnrank')
+    .description('Ranks passages by their relevance to a query, on WebGPU.')
+    .version(version)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => on.stdout.write(text),
+      writeErr: (text) => on.stderr.write(text),
+      getOutHelpWidth: () => on.stdout.columns ?? 100,
+      getErrHelpWidth: () => on.stderr.columns ?? 100,
+    })
+    .showHelpAfterError('(--help tells more)')
+    .addHelpText('after', help)
+  addRerank(program, on)
+  addTokenize(program, on)
+  addEval(program, on)
+  addDoctor(program, on)
+
+  // A failed write is told by its own callback; without a listener it would end the process.
+  const ignore = () => {}
+  on.stdout.on('error', ignore)
+  on.stderr.on('error', ignore)
+  try {
+    await program.parseAsync([...args], { from: 'user' })
+    return 0
+  } catch (error) {
+    return exitCode(error, on)
+  }
+}
+
+function exitCode(error: unknown, { stderr, signal, debug }: Surroundings): number {
+  const tell = (text: string) => stderr.write(`dawnrank: ${text}\n`)
+  if (signal.aborted) {
+    tell('stopped')
+    return 130
+  }
+  if (error instanceof CommanderError) {
+    // Commander has printed its message, or the help or version that was asked for.
+    return error.exitCode === 0 ? 0 : 2
+  }
+  if (error instanceof CliError && error.code === 'output-closed') return 0
+  if (debug && error instanceof Error) tell(error.stack ?? error.message)
+  else tell(error instanceof Error ? error.message : String(error))
+  return error instanceof CliError && error.code === 'usage' ? 2 : 1
+}

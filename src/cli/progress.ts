@@ -1,0 +1,35 @@
+import { SingleBar } from 'cli-progress'
+import type { Surroundings } from './surroundings.ts'
+
+/** A bar on stderr; nothing at all where stderr is no terminal or the user wants none. */
+export interface Progress {
+  /** Begins a stretch of work, in place of the one before. */
+  start(label: string, total: number): void
+  update(done: number, note?: string): void
+  stop(): void
+}
+
+const none: Progress = { start() {}, update() {}, stop() {} }
+
+/** The progress of a command that was given `--no-progress` or not. */
+export function progressOn({ stderr }: Surroundings, wanted: boolean): Progress {
+  if (!wanted || !stderr.isTTY) return none
+  let bar: SingleBar | undefined
+  let goal = 0
+  const stop = () => {
+    bar?.stop()
+    bar = undefined
+  }
+  return {
+    stop,
+    start(label, total) {
+      stop()
+      goal = total
+      const format = `${label} [{bar}] {percentage}% | {value}/{total} | {eta_formatted} left {note}`
+      const options = { stream: stderr, clearOnComplete: true, gracefulExit: false, barsize: 24 }
+      bar = new SingleBar({ ...options, format, hideCursor: true, emptyOnZero: true })
+      bar.start(total, 0, { note: '' })
+    },
+    update: (done, note = '') => bar?.update(Math.min(done, goal), { note }),
+  }
+}

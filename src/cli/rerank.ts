@@ -1,0 +1,120 @@
+import { type Command, Option } from 'commander'
+import { overlap } from '../eval/index.ts'
+import { CliError } from './errors.ts'
+import { type Input, openInput, readPassages } from './input.ts'
+import { type ModelOptions, wholeNumber, withModel, withModelOptions } from './model.ts'
+import { answerPrinter, type Format, formatFor, printRanked } from './print.ts'
+import type { Progress } from './progress.ts'
+import { answerGroup, groupRecords } from './records.ts'
+import type { Reranker } from './reranker.ts'
+import type { Surroundings } from './surroundings.ts'
+
+interface RerankOptions extends ModelOptions {
+  query?: string
+  file?: string
+  top?: number
+  normalize: boolean
+  format?: Format
+}
+
+const help = `
+Three ways to give the input:
+  query and passages as arguments
+      dawnrank rerank "what is panda?" "hi" "The giant panda is a bear." "Paris is in France."
+  the query as an argument, one passage a line (blank lines are skipped)
+      dawnrank rerank -q "what is panda?" --file passages.txt --top 3
+      grep -h panda *.txt | dawnrank rerank -q "what is panda?"
+  JSON lines, of any number and length; answers come in the same order, as soon as they are there
+      {"query": "what is panda?", "passages": ["hi", "The giant panda is a bear."]}
+      {"query": "what is panda?", "passage": "The giant panda is a bear.", "id": 7}
+      dawnrank rerank --file records.jsonl > answers.jsonl
+      other fields of a record, such as an id, are handed through
+
+Scores are the model's logits, larger being better; --normalize puts them between 0 and 1.
+`
+
+/** Adds `dawnrank rerank` to the program. */
+export function addRerank(program: Command, on: Surroundings): void {
+  const command = program
+    .command('rerank')
+    .summary('rank passages by their relevance to a query')
+    .description('Ranks passages by their relevance to a query, best first.')
+    .argument('[query]', 'the query')
+    .argument('[passages...]', 'the passages')
+    .option('-q, --query <text>', 'the query; all arguments are then passages')
+    .option('-f, --file <file>', 'read from this file (plain or gzip) instead of stdin')
+    .option('-n, --top <n>', 'give only the n best passages of each query', wholeNumber)
+    .option('--normalize', 'scores between 0 and 1, by the sigmoid', false)
+    .addOption(
+      new Option(
+        '--format <format>',
+        'form of the output (default: table on a terminal, else jsonl)',
+      ).choices(['table', 'json', 'jsonl']),
+    )
+  withModelOptions(command)
+    .addHelpText('after', help)
+    .action((first: string | undefined, others: string[], options: RerankOptions) => {
+      const given = first === undefined ? [] : [first, ...others]
+      return rerank(options.query ?? given.shift(), given, options, on)
+    })
+}
+
+/** Runs `dawnrank rerank`. */
+async function rerank(
+  query: string | undefined,
+  passages: readonly string[],
+  options: RerankOptions,
+  on: Surroundings,
+): Promise<void> {
+  if (passages.length > 0) {
+    if (options.file !== undefined) {
+      throw new CliError('usage', 'passages come either as arguments or by --file, not both')
+    }
+    return rerankList(query!, passages, options, on)
+  }
+  const wanted = query === undefined ? 'a query and passages' : 'passages'
+  const input = await openInput(options.file, wanted, on)
+  try {
+    if (query === undefined) return await rerankRecords(input, options, on)
+    return await rerankList(query, await readPassages(input), options, on)
+  } finally {
+    await input.close()
+  }
+}
+
+const callOptions = ({ top, normalize }: RerankOptions, { signal }: Surroundings) => ({
+  normalize,
+  signal,
+  ...(top === undefined ? {} : { topN: top }),
+})
+
+async function rerankList(
+  query: string,
+  passages: readonly string[],
+  options: RerankOptions,
+  on: Surroundings,
+): Promise<void> {
+  const ranked = await withModel(options, on, (reranker, progress) => {
+    progress.start('reranking', passages.length)
+    const onProgress = ({ done }: { done: number }) => progress.update(done)
+    return reranker.rank(query, passages, { ...callOptions(options, on), onProgress })
+  })
+  await printRanked(query, ranked, formatFor(options.format, on), on)
+}
+
+function rerankRecords(input: Input, options: RerankOptions, on: Surroundings): Promise<void> {
+  return withModel(options, on, async (reranker: Reranker, progress: Progress) => {
+    const printer = answerPrinter(formatFor(options.format, on), on)
+    // On a terminal the answers themselves show how far the work is.
+    if (!on.stdout.isTTY && input.size !== undefined) progress.start('reranking', input.size)
+    for await (const lines of input.batches()) {
+      const { groups, fault } = groupRecords(lines, input.name)
+      const answer = (group: (typeof groups)[number]) =>
+        answerGroup(group, reranker, callOptions(options, on))
+      for await (const answers of overlap(groups, answer)) await printer.print(answers)
+      if (fault) throw fault
+      progress.update(lines.at(-1)!.end)
+    }
+    await printer.end()
+  })
+}

@@ -1,0 +1,45 @@
+import type { Command } from 'commander'
+import { type ModelOptions, withModel, withModelOptions } from './model.ts'
+import { type Surroundings, write } from './surroundings.ts'
+import { table } from './table.ts'
+
+const help = `
+Example:
+  dawnrank tokenize "what is panda?" "The giant panda is a bear."
+`
+
+/** Adds `dawnrank tokenize` to the program. */
+export function addTokenize(program: Command, on: Surroundings): void {
+  const command = program
+    .command('tokenize')
+    .summary('show the token ids and pieces of a pair as the model sees it')
+    .description('Shows the token ids and pieces of a pair as the model sees it.')
+    .argument('<query>', 'the query')
+    .argument('<passage>', 'the passage')
+    .option('--json', 'print {"query", "passage", "ids", "pieces"}', false)
+  withModelOptions(command)
+    .addHelpText('after', help)
+    .action((query: string, passage: string, options: ModelOptions & { json: boolean }) =>
+      tokenize(query, passage, options, on),
+    )
+}
+
+/** Runs `dawnrank tokenize`. */
+async function tokenize(
+  query: string,
+  passage: string,
+  options: ModelOptions & { json: boolean },
+  on: Surroundings,
+): Promise<void> {
+  const { ids, pieces } = await withModel(options, on, async (reranker) => {
+    const ids = reranker.tokenizePair(query, passage)
+    return { ids, pieces: reranker.tokenizer.pieces(ids) }
+  })
+  const text = options.json
+    ? `${JSON.stringify({ query, passage, ids, pieces })}\n`
+    : table(
+        ['position', 'id', 'piece'],
+        ids.map((id, i) => [String(i), String(id), pieces[i]!]),
+      )
+  await write(on.stdout, text)
+}

@@ -1,0 +1,15 @@
+import { DawnrankError } from '../error.ts'
+
+/**
+ * A fault of evaluation data or of an evaluation run. Codes:
+ *
+ * - `data-missing`: a file that the data must have is not there;
+ * - `data-malformed`: a line, or a whole file, is not in its format (the message names file and line);
+ * - `id-duplicate`: an id, or a document within a query, appears twice;
+ * - `id-unknown`: an id that no record of the data has;
+ * - `measure-unknown`: a measure's name that does not exist;
+ * - `option-invalid`: an option outside its range;
+ * - `score-invalid`: a scorer gave the wrong number of scores, or one that is not finite;
+ * - `output-mismatch`: the output run was begun with another model, other settings or other data.
+ */
+export class EvaluationError extends DawnrankError {}

@@ -1,0 +1,24 @@
+/** The evaluation room: data in BEIR's format, TREC runs, measures, and reranking over a first stage. */
+export { openPlainOrGzip, readCorpus, readQrels, readQueries } from './beir.ts'
+export { EvaluationError } from './errors.ts'
+export { type Line, lineBatches, sourceChunks } from './lines.ts'
+export {
+  type Evaluation,
+  evaluate,
+  type Measure,
+  type Qrels,
+  type Run,
+  type ScoredDocument,
+  type Values,
+} from './metrics.ts'
+export type { RunFile, RunSettings } from './output.ts'
+export { overlap } from './overlap.ts'
+export {
+  evaluateRerank,
+  type RerankEvaluation,
+  type RerankEvaluationOptions,
+  type RerankProgress,
+  rerankedDocuments,
+  type Scorer,
+} from './rerank.ts'
+export { readRun } from './trec.ts'

@@ -1,0 +1,140 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { gzipSync } from 'node:zlib'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { type Session, session } from './helpers.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'dawnrank-eval-'))
+const data = join(folder, 'panda')
+const run = join(data, 'bm25.trec')
+const model = join(folder, 'model')
+beforeAll(() => {
+  cpSync(fileURLToPath(new URL('../fixtures/beir/panda', import.meta.url)), data, {
+    recursive: true,
+  })
+  cpSync(join(data, 'qrels'), model, { recursive: true })
+  writeFileSync(join(model, 'config.json'), '{}')
+})
+afterAll(() => rmSync(folder, { recursive: true }))
+
+/** A model that finds the passages that share words with the query. */
+function panda(): Session {
+  const on = session()
+  on.reranker.info = { model, dtype: 'f32' }
+  on.reranker.computeScore = async (pairs, options) => {
+    options?.signal?.throwIfAborted()
+    on.reranker.calls.push(pairs[0]![0]!)
+    return pairs.map(([query, passage]) => {
+      const words = query!.toLowerCase().match(/\p{L}+/gu)!
+      return words.filter((word) => passage!.toLowerCase().includes(word)).length - 0.5
+    })
+  }
+  return on
+}
+const evaluate = (on: Session, ...more: string[]) =>
+  on.run('eval', '--data', data, '--run', run, '--top', '3', ...more)
+
+describe('eval', () => {
+  it('prints a table of the first stage and reranked', async () => {
+    const on = panda()
+    expect(await evaluate(on)).toBe(0)
+    const lines = on.stdout.text.split('\n').map((line) => line.split(/\s{2,}/))
+    expect(on.stdout.text).toMatch(/^panda: 8 judged queries; model on the first 3 of bm25\.trec\n/)
+    expect(lines[2]).toEqual(['', 'nDCG@10', 'MRR@10', 'hit@10', 'recall@10', 'recall@3'])
+    // The first stage's figures are those of trec_eval.
+    expect(lines[3]!.slice(0, 3)).toEqual(['first stage', '0.7911', '0.8542'])
+    expect(lines[4]![0]).toBe('reranked')
+    expect(lines[4]!.slice(3, 5)).toEqual(lines[3]!.slice(3, 5))
+    expect(on.reranker.disposed).toBe(1)
+  })
+
+  it('prints JSON, takes gzip, and other judgements', async () => {
+    const other = join(folder, 'gz')
+    cpSync(data, other, { recursive: true })
+    for (const name of ['corpus.jsonl', 'queries.jsonl', 'bm25.trec', 'qrels/test.tsv']) {
+      writeFileSync(join(other, `${name}.gz`), gzipSync(readFileSync(join(other, name))))
+      rmSync(join(other, name))
+    }
+    cpSync(join(other, 'qrels/test.tsv.gz'), join(other, 'qrels/dev.tsv.gz'))
+    const on = panda()
+    const args = ['--data', other, '--run', join(other, 'bm25.trec'), '--qrels', 'dev', '--json']
+    expect(await on.run('eval', ...args)).toBe(0)
+    const report = JSON.parse(on.stdout.text)
+    expect(report).toMatchObject({ queries: 8, top: 100, resumed: 0, model, dtype: 'f32' })
+    expect(report.firstStage['nDCG@10']).toBeCloseTo(0.791115, 5)
+    expect(report.reranked['recall@100']).toBeCloseTo(report.firstStage['recall@100'], 12)
+  })
+
+  it('writes a run, stops cleanly, goes on, and refuses what does not fit', async () => {
+    const whole = join(folder, 'whole', 'a.trec')
+    const first = panda()
+    expect(await evaluate(first, '--out', whole)).toBe(0)
+    const text = readFileSync(whole, 'utf8')
+    expect(text.split('\n')[0]).toMatch(/^q1 Q0 p\d+ 1 \d\.5 dawnrank-model$/)
+    expect(JSON.parse(readFileSync(`${whole}.settings.json`, 'utf8'))).toMatchObject({
+      model: 'model',
+      dtype: 'f32',
+      maxLength: 512,
+      topK: 3,
+    })
+
+    const out = join(folder, 'b.trec')
+    const stopped = panda()
+    const { computeScore } = stopped.reranker
+    stopped.reranker.computeScore = async (pairs, options) => {
+      if (stopped.reranker.calls.length === 4) stopped.interrupt.abort()
+      return computeScore(pairs as string[][], options)
+    }
+    expect(await evaluate(stopped, '--out', out)).toBe(130)
+    expect(stopped.stderr.text).toMatch(
+      /[34] of 8 queries are in .*b\.trec; the same command goes on/,
+    )
+    expect(text.startsWith(readFileSync(out, 'utf8'))).toBe(true)
+
+    const again = panda()
+    expect(await evaluate(again, '--out', out, '--json')).toBe(0)
+    expect(readFileSync(out, 'utf8')).toBe(text)
+    const { resumed } = JSON.parse(again.stdout.text)
+    expect(resumed).toBeGreaterThanOrEqual(3)
+    expect(again.reranker.calls).toHaveLength(8 - resumed)
+
+    const refusals: [string[], string][] = [
+      [['--top', '4'], 'topK was 3, is 4'],
+      [['--max-length', '64'], 'maxLength was 512, is 64'],
+    ]
+    for (const [args, message] of refusals) {
+      const on = panda()
+      expect(await evaluate(on, '--out', out, ...args)).toBe(1)
+      expect(on.stderr.text).toContain(message)
+    }
+    writeFileSync(join(model, 'config.json'), '{"trained":"further"}')
+    const trained = panda()
+    expect(await evaluate(trained, '--out', out)).toBe(1)
+    expect(trained.stderr.text).toContain('modelFiles was')
+    expect(readFileSync(out, 'utf8')).toBe(text)
+  })
+
+  it('tells what is wrong with the data, before a model is loaded', async () => {
+    const bad = join(folder, 'bad.trec')
+    writeFileSync(bad, 'q1 Q0 nowhere 1 2 t\n')
+    const cases: [string[], string][] = [
+      [['--data', data, '--run', join(folder, 'none')], 'none: there is no such file, nor'],
+      [['--data', join(folder, 'none'), '--run', run], 'none: does not exist'],
+      [
+        ['--data', data, '--run', run, '--qrels', 'train'],
+        'has neither train.tsv nor train.tsv.gz',
+      ],
+    ]
+    for (const [args, message] of cases) {
+      const on = panda()
+      expect(await on.run('eval', ...args)).toBe(1)
+      expect(on.stderr.text).toContain(message)
+      expect(on.loads).toEqual([])
+    }
+    const on = panda()
+    expect(await on.run('eval', '--data', data, '--run', bad)).toBe(1)
+    expect(on.stderr.text).toContain('document "nowhere" for query "q1"')
+  })
+})

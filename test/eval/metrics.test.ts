@@ -1,0 +1,105 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { describe, expect, it } from 'vitest'
+import { evaluate, type Measure, type Qrels, type Run } from '../../src/eval/index.ts'
+import { trecOrder } from '../../src/eval/metrics.ts'
+
+const folder = new URL('../fixtures/metrics/', import.meta.url)
+
+interface Fixture {
+  qrels: Record<string, Record<string, number>>
+  run: Record<string, [string, number][]>
+  expected: {
+    trec_eval: {
+      per_query: Record<string, Record<string, number>>
+      mean_complete: Record<string, number>
+    }
+  }
+}
+
+const qrelsOf = (fixture: Fixture): Qrels =>
+  new Map(Object.entries(fixture.qrels).map(([query, d]) => [query, new Map(Object.entries(d))]))
+
+const runOf = (fixture: Fixture): Run =>
+  new Map(
+    Object.entries(fixture.run).map(([query, list]) => [
+      query,
+      list.map(([id, score]) => ({ id, score })),
+    ]),
+  )
+
+/** trec_eval's name of a measure -> ours. */
+const names = new Map<string, Measure>([
+  ['ndcg', 'nDCG'],
+  ['map', 'MAP'],
+  ['recip_rank', 'MRR'],
+])
+for (const k of [1, 3, 5, 10, 20, 100]) {
+  names.set(`ndcg_cut_${k}`, `nDCG@${k}`).set(`map_cut_${k}`, `MAP@${k}`)
+  names.set(`recip_rank_cut_${k}`, `MRR@${k}`).set(`recall_${k}`, `recall@${k}`)
+  names.set(`P_${k}`, `precision@${k}`).set(`success_${k}`, `hit@${k}`)
+}
+const counts = ['num_rel', 'num_rel_ret']
+
+describe('measures equal trec_eval', () => {
+  const files = readdirSync(folder).filter(
+    (name) => name.endsWith('.json') && name !== 'bm25-baselines.json',
+  )
+  it('finds the fixtures', () => expect(files).toHaveLength(10))
+
+  it.each(files)('%s', (file) => {
+    const fixture: Fixture = JSON.parse(readFileSync(new URL(file, folder), 'utf8'))
+    const { per_query, mean_complete } = fixture.expected.trec_eval
+    const result = evaluate(qrelsOf(fixture), runOf(fixture), [...names.values()])
+
+    expect(result.queries).toBe(Object.keys(fixture.qrels).length)
+    expect([...result.perQuery.keys()].sort()).toEqual(Object.keys(per_query).sort())
+    let checked = 0
+    const compare = (where: string, got: Readonly<Record<string, number>>, want: object) => {
+      for (const [name, value] of Object.entries(want)) {
+        if (counts.includes(name)) continue
+        const found = got[names.get(name)!]!
+        if (!(Math.abs(found - value) <= 1e-6)) {
+          throw new Error(`${where} ${name}: got ${found}, want ${value}`)
+        }
+        checked++
+      }
+    }
+    for (const [query, want] of Object.entries(per_query)) {
+      compare(query, result.perQuery.get(query)!, want)
+    }
+    compare('mean', result.mean, mean_complete)
+    expect(checked).toBe((Object.keys(per_query).length + 1) * names.size)
+  })
+})
+
+describe('trecOrder', () => {
+  const ids = (list: [string, number][]) =>
+    trecOrder(list.map(([id, score]) => ({ id, score }))).map(({ id }) => id)
+
+  it('breaks ties by the UTF-8 bytes of the id, descending', () => {
+    const tied = ['a', 'B', '', '文', '\uffee', '\u{1f43c}', 'ab', 'é']
+    const byBytes = [...tied].sort((x, y) => Buffer.compare(Buffer.from(y), Buffer.from(x)))
+    expect(ids(tied.map((id) => [id, 1]))).toEqual(byBytes)
+  })
+
+  it('compares scores as 32-bit floats, infinities included', () => {
+    expect(ids([['a', 1], ['b', 1 + 1e-9]])).toEqual(['b', 'a']) // biome-ignore format: one line
+    expect(ids([['b', 1], ['a', 1 + 1e-9]])).toEqual(['b', 'a']) // biome-ignore format: one line
+    expect(ids([['a', 1e39], ['b', 1e40], ['c', -1e40], ['d', 0]])).toEqual(['b', 'a', 'd', 'c']) // biome-ignore format: one line
+  })
+
+  it('refuses NaN', () => {
+    expect(() => ids([['a', 1], ['b', Number.NaN]])).toThrow('document "b": its score is NaN') // biome-ignore format: one line
+  })
+})
+
+describe('evaluate', () => {
+  it.each(['ndcg@10', 'nDCG@0', 'nDCG@1.5', 'nDCG@', 'nDCG@10@5', 'constructor'])(
+    'refuses the measure %s',
+    (name) => {
+      expect(() => evaluate(new Map(), new Map(), [name as Measure])).toThrow(
+        expect.objectContaining({ code: 'measure-unknown', name: 'EvaluationError' }),
+      )
+    },
+  )
+})
