@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
 import { defineConfig, type Plugin } from 'vitest/config'
 
 /** `import code from './x.wgsl'` gives the text, as esbuild's text loader does in the bundles. */
@@ -15,6 +16,8 @@ export default defineConfig({
     pool: 'forks',
     execArgv: ['--expose-gc'],
     maxWorkers: 2,
+    // The Vulkan loader warns where it is not set.
+    env: { XDG_RUNTIME_DIR: process.env.XDG_RUNTIME_DIR ?? tmpdir() },
     testTimeout: 120_000,
     hookTimeout: 120_000,
   },

@@ -26,8 +26,11 @@ export function attentionKernel(facts: AdapterFacts, headDim: number): Attention
   if (software && lanes >= 4 && lanes <= 32) {
     return {
       shader: 'attention_subgroup',
-      rows: 4,
-      spec: { enable: ['subgroups'], sizes: { S: lanes, ROWS: 4, HEAD_DIM: headDim } },
+      rows: 8,
+      spec: {
+        enable: ['subgroups'],
+        sizes: { S: lanes, ROWS: 8, MAX_HEAD_DIM: Math.ceil(headDim / lanes) * lanes },
+      },
     }
   }
   const rows = 32
@@ -81,7 +84,7 @@ export function attention(
       types: { T: tape.activations },
       ...(spec.sizes && { sizes: spec.sizes }),
     },
-    params: { heads, scale: 1 / Math.sqrt(headDim) },
+    params: { heads, head_dim: headDim, scale: 1 / Math.sqrt(headDim) },
     tensors: { q, k, v, tiles, y },
     workgroups: [tiles.shape[0] ?? 0, heads],
   })

@@ -1,0 +1,74 @@
+import { type Browser, chromium } from 'playwright-core'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import {
+  CHROMIUM_LAUNCH,
+  CHROMIUM_VARIABLE,
+  chromiumEnvironment,
+  findChromium,
+} from '../../tools/setup/chromium.mjs'
+import {
+  expectFreshBuild,
+  expectScores,
+  modelFolder,
+  type Request,
+  readCases,
+  root,
+  type Scores,
+} from './cases.ts'
+import { type FileServer, serveFiles } from './file-server.ts'
+
+// dist/browser.js in headless Chromium on SwiftShader: no shader-f16, 256 invocations a workgroup.
+
+/** What page.html puts into the page's global scope. */
+interface PageScope {
+  score(request: Request): Promise<Scores>
+}
+
+let server: FileServer
+let browser: Browser
+
+beforeAll(async () => {
+  expectFreshBuild()
+  const executablePath = findChromium()
+  if (!executablePath) throw new Error(`no Chromium; install one or set ${CHROMIUM_VARIABLE}`)
+  server = await serveFiles(root, ['dist', 'test/portability', modelFolder])
+  browser = await chromium.launch({
+    executablePath,
+    env: chromiumEnvironment(),
+    ...CHROMIUM_LAUNCH,
+  })
+})
+
+afterAll(async () => {
+  await browser?.close()
+  await server?.close()
+})
+
+async function scoreInPage(request: Request): Promise<Scores> {
+  const page = await browser.newPage()
+  const faults: string[] = []
+  page.on('pageerror', (error) => faults.push(error.message))
+  await page.goto(`${server.url}/test/portability/page.html`)
+  await page.waitForFunction('globalThis.score')
+  const scores = await page.evaluate(
+    (asked) => (globalThis as unknown as PageScope).score(asked),
+    request,
+  )
+  expect(faults).toEqual([])
+  await page.close()
+  return scores
+}
+
+test('scores in a browser are those of the reference', async () => {
+  const cases = readCases(130)
+  const scores = await scoreInPage({ folder: `/${modelFolder}/`, cases, bare: false })
+  expect(scores.adapter.architecture).toBe('swiftshader')
+  expectScores('Chromium', cases, scores)
+})
+
+test('so they are on a device with the guaranteed limits alone', async () => {
+  const cases = readCases(64)
+  const scores = await scoreInPage({ folder: `/${modelFolder}/`, cases, bare: true })
+  expect(scores.adapter).toMatchObject({ subgroupSize: 0, shaderF16: false })
+  expectScores('Chromium, bare device', cases, scores)
+})

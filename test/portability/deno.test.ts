@@ -1,0 +1,69 @@
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { afterAll, beforeAll, expect, test } from 'vitest'
+import {
+  expectFreshBuild,
+  expectScores,
+  modelFolder,
+  type Request,
+  readCases,
+  root,
+  type Scores,
+} from './cases.ts'
+
+// dist/index.js in Deno, whose WebGPU is wgpu with the naga compiler, without subgroups.
+
+const deno = join(dirname(createRequire(import.meta.url).resolve('deno/package.json')), 'bin.cjs')
+const cache = mkdtempSync(join(tmpdir(), 'dawnrank-deno-'))
+
+beforeAll(expectFreshBuild)
+afterAll(() => rmSync(cache, { recursive: true }))
+
+function scoreInDeno(request: Request): Scores {
+  const run = spawnSync(
+    process.execPath,
+    [
+      deno,
+      'run',
+      '--no-config',
+      '--no-lock',
+      '--no-remote',
+      '--no-prompt',
+      '--allow-read',
+      '--allow-env',
+      'test/portability/deno.mjs',
+    ],
+    {
+      cwd: root,
+      env: {
+        XDG_RUNTIME_DIR: tmpdir(),
+        ...process.env,
+        DENO_DIR: cache,
+        DENO_NO_UPDATE_CHECK: '1',
+        NO_COLOR: '1',
+      },
+      input: JSON.stringify(request),
+      encoding: 'utf8',
+      timeout: 110_000,
+      maxBuffer: 16 * 1024 * 1024,
+    },
+  )
+  expect(run.status, `${run.error ?? ''}${run.signal ?? ''}${run.stderr}`).toBe(0)
+  return JSON.parse(run.stdout)
+}
+
+test('scores in Deno are those of the reference', () => {
+  const cases = readCases(512)
+  const scores = scoreInDeno({ folder: modelFolder, cases, bare: false })
+  expectScores('Deno', cases, scores)
+})
+
+test('so they are on a device with the guaranteed limits alone', () => {
+  const cases = readCases(80)
+  const scores = scoreInDeno({ folder: modelFolder, cases, bare: true })
+  expect(scores.adapter).toMatchObject({ subgroupSize: 0, shaderF16: false })
+  expectScores('Deno, bare device', cases, scores)
+})

@@ -1,0 +1,23 @@
+// Runs in Deno and in the browser: scores cases with the bundle that is handed in.
+
+/**
+ * @param {typeof import('../../src/index.ts').FlagReranker} FlagReranker of the bundle under test
+ * @param {import('./cases.ts').Request} request
+ * @returns {Promise<import('./cases.ts').Scores>}
+ */
+export async function scoreCases(FlagReranker, { folder, cases, bare }) {
+  // A device that is asked for nothing has no optional feature and the limits that WebGPU guarantees.
+  const adapter = bare ? await navigator.gpu.requestAdapter() : undefined
+  const device = await adapter?.requestDevice()
+  const reranker = await FlagReranker.load(folder, { dtype: 'f32', device })
+  try {
+    const alone = []
+    for (const { pair, options } of cases) alone.push(await reranker.computeScore(pair, options))
+    const plain = cases.filter(({ options }) => Object.keys(options).length === 0)
+    const together = await reranker.computeScore(plain.map(({ pair }) => pair))
+    return { adapter: reranker.info.adapter, alone, together }
+  } finally {
+    reranker.dispose()
+    device?.destroy()
+  }
+}

@@ -1,0 +1,107 @@
+import { spawnSync } from 'node:child_process'
+import { copyFileSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { afterAll, expect, test } from 'vitest'
+
+// The lint rule that keeps imports between rooms one way, tried on a small house that breaks it.
+
+const biome = createRequire(import.meta.url).resolve('@biomejs/biome/bin/biome')
+const house = mkdtempSync(join(tmpdir(), 'dawnrank-rooms-'))
+copyFileSync(fileURLToPath(new URL('../../biome.json', import.meta.url)), join(house, 'biome.json'))
+afterAll(() => rmSync(house, { recursive: true }))
+
+const upwards = 'Imports point downwards'
+const face = 'src/index.ts is the public face'
+const nodeModule = 'Only src/platform, the command line and the server may use Node modules'
+const npmPackage = 'The core has no npm dependencies'
+const shader = 'Only src/gpu and src/tensor know shaders'
+
+// file of the house, what it imports, what the rule says; undefined where it is allowed
+const imports: [file: string, specifier: string, message: string | undefined][] = [
+  ['platform/a.ts', '../gpu/device.ts', upwards],
+  ['gpu/a.ts', '../tensor/tensor.ts', upwards],
+  ['gpu/a.ts', '../checkpoint/index.ts', upwards],
+  ['checkpoint/a.ts', '../tensor/tensor.ts', upwards],
+  ['tensor/a.ts', '../models/xlm-roberta.ts', upwards],
+  ['tensor/deeper/a.ts', '../../models/xlm-roberta.ts', upwards],
+  ['tokenizers/a.ts', '../models/xlm-roberta.ts', upwards],
+  ['models/a.ts', '../rerankers/flag.ts', upwards],
+  ['models/a.ts', '../tokenizers/index.ts', upwards],
+  ['rerankers/a.ts', '../eval/metrics.ts', upwards],
+  ['eval/a.ts', '../cli/index.ts', upwards],
+  ['cli/a.ts', '../server/index.ts', upwards],
+  ['models/a.ts', '../index.ts', face],
+  ['models/deeper/a.ts', '../../index.ts', face],
+  ['gpu/a.ts', 'node:fs', nodeModule],
+  ['rerankers/a.ts', 'node:path', nodeModule],
+  ['index.ts', 'node:path', nodeModule],
+  ['index.ts', './cli/index.ts', 'entries of their own'],
+  ['checkpoint/a.ts', 'webgpu', npmPackage],
+  ['models/a.ts', '../../shaders/linear.wgsl', shader],
+  ['cli/a.ts', '../../shaders/linear.wgsl', shader],
+  ['error.ts', './gpu/device.ts', 'imports nothing'],
+
+  ['platform/a.ts', 'node:fs', undefined],
+  ['platform/a.ts', 'webgpu', undefined],
+  ['gpu/a.ts', '#platform', undefined],
+  ['gpu/a.ts', '../error.ts', undefined],
+  ['tensor/a.ts', '../gpu/device.ts', undefined],
+  ['tensor/a.ts', '../../shaders/linear.wgsl', undefined],
+  ['checkpoint/a.ts', '../gpu/device.ts', undefined],
+  ['tokenizers/a.ts', './models/unigram.ts', undefined],
+  ['models/a.ts', '../tensor/tensor.ts', undefined],
+  ['rerankers/a.ts', '../tokenizers/index.ts', undefined],
+  ['eval/a.ts', '../rerankers/flag.ts', undefined],
+  ['cli/a.ts', '../index.ts', undefined],
+  ['cli/a.ts', 'commander', undefined],
+  ['index.ts', './rerankers/flag.ts', undefined],
+]
+
+/** What the linter's import rule says, by file and line, of one line for every import of a file. */
+function lint(lines: Map<string, string[]>): Map<string, string> {
+  for (const [file, texts] of lines) {
+    mkdirSync(dirname(join(house, 'src', file)), { recursive: true })
+    writeFileSync(join(house, 'src', file), `${texts.join('\n')}\n`)
+  }
+  const { stdout, stderr } = spawnSync(
+    process.execPath,
+    [biome, 'lint', '--vcs-enabled=false', '--reporter=json', '--max-diagnostics=none', 'src'],
+    { cwd: house, encoding: 'utf8' },
+  )
+  if (!stdout) throw new Error(`the linter gave no report: ${stderr}`)
+  const report = JSON.parse(stdout) as {
+    diagnostics: {
+      category: string
+      message: string
+      location: { path: string; start: { line: number } }
+    }[]
+  }
+  return new Map(
+    report.diagnostics
+      .filter(({ category }) => category === 'lint/style/noRestrictedImports')
+      .map(({ message, location }) => [
+        `${location.path.replaceAll('\\', '/')}:${location.start.line}`,
+        message,
+      ]),
+  )
+}
+
+test('imports between rooms go one way', () => {
+  const lines = new Map<string, string[]>()
+  const place = imports.map(([file, specifier], index) => {
+    const texts = lines.get(file) ?? []
+    texts.push(`export { name${index} } from '${specifier}'`)
+    lines.set(file, texts)
+    return `src/${file}:${texts.length}`
+  })
+  const said = lint(lines)
+  const wrong = imports.flatMap(([file, specifier, message], index) => {
+    const found = said.get(place[index] ?? '')
+    const right = message === undefined ? found === undefined : found?.includes(message)
+    return right ? [] : [`${file} imports ${specifier}: got ${found}, want ${message ?? 'none'}`]
+  })
+  expect(wrong).toEqual([])
+})
