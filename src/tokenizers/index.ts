@@ -1,0 +1,2 @@
+export { TokenizerError } from './errors.ts'
+export { Tokenizer } from './tokenizer.ts'

@@ -1,0 +1,117 @@
+import { isWhiteSpace, type Units } from './buffers.ts'
+import { Charsmap } from './charsmap.ts'
+import { TokenizerError } from './errors.ts'
+import type { Field } from './field.ts'
+import { precompiled } from './precompiled.ts'
+
+/**
+ * One step of normalization. It either changes `text` in place and returns it, or writes the result to
+ * `spare` and returns that.
+ */
+export type Normalizer = (text: Units, spare: Units) => Units
+
+const MAX_DEPTH = 16
+const MAX_STEPS = 64
+const MAX_CONTENT = 1024
+
+/** The steps of the `normalizer` of a tokenizer.json, in order. */
+export function parseNormalizer(field: Field, depth = 0): Normalizer[] {
+  if (field.absent) return []
+  const type = field.at('type')
+  switch (type.string()) {
+    case 'Sequence': {
+      if (depth === MAX_DEPTH) field.fail(`at most ${MAX_DEPTH} levels of Sequence`)
+      const items = field.at('normalizers').items()
+      const steps = items.flatMap((item) => parseNormalizer(item, depth + 1))
+      if (steps.length > MAX_STEPS) field.fail(`at most ${MAX_STEPS} normalizers`)
+      return steps
+    }
+    case 'Precompiled':
+      return [precompiled(new Charsmap(base64(field.at('precompiled_charsmap')), field.where))]
+    case 'Replace':
+      return [replace(patternOf(field.at('pattern')), contentOf(field.at('content')))]
+    case 'Strip':
+      return [strip(field.at('strip_left').boolean(), field.at('strip_right').boolean())]
+    default:
+      return type.unsupported('Sequence, Precompiled, Replace, Strip')
+  }
+}
+
+function contentOf(field: Field): string {
+  const content = field.string()
+  if (content.length > MAX_CONTENT) field.fail(`a string of at most ${MAX_CONTENT} code units`)
+  return content
+}
+
+function base64(field: Field): Uint8Array {
+  let binary: string
+  try {
+    binary = atob(field.string())
+  } catch {
+    return field.fail('base64')
+  }
+  const bytes = new Uint8Array(binary.length)
+  for (let i = 0; i < bytes.length; i++) bytes[i] = binary.charCodeAt(i)
+  return bytes
+}
+
+const ATOM = String.raw`(?:[^\\^$.*+?()[\]{}|]|\\[^\p{L}\p{N}\s]|\[[^\\[\]&]+\])`
+// One repeated atom, or atoms without repetition: what takes linear time on every text, and means the same to
+// JavaScript as to the regular expressions of Hugging Face's tokenizers.
+const SAFE_PATTERN = new RegExp(
+  `^(?:${ATOM}(?:\\+|\\{[1-9]\\d?(?:,\\d{0,4})?\\})|${ATOM}{1,64})$`,
+  'u',
+)
+
+/** The `pattern` of a Replace: `{"String": literal}` or `{"Regex": expression}`. */
+function patternOf(field: Field): RegExp {
+  const literal = field.at('String')
+  if (!literal.absent) {
+    if (literal.string() === '') literal.fail('a string that is not empty')
+    return new RegExp(literal.string().replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'), 'gu')
+  }
+  const expression = field.at('Regex')
+  if (expression.absent) return field.unsupported('{"String": literal}, {"Regex": expression}')
+  const source = expression.string()
+  if (!SAFE_PATTERN.test(source))
+    expression.unsupported('literals, and one character or [class] with + or {n,m}')
+  try {
+    return new RegExp(source, 'gu')
+  } catch {
+    return expression.fail('a regular expression')
+  }
+}
+
+/** Every match of `pattern` becomes `content`. */
+export function replace(pattern: RegExp, content: string): Normalizer {
+  const literally = content.replaceAll('$', '$$$$')
+  return (text) => {
+    const before = text.toString()
+    let after: string
+    try {
+      after = before.replace(pattern, literally)
+    } catch (cause) {
+      throw new TokenizerError(
+        'tokenizer-input',
+        `replacing ${pattern} makes a text of ${before.length} UTF-16 code units too long; cut it into passages`,
+        { cause },
+      )
+    }
+    if (after !== before) text.assign(after)
+    return text
+  }
+}
+
+/** White space at the ends goes. */
+export function strip(left: boolean, right: boolean): Normalizer {
+  return (text) => {
+    const { data } = text
+    let start = 0
+    let end = text.length
+    if (right) while (end > 0 && isWhiteSpace(data[end - 1]!)) end--
+    if (left) while (start < end && isWhiteSpace(data[start]!)) start++
+    if (start > 0) data.copyWithin(0, start, end)
+    text.length = end - start
+    return text
+  }
+}

@@ -1,0 +1,95 @@
+import { isWhiteSpace, type Words } from './buffers.ts'
+import type { Field } from './field.ts'
+
+/** One step of cutting a text into words: reads `from` and writes to `to`, which is empty. */
+export type PreTokenizer = (from: Words, to: Words) => void
+
+const MAX_DEPTH = 16
+const MAX_STEPS = 64
+
+/** The steps of the `pre_tokenizer` of a tokenizer.json, in order. */
+export function parsePreTokenizer(field: Field, depth = 0): PreTokenizer[] {
+  if (field.absent) return []
+  const type = field.at('type')
+  switch (type.string()) {
+    case 'Sequence': {
+      if (depth === MAX_DEPTH) field.fail(`at most ${MAX_DEPTH} levels of Sequence`)
+      const items = field.at('pretokenizers').items()
+      const steps = items.flatMap((item) => parsePreTokenizer(item, depth + 1))
+      if (steps.length > MAX_STEPS) field.fail(`at most ${MAX_STEPS} pre-tokenizers`)
+      return steps
+    }
+    case 'WhitespaceSplit':
+      return [whitespaceSplit]
+    case 'Metaspace':
+      return [parseMetaspace(field)]
+    default:
+      return type.unsupported('Sequence, WhitespaceSplit, Metaspace')
+  }
+}
+
+/** Words are what stands between white space; the white space goes. */
+const whitespaceSplit: PreTokenizer = (from, to) => {
+  const { data, length } = from.units
+  to.units.append(data, 0, length)
+  for (let word = 0; word < from.count; word++) {
+    const end = from.bounds[2 * word + 1]!
+    let start = from.bounds[2 * word]!
+    for (let i = start; i < end; i++) {
+      if (!isWhiteSpace(data[i]!)) continue
+      if (start < i) to.add(start, i)
+      start = i + 1
+    }
+    if (start < end) to.add(start, end)
+  }
+}
+
+/** When {@link metaspace} puts its mark before a word that has none. */
+type PrependScheme = 'always' | 'first' | 'never'
+
+function parseMetaspace(field: Field): PreTokenizer {
+  const mark = field.at('replacement')
+  if (mark.string().length !== 1) mark.fail('one character of the basic plane')
+  const scheme = field.at('prepend_scheme')
+  const split = field.at('split')
+  // Files before tokenizers 0.15 say add_prefix_space (and str_rep, which repeats the replacement).
+  const prefix = field.at('add_prefix_space')
+  let prepend: PrependScheme = 'always'
+  if (!scheme.absent) prepend = scheme.oneOf('always', 'first', 'never')
+  if (!prefix.absent && !prefix.boolean()) {
+    if (!scheme.absent && prepend !== 'never')
+      prefix.fail(`true, or no prepend_scheme ${JSON.stringify(prepend)} beside it`)
+    prepend = 'never'
+  }
+  return metaspace(mark.string(), prepend, split.absent || split.boolean())
+}
+
+/** Spaces become `mark`, a word without one at its front may get one, and `split` cuts before every mark. */
+export function metaspace(mark: string, prepend: PrependScheme, split: boolean): PreTokenizer {
+  const sign = mark.charCodeAt(0)
+  return (from, to) => {
+    const { data } = from.units
+    const { units } = to
+    units.reserve(from.units.length + from.count)
+    const out = units.data
+    let at = 0
+    for (let word = 0; word < from.count; word++) {
+      const first = from.bounds[2 * word]!
+      const end = from.bounds[2 * word + 1]!
+      let start = at
+      const marked = data[first] === 32 || data[first] === sign
+      const wanted = prepend === 'always' || (prepend === 'first' && from.opening && first === 0)
+      if (wanted && !marked) out[at++] = sign
+      for (let i = first; i < end; i++) {
+        const unit = data[i] === 32 ? sign : data[i]!
+        if (split && unit === sign && at > start) {
+          to.add(start, at)
+          start = at
+        }
+        out[at++] = unit
+      }
+      if (at > start) to.add(start, at)
+    }
+    units.length = at
+  }
+}

@@ -1,0 +1,108 @@
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { gunzipSync } from 'node:zlib'
+import { blobFolder, type Folder } from '../../src/platform/files.ts'
+import { Tokenizer, TokenizerError } from '../../src/tokenizers/index.ts'
+
+/** A file under test/fixtures, unpacked where it is stored as .gz. */
+export function fixture(path: string): Uint8Array<ArrayBuffer> {
+  const bytes = readFileSync(fileURLToPath(new URL(`../fixtures/${path}`, import.meta.url)))
+  return new Uint8Array(path.endsWith('.gz') ? gunzipSync(bytes) : bytes)
+}
+
+// biome-ignore lint/suspicious/noExplicitAny: what the files hold is looked into freely here
+export const fixtureJson = (path: string): any =>
+  JSON.parse(new TextDecoder().decode(fixture(path)))
+
+/** One line of a fixtures.jsonl. */
+export interface Line {
+  readonly i: number
+  readonly tag: string
+  readonly text: string
+  readonly ids: number[]
+  readonly ids_with_specials: number[]
+  readonly pair_with: number | null
+  readonly pair_ids: number[] | null
+  /** What SentencePiece gives, where it is something else. */
+  readonly ids_spm?: number[]
+}
+
+export function readLines(path: string): Line[] {
+  const lines = new TextDecoder().decode(fixture(path)).trimEnd().split('\n')
+  return lines.slice(0, -1).map((line) => JSON.parse(line))
+}
+
+/** The fixture folders with the full vocabulary, as parsed files. */
+export function largeJson(name: 'xlm-roberta' | 'xlm-roberta-replace') {
+  const json = fixtureJson('tokenizers/xlm-roberta/tokenizer.json.gz')
+  if (name === 'xlm-roberta') return json
+  const { set } = fixtureJson('tokenizers/xlm-roberta-replace/overlay.json')
+  set.normalizer.normalizers[0].precompiled_charsmap = json.normalizer.precompiled_charsmap
+  return { ...json, ...set }
+}
+
+/** A folder with XLM-R's SentencePiece model and the given tokenizer_config.json. */
+export function modelFolder(model: Uint8Array<ArrayBuffer>, config?: unknown): Folder {
+  const files: Record<string, Blob> = { 'sentencepiece.bpe.model': new Blob([model]) }
+  if (config !== undefined)
+    files['tokenizer_config.json'] = new Blob([
+      config instanceof Uint8Array ? new Uint8Array(config) : JSON.stringify(config),
+    ])
+  return blobFolder(files, 'folder')
+}
+
+interface Variant {
+  // biome-ignore lint/suspicious/noExplicitAny: tests change it as they like
+  readonly tokenizer: any
+  readonly cases: { readonly text: string; readonly ids: number[] }[]
+  readonly pair: {
+    readonly texts: [string, string]
+    readonly ids: number[]
+    readonly single: number[]
+  }
+}
+
+/** The small tokenizers of variants.json. */
+export function readVariants(): Record<string, Variant> {
+  const { charsmap, variants } = fixtureJson('tokenizers/variants.json')
+  return JSON.parse(JSON.stringify(variants).replaceAll('@charsmap', charsmap))
+}
+
+/** The TokenizerError that `run` throws, as `code: message`. */
+export function faultOf(run: () => unknown): string {
+  try {
+    run()
+  } catch (fault) {
+    if (fault instanceof TokenizerError) return `${fault.code}: ${fault.message}`
+    throw fault
+  }
+  return 'no error'
+}
+
+/** The same of a promise. */
+export async function rejectionOf(promise: Promise<unknown>): Promise<string> {
+  const outcome = await promise.then(
+    () => undefined,
+    (fault: unknown) => fault,
+  )
+  return faultOf(() => {
+    if (outcome !== undefined) throw outcome
+  })
+}
+
+/** The first few texts whose ids are not those wanted, for a message that shows them. */
+export function differences(
+  encode: (text: string) => Uint32Array,
+  cases: Iterable<{ readonly text: string; readonly ids: readonly number[] }>,
+): unknown[] {
+  const found: unknown[] = []
+  for (const { text, ids } of cases) {
+    const got = encode(text)
+    if (got.length === ids.length && got.every((id, i) => id === ids[i])) continue
+    found.push({ text, got: [...got], want: ids })
+    if (found.length === 5) break
+  }
+  return found
+}
+
+export { Tokenizer, TokenizerError }

@@ -1,0 +1,462 @@
+/** Damaged and contradictory files: a TokenizerError, or a tokenizer that works. */
+import { describe, expect, it } from 'vitest'
+import { type Json, mutateBytes, mutateJson, Random } from '../mutations.ts'
+import {
+  faultOf,
+  fixture,
+  fixtureJson,
+  modelFolder,
+  readVariants,
+  rejectionOf,
+  Tokenizer,
+  TokenizerError,
+} from './helpers.ts'
+
+const { sequence, plain } = readVariants()
+
+const TEXTS = [
+  '',
+  'a b',
+  ' é\u0301 <s> abc  ',
+  '\r\n\u{1F600}\ud800',
+  'xyz'.repeat(50),
+  'ﬁ\u2126\u0301',
+] as const
+
+/** What a tokenizer must do whatever it was made of; the outcome for the tally. */
+function use(tokenizer: Tokenizer): string {
+  let outcome = 'works'
+  for (const text of TEXTS) {
+    try {
+      const ids = tokenizer.encode(text, { specialTokens: true })
+      const pieces = tokenizer.pieces(ids)
+      expect(pieces.length).toBe(ids.length)
+      expect(tokenizer.encodePair(text, text).length).toBe(
+        2 * tokenizer.encode(text).length + tokenizer.pairOverhead,
+      )
+    } catch (fault) {
+      outcome = codeOf(fault)
+    }
+  }
+  return outcome
+}
+
+/** The code of a TokenizerError with a message fit to be read; anything else is thrown on. */
+function codeOf(fault: unknown): string {
+  if (!(fault instanceof TokenizerError)) throw fault
+  expect(fault.message.length).toBeLessThan(1000)
+  return fault.code
+}
+
+async function outcomeOf(open: () => Tokenizer | Promise<Tokenizer>): Promise<string> {
+  let tokenizer: Tokenizer
+  try {
+    tokenizer = await open()
+  } catch (fault) {
+    return codeOf(fault)
+  }
+  return use(tokenizer)
+}
+
+/** How often each outcome came over `count` seeds. */
+async function tally(
+  count: number,
+  open: (random: Random) => () => Tokenizer | Promise<Tokenizer>,
+) {
+  const outcomes: Record<string, number> = {}
+  for (let seed = 0; seed < count; seed++) {
+    try {
+      const outcome = await outcomeOf(open(new Random(seed)))
+      outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
+    } catch (cause) {
+      throw new Error(`seed ${seed}`, { cause })
+    }
+  }
+  return outcomes
+}
+
+describe('mutations', () => {
+  // A small one, of which every field is hit, and a real one, most of which is vocabulary and charsmap.
+  const small: Json = sequence!.tokenizer
+  const real: Json = fixtureJson('xlm-roberta-514/model/tokenizer.json')
+
+  it('1,000 of the structure of a tokenizer.json', async () => {
+    const outcomes = await tally(1000, (random) => {
+      const json = mutateJson(random.below(2) ? small : real, random)
+      return () => Tokenizer.from(json)
+    })
+    expect(outcomes['tokenizer-invalid']).toBeGreaterThan(200)
+    expect(outcomes['tokenizer-unsupported']).toBeGreaterThan(0)
+    expect(outcomes.works).toBeGreaterThan(100)
+  })
+
+  it('1,000 of the bytes of a tokenizer.json', async () => {
+    const texts = [plain!.tokenizer, small, real].map((json) =>
+      new TextEncoder().encode(JSON.stringify(json)),
+    )
+    const outcomes = await tally(1000, (random) => {
+      const damaged = mutateBytes(random.pick(texts), random)
+      return () => Tokenizer.load(new Blob([damaged]))
+    })
+    expect(outcomes['tokenizer-invalid']).toBeGreaterThan(200)
+    expect(outcomes.works).toBeGreaterThan(100)
+  })
+
+  it('1,000 of a charsmap', async () => {
+    const bytes = Uint8Array.from(atob(fixtureJson('tokenizers/variants.json').charsmap), (c) =>
+      c.charCodeAt(0),
+    )
+    // Most of the trie is empty: damage the units in use.
+    const used = [...new Uint32Array(bytes.buffer, 0, bytes.length >> 2).entries()].flatMap(
+      ([i, unit]) => (unit ? [i] : []),
+    )
+    const outcomes = await tally(1000, (random) => {
+      const damaged = random.below(4) === 0 ? mutateBytes(bytes, random) : bytes.slice()
+      for (let n = random.below(4); n > 0; n--)
+        damaged[4 * random.pick(used) + random.below(4)] = random.below(256)
+      return () => Tokenizer.from(withCharsmap(damaged))
+    })
+    expect(outcomes['tokenizer-invalid']).toBeGreaterThan(200)
+    expect(outcomes.works).toBeGreaterThan(200)
+  })
+
+  it('300 of a SentencePiece model and its config', async () => {
+    const model = fixture('xlm-roberta-514/model/sentencepiece.bpe.model')
+    const config = fixtureJson('xlm-roberta-514/model/tokenizer_config.json')
+    // Half of the mutations go where the pieces are, in front of the charsmap.
+    const outcomes = await tally(300, (random) => {
+      const kind = random.below(8)
+      const front = random.below(2) ? 12_000 : model.length
+      const head = mutateBytes(model.subarray(0, front), random)
+      const damaged = new Uint8Array([...head, ...model.subarray(front)])
+      return () =>
+        kind === 0
+          ? Tokenizer.load(modelFolder(model, mutateJson(config, random)))
+          : Tokenizer.load(modelFolder(damaged, config))
+    })
+    expect(outcomes['tokenizer-invalid']).toBeGreaterThan(50)
+    expect(outcomes.works).toBeGreaterThan(50)
+  })
+})
+
+function withCharsmap(bytes: Uint8Array): unknown {
+  let binary = ''
+  for (const byte of bytes) binary += String.fromCharCode(byte)
+  const normalizer = { type: 'Precompiled', precompiled_charsmap: btoa(binary) }
+  return { ...plain!.tokenizer, normalizer }
+}
+
+/** A charsmap of the given trie units and replacements. */
+function charsmapOf(units: number[], texts = 'x\0'): unknown {
+  const blob = new TextEncoder().encode(texts)
+  const bytes = new Uint8Array(4 + 4 * units.length + blob.length)
+  const view = new DataView(bytes.buffer)
+  view.setUint32(0, 4 * units.length, true)
+  units.forEach((unit, i) => {
+    view.setUint32(4 + 4 * i, unit, true)
+  })
+  bytes.set(blob, 4 + 4 * units.length)
+  return withCharsmap(bytes)
+}
+
+describe('a tokenizer.json is refused by what is wrong in it', () => {
+  // biome-ignore lint/suspicious/noExplicitAny: each case breaks another part
+  type Break = (json: any) => unknown
+  const size = plain!.tokenizer.model.vocab.length
+  const added = { ...plain!.tokenizer.added_tokens[0], content: '<new>', id: size }
+  const invalid = (where: string) => `tokenizer-invalid: tokenizer.json: ${where}`
+  const unsupported = (where: string) => `tokenizer-unsupported: tokenizer.json: ${where}`
+
+  const replaceBy = (pattern: unknown, content: unknown = '') => ({
+    type: 'Replace',
+    pattern,
+    content,
+  })
+
+  it.each<[string, Break]>([
+    [invalid('model is missing; expected an object'), (j) => delete j.model],
+    [
+      unsupported('model.type is "BPE", which is not supported; supported: Unigram'),
+      (j) => (j.model.type = 'BPE'),
+    ],
+    [invalid('model.vocab is missing; expected an array'), (j) => delete j.model.vocab],
+    [
+      invalid('model.vocab is an array of 0; expected at least one piece'),
+      (j) => (j.model.vocab = []),
+    ],
+    [
+      invalid('model.vocab[5] is an array of 2; expected a piece and its finite score'),
+      (j) => (j.model.vocab[5][1] = Number.NaN),
+    ],
+    [invalid('model.vocab[5] is an array of 2; expected'), (j) => (j.model.vocab[5][0] = 5)],
+    [invalid('model.vocab[6] is "a"; expected'), (j) => (j.model.vocab[6] = 'a')],
+    [
+      invalid(`model.unk_id is ${size}; expected an integer from 0 to ${size - 1}`),
+      (j) => (j.model.unk_id = size),
+    ],
+    [invalid('model.unk_id is 0.5; expected an integer'), (j) => (j.model.unk_id = 0.5)],
+    [
+      invalid('model.byte_fallback is "no"; expected true or false'),
+      (j) => (j.model.byte_fallback = 'no'),
+    ],
+    [
+      'tokenizer-invalid: piece 5 is 1025 UTF-16 code units long',
+      (j) => (j.model.vocab[5][0] = 'x'.repeat(1025)),
+    ],
+    [invalid('added_tokens is an object; expected an array'), (j) => (j.added_tokens = {})],
+    [
+      invalid('added_tokens[0].lstrip is missing; expected true or false'),
+      (j) => delete j.added_tokens[0].lstrip,
+    ],
+    [
+      invalid('added_tokens[1].id is 2; expected 1, the id of "<pad>" in the vocabulary'),
+      (j) => (j.added_tokens[1].id = 2),
+    ],
+    [
+      invalid(`added_tokens[4].id is 5; expected ${size} or more: "<new>" is no piece`),
+      (j) => j.added_tokens.push({ ...added, id: 5 }),
+    ],
+    [
+      invalid(`added_tokens[4].id is ${size + 5}; expected an integer from 0 to ${size + 4}`),
+      (j) => j.added_tokens.push({ ...added, id: size + 5 }),
+    ],
+    [
+      invalid(`added_tokens[5].id is ${size}; expected another id than that of "<new>"`),
+      (j) => j.added_tokens.push(added, { ...added, content: '<newer>' }),
+    ],
+    [
+      invalid('added_tokens[4].content is "\\ud800"; expected a string without lone surrogates'),
+      (j) => j.added_tokens.push({ ...added, content: '\ud800' }),
+    ],
+    [
+      unsupported('normalizer.type is "NFC", which is not supported; supported: Sequence'),
+      (j) => (j.normalizer = { type: 'NFC' }),
+    ],
+    [
+      unsupported('normalizer.normalizers[0].type is "Lowercase"'),
+      (j) => (j.normalizer = { type: 'Sequence', normalizers: [{ type: 'Lowercase' }] }),
+    ],
+    [invalid('normalizer.type is missing; expected a string'), (j) => (j.normalizer = {})],
+    [invalid('normalizer.strip_left is missing'), (j) => (j.normalizer = { type: 'Strip' })],
+    [
+      invalid('normalizer.precompiled_charsmap is "?"; expected base64'),
+      (j) => (j.normalizer = { type: 'Precompiled', precompiled_charsmap: '?' }),
+    ],
+    [
+      invalid('normalizer: the charsmap has 3 bytes'),
+      (j) => (j.normalizer = { type: 'Precompiled', precompiled_charsmap: 'AAAA' }),
+    ],
+    [
+      unsupported('normalizer.pattern.Regex is "(a+)+$"'),
+      (j) => (j.normalizer = replaceBy({ Regex: '(a+)+$' })),
+    ],
+    [
+      unsupported('normalizer.pattern.Regex is "a*"'),
+      (j) => (j.normalizer = replaceBy({ Regex: 'a*' })),
+    ],
+    [
+      unsupported('normalizer.pattern.Regex is "\\\\s+"'),
+      (j) => (j.normalizer = replaceBy({ Regex: '\\s+' })),
+    ],
+    [
+      invalid('normalizer.pattern.Regex is "[z-a]+"; expected a regular expression'),
+      (j) => (j.normalizer = replaceBy({ Regex: '[z-a]+' })),
+    ],
+    [
+      unsupported('normalizer.pattern is an object'),
+      (j) => (j.normalizer = replaceBy({ Glob: '*' })),
+    ],
+    [
+      invalid('normalizer.pattern.String is ""; expected a string that is not empty'),
+      (j) => (j.normalizer = replaceBy({ String: '' })),
+    ],
+    [
+      invalid('normalizer.content is "xxx'),
+      (j) => (j.normalizer = replaceBy({ String: 'a' }, 'x'.repeat(2000))),
+    ],
+    [
+      unsupported('pre_tokenizer.type is "ByteLevel"'),
+      (j) => (j.pre_tokenizer = { type: 'ByteLevel' }),
+    ],
+    [
+      invalid('pre_tokenizer.replacement is "▁▁"; expected one character'),
+      (j) => (j.pre_tokenizer.replacement = '▁▁'),
+    ],
+    [
+      invalid('pre_tokenizer.prepend_scheme is "last"; expected "always" or "first" or "never"'),
+      (j) => (j.pre_tokenizer.prepend_scheme = 'last'),
+    ],
+    [
+      invalid('pre_tokenizer.add_prefix_space is false; expected true, or no prepend_scheme'),
+      (j) => (j.pre_tokenizer.add_prefix_space = false),
+    ],
+    [
+      unsupported('post_processor.type is "BertProcessing"'),
+      (j) => (j.post_processor = { type: 'BertProcessing' }),
+    ],
+    [
+      invalid('post_processor.single[0].SpecialToken.id is "<x>"; expected a token that'),
+      (j) => (j.post_processor.single[0].SpecialToken.id = '<x>'),
+    ],
+    [
+      invalid('post_processor.single[0].SpecialToken.id is "constructor"; expected a token that'),
+      (j) => (j.post_processor.single[0].SpecialToken.id = 'constructor'),
+    ],
+    [
+      invalid(`post_processor.special_tokens.<s>.ids[0] is ${size}; expected an integer`),
+      (j) => (j.post_processor.special_tokens['<s>'].ids = [size]),
+    ],
+    [
+      invalid('post_processor.pair is an array of 6; expected a template with A and B, each once'),
+      (j) => (j.post_processor.pair[4].Sequence.id = 'A'),
+    ],
+    [
+      invalid('post_processor.single is an array of 0; expected a template with the text A once'),
+      (j) => (j.post_processor.single = []),
+    ],
+    [
+      invalid('post_processor.single is an array of 3; expected a template of at most 64'),
+      (j) => (j.post_processor.special_tokens['<s>'].ids = new Array(100).fill(0)),
+    ],
+  ])('%s', (message, damage) => {
+    const json = structuredClone(plain!.tokenizer)
+    damage(json)
+    expect(faultOf(() => Tokenizer.from(json)).slice(0, message.length)).toBe(message)
+  })
+
+  it.each([[null], [[]], ['tokenizer'], [7], [undefined]])('%j in place of the file', (value) => {
+    expect(faultOf(() => Tokenizer.from(value))).toMatch(
+      /^tokenizer-invalid: .*expected an object$/,
+    )
+  })
+
+  it('deep and long sequences', () => {
+    let deep: unknown = { type: 'WhitespaceSplit' }
+    for (let i = 0; i < 100_000; i++) deep = { type: 'Sequence', pretokenizers: [deep] }
+    expect(faultOf(() => Tokenizer.from({ ...plain!.tokenizer, pre_tokenizer: deep }))).toContain(
+      'expected at most 16 levels of Sequence',
+    )
+    // 26 doublings make a gigabyte of one megabyte.
+    const double = replaceBy({ String: 'a' }, 'aa')
+    const normalizer = { type: 'Sequence', normalizers: new Array(26).fill(double) }
+    const tokenizer = Tokenizer.from({ ...plain!.tokenizer, normalizer })
+    expect(faultOf(() => tokenizer.encode('a'))).toMatch(/^tokenizer-input: the text is over/)
+    const many = { type: 'Sequence', normalizers: new Array(65).fill(double) }
+    expect(faultOf(() => Tokenizer.from({ ...plain!.tokenizer, normalizer: many }))).toContain(
+      'expected at most 64 normalizers',
+    )
+  })
+})
+
+describe('a charsmap is refused by what is wrong in it', () => {
+  const fault = (units: number[], texts?: string) =>
+    faultOf(() => Tokenizer.from(charsmapOf(units, texts)))
+  // The root's children start at 256; "a" is a key whose value lies at 512.
+  const units = new Array<number>(768).fill(0)
+  units[0] = 256 << 10
+  units[256 ^ 0x61] = 0x61 | 0x100 | ((512 ^ 256 ^ 0x61) << 10)
+  units[512] = 0x80000000
+
+  it('or works where nothing is', () => {
+    expect(fault(units)).toBe('no error')
+    const tokenizer = Tokenizer.from(charsmapOf(units))
+    expect(tokenizer.encode('aba')).toEqual(tokenizer.encode('xbx'))
+  })
+
+  it.each<[string, (units: number[]) => void, string?]>([
+    ['has a trie that points outside itself', (u) => (u[0] = 0x1fffff << 10)],
+    ['has a trie that points outside itself', (u) => (u[256 ^ 0x61] = 0x161 | (0x1ff00 << 10))],
+    ['has a trie that points outside its replacements', (u) => (u[512] = 0x80000003)],
+    ['has a replacement that is not UTF-8', (u) => (u[512] = 0x80000001), 'é\0'],
+    ['has a replacement of 1024 bytes or more', () => {}, 'x'.repeat(2000)],
+  ])('%s', (message, damage, texts) => {
+    const damaged = units.slice()
+    damage(damaged)
+    expect(fault(damaged, texts)).toBe(
+      `tokenizer-invalid: tokenizer.json: normalizer: the charsmap ${message}`,
+    )
+  })
+
+  it('whose size is wrong', () => {
+    for (const size of [0, 2, 6, 100, 2 ** 32 - 1]) {
+      const bytes = new Uint8Array(20)
+      new DataView(bytes.buffer).setUint32(0, size, true)
+      expect(faultOf(() => Tokenizer.from(withCharsmap(bytes)))).toBe(
+        `tokenizer-invalid: tokenizer.json: normalizer: the charsmap says its trie has ${size} bytes; expected a multiple of 4 up to 16`,
+      )
+    }
+  })
+
+  it('but may run in circles, since only five bytes are ever looked up', () => {
+    const round = units.slice()
+    round[256 ^ 0x61] = 0x61 | (0x61 << 10) // back to the base of the root
+    const tokenizer = Tokenizer.from(charsmapOf(round))
+    expect(tokenizer.encode('aaaa')).toEqual(Tokenizer.from(plain!.tokenizer).encode('aaaa'))
+  })
+})
+
+describe('a SentencePiece model', () => {
+  const model = fixture('xlm-roberta-514/model/sentencepiece.bpe.model')
+  const config = { tokenizer_class: 'XLMRobertaTokenizer' }
+
+  it('needs a family that is known', async () => {
+    expect(await rejectionOf(Tokenizer.load(modelFolder(model)))).toMatch(
+      /^tokenizer-unsupported: .*sentencepiece\.bpe\.model: a SentencePiece model does not tell the ids of its family, and no tokenizer_config\.json/,
+    )
+    expect(await rejectionOf(Tokenizer.load(modelFolder(model, {})))).toContain(
+      'does not tell the ids',
+    )
+    const other = { tokenizer_class: 'LlamaTokenizer' }
+    expect(await rejectionOf(Tokenizer.load(modelFolder(model, other)))).toMatch(
+      /^tokenizer-unsupported: .*tokenizer_class is "LlamaTokenizer", which is not supported; supported: XLMRobertaTokenizer/,
+    )
+  })
+
+  it('of another type is refused by name', async () => {
+    // Message trainer_spec (field 2) with model_type (field 3): BPE, after a piece "a".
+    const bpe = Uint8Array.of(0x0a, 3, 0x0a, 1, 0x61, 0x12, 2, 0x18, 2)
+    expect(await rejectionOf(Tokenizer.load(modelFolder(bpe, config)))).toMatch(
+      /^tokenizer-unsupported: .*: the model is of type BPE; of SentencePiece models only unigram is supported$/,
+    )
+  })
+
+  it.each([
+    ['it ends inside a number', [0x0a, 0x80]],
+    ['a number of over 64 bits', new Array(20).fill(0x80)],
+    ['a field of 5 bytes where 1 are left', [0x0a, 5, 0]],
+    ['a field of wire type 3', [0x0b]],
+    ['holds no pieces', []],
+    ['piece 0 is a number', [0x08, 1]],
+    ['piece 0 is not UTF-8', [0x0a, 3, 0x0a, 1, 0xff]],
+    ['the score of piece 0 is not a finite number', [0x0a, 5, 0x15, 0, 0, 0xc0, 0x7f]],
+  ])('%s', async (message, bytes) => {
+    const rejection = await rejectionOf(Tokenizer.load(modelFolder(Uint8Array.from(bytes), config)))
+    expect(rejection).toMatch(/^tokenizer-invalid: .*sentencepiece\.bpe\.model: /)
+    expect(rejection).toContain(message)
+  })
+})
+
+describe('arguments', () => {
+  const tokenizer = Tokenizer.from(plain!.tokenizer)
+
+  it.each([[null], [undefined], [7], [{}], [['a']]])('%j is no text', (text) => {
+    expect(faultOf(() => tokenizer.encode(text as string))).toMatch(
+      /^tokenizer-input: the text is .*; expected a string$/,
+    )
+  })
+
+  it.each([-1, 0.5, 1e9, Number.NaN])('%j is no id', (id) => {
+    expect(faultOf(() => tokenizer.pieces([id]))).toMatch(/^tokenizer-input: .* is no token id/)
+  })
+
+  it('an unknown character where the model names no unknown piece', () => {
+    const json = structuredClone(plain!.tokenizer)
+    json.model.unk_id = null
+    const known = Tokenizer.from(json)
+    expect(known.unkId).toBe(undefined)
+    expect(known.encode('ab').length).toBe(2)
+    expect(faultOf(() => known.encode('a\u{1F602}'))).toBe(
+      'tokenizer-no-unk: the text holds "\u{1F602}", for which there is no piece, and the model names no unknown piece (model.unk_id)',
+    )
+  })
+})

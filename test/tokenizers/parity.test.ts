@@ -1,0 +1,131 @@
+/** Ids equal to those of Hugging Face's tokenizers, transformers 4 and SentencePiece. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { SentencePieceProcessor } from 'sentencepiece-js'
+import { describe, expect, it } from 'vitest'
+import {
+  differences,
+  fixture,
+  fixtureJson,
+  largeJson,
+  modelFolder,
+  readLines,
+  readVariants,
+  Tokenizer,
+} from './helpers.ts'
+
+describe.each(['xlm-roberta', 'xlm-roberta-replace'] as const)('%s', (name) => {
+  const tokenizer = Tokenizer.from(largeJson(name))
+  const lines = readLines(`tokenizers/${name}/fixtures.jsonl.gz`)
+
+  it('2,889 texts', () => {
+    expect(lines.length).toBe(2889)
+    expect(differences((text) => tokenizer.encode(text), lines)).toEqual([])
+  })
+
+  it('2,889 texts with special tokens', () => {
+    const cases = lines.map(({ text, ids_with_specials: ids }) => ({ text, ids }))
+    const encode = (text: string) => tokenizer.encode(text, { specialTokens: true })
+    expect(differences(encode, cases)).toEqual([])
+  })
+
+  it('2,861 pairs', () => {
+    const pairs = lines.flatMap(({ text, pair_with, pair_ids }) =>
+      pair_ids ? [{ text, second: lines[pair_with!]!.text, ids: pair_ids }] : [],
+    )
+    expect(pairs.length).toBe(2861)
+    for (const pair of pairs) {
+      const encode = (text: string) => tokenizer.encodePair(text, pair.second)
+      expect(differences(encode, [pair])).toEqual([])
+    }
+  })
+})
+
+describe('a raw SentencePiece model', () => {
+  const model = fixture('tokenizers/xlm-roberta/sentencepiece.bpe.model.gz')
+  const config = fixtureJson('tokenizers/xlm-roberta/tokenizer_config.json')
+
+  it('gives what transformers 4 makes of it', async () => {
+    const tokenizer = await Tokenizer.load(modelFolder(model, config))
+    const lines = readLines('tokenizers/xlm-roberta-replace/fixtures.jsonl.gz')
+    const others = fixtureJson('tokenizers/xlm-roberta/sentencepiece.json').ids
+    const cases = lines.map(({ i, text, ids }) => ({ text, ids: others[i] ?? ids }))
+    expect(differences((text) => tokenizer.encode(text), cases)).toEqual([])
+    expect([...tokenizer.encodePair('hi', 'hi')]).toEqual([0, 1274, 2, 2, 1274, 2])
+    expect(tokenizer.vocabSize).toBe(250002)
+    expect([tokenizer.padId, tokenizer.unkId, tokenizer.maskId]).toEqual([1, 3, 250001])
+  })
+
+  it('of the small fixture too, whose tokenizer.json is such a conversion', async () => {
+    const folder = new URL('../fixtures/xlm-roberta-8194/model/', import.meta.url)
+    const tokenizer = await Tokenizer.load(new URL('sentencepiece.bpe.model', folder))
+    const { tokenization } = fixtureJson('xlm-roberta-8194/fixtures.json')
+    expect(differences((text) => tokenizer.encode(text), tokenization)).toEqual([])
+  })
+
+  it('is read by sentencepiece-js alike, where SentencePiece and the reference agree', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'dawnrank-'))
+    try {
+      const path = join(folder, 'sentencepiece.bpe.model')
+      writeFileSync(path, model)
+      const processor = new SentencePieceProcessor()
+      await processor.load(path)
+      // The same pieces, one place earlier, and the unknown piece first. It adds scores in float32, so that
+      // of two ways that cost the same it may take the other.
+      const lines = readLines('tokenizers/xlm-roberta/fixtures.jsonl.gz')
+      const agreed = lines.filter(({ ids_spm, text }) => !ids_spm && !text.includes('\0'))
+      expect(agreed.length).toBeGreaterThan(2700)
+      const { vocab } = fixtureJson('tokenizers/xlm-roberta/tokenizer.json.gz').model
+      const scoreOf = (ids: readonly number[]) => ids.reduce((sum, id) => sum + vocab[id][1], 0)
+      let ties = 0
+      for (const { text, ids } of agreed) {
+        const theirs = processor.encodeIds(text).map((id) => (id === 0 ? 3 : id + 1))
+        if (String(theirs) === String(ids)) continue
+        ties++
+        expect([text, theirs.length]).toEqual([text, ids.length])
+        expect(Math.abs(scoreOf(theirs) / scoreOf(ids) - 1)).toBeLessThan(1e-5)
+      }
+      expect(ties).toBeLessThan(30)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+})
+
+it.each(['xlm-roberta-514', 'xlm-roberta-8194'])('the tokenizer of %s', async (name) => {
+  const tokenizer = await Tokenizer.load(new URL(`../fixtures/${name}/model`, import.meta.url))
+  const { tokenization, tokenizer: told } = fixtureJson(`${name}/fixtures.json`)
+  expect(tokenization.length).toBe(93)
+  expect(differences((text) => tokenizer.encode(text), tokenization)).toEqual([])
+  expect(tokenizer).toMatchObject({
+    vocabSize: told.length,
+    padId: told.pad_id,
+    bosId: told.bos_id,
+    eosId: told.eos_id,
+    unkId: told.unk_id,
+    clsId: told.cls_id,
+    sepId: told.sep_id,
+    maskId: told.mask_id,
+    pairOverhead: 4,
+  })
+})
+
+const variants = readVariants()
+describe.each(Object.keys(variants))('variant %s', (name) => {
+  const { tokenizer: json, cases, pair } = variants[name]!
+  const tokenizer = Tokenizer.from(json)
+
+  it('gives the ids of the reference', () => {
+    expect(cases.length).toBeGreaterThan(0)
+    expect(differences((text) => tokenizer.encode(text), cases)).toEqual([])
+  })
+
+  it('puts special tokens around one text and a pair', () => {
+    const [first, second] = pair.texts
+    expect([...tokenizer.encode(first, { specialTokens: true })]).toEqual(pair.single)
+    expect([...tokenizer.encodePair(first, second)]).toEqual(pair.ids)
+    const plain = tokenizer.encode(first).length + tokenizer.encode(second).length
+    expect(tokenizer.pairOverhead).toBe(pair.ids.length - plain)
+  })
+})

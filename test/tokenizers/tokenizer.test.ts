@@ -1,0 +1,169 @@
+/** What the class does beside giving the right ids. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { pathToFileURL } from 'node:url'
+import { describe, expect, it } from 'vitest'
+import { blobFolder } from '../../src/platform/files.ts'
+import { largeJson, readVariants, rejectionOf, Tokenizer } from './helpers.ts'
+
+const plain = readVariants().plain!.tokenizer
+const small = () => Tokenizer.from(structuredClone(plain))
+
+describe('load', () => {
+  const config = { pad_token: '<pad>', mask_token: { content: '<unk>' }, cls_token: 'nowhere' }
+  const check = (tokenizer: Tokenizer, padId: number | undefined) => {
+    expect(tokenizer.pieces(tokenizer.encode('ab c'))).toEqual(['▁a', 'b', '▁', 'c'])
+    expect(tokenizer.padId).toBe(padId)
+  }
+
+  it('takes a path, a URL, a file, a folder and a Blob', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'dawnrank-'))
+    try {
+      const path = join(folder, 'tokenizer.json')
+      writeFileSync(path, JSON.stringify(plain))
+      check(await Tokenizer.load(folder), undefined)
+      writeFileSync(join(folder, 'tokenizer_config.json'), JSON.stringify(config))
+      check(await Tokenizer.load(folder), 1)
+      check(await Tokenizer.load(path), 1)
+      check(await Tokenizer.load(pathToFileURL(folder)), 1)
+      check(await Tokenizer.load(pathToFileURL(path)), 1)
+      check(await Tokenizer.load(String(pathToFileURL(path))), 1)
+      const blob = new Blob([JSON.stringify(plain)])
+      check(await Tokenizer.load(blob), undefined)
+      check(await Tokenizer.load(blobFolder({ 'tokenizer.json': blob })), undefined)
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
+  })
+
+  it('prefers tokenizer.json to a SentencePiece model', async () => {
+    const blobs = { 'tokenizer.json': new Blob([JSON.stringify(plain)]), 'spm.model': new Blob() }
+    check(await Tokenizer.load(blobFolder(blobs)), undefined)
+  })
+
+  it('names what is missing', async () => {
+    expect(await rejectionOf(Tokenizer.load(blobFolder({}, 'the/folder')))).toBe(
+      'tokenizer-missing: the/folder: no tokenizer; expected tokenizer.json or one of sentencepiece.bpe.model, spm.model, tokenizer.model',
+    )
+    expect(await rejectionOf(Tokenizer.load('/no/such/tokenizer.json'))).toBe(
+      'tokenizer-missing: /no/such/tokenizer.json: there is no such file',
+    )
+  })
+
+  it('takes the ids of named tokens from tokenizer_config.json', () => {
+    expect(Tokenizer.from(plain, config)).toMatchObject({
+      padId: 1,
+      maskId: 3,
+      clsId: undefined,
+      bosId: undefined,
+      unkId: 3,
+    })
+  })
+})
+
+describe('pieces and ids', () => {
+  it('pieces of ids, added tokens included', () => {
+    const tokenizer = Tokenizer.from(largeJson('xlm-roberta'))
+    const ids = tokenizer.encodePair('what is panda?', 'hi <mask>')
+    expect([...ids]).toEqual([0, 2367, 83, 6, 85407, 32, 2, 2, 1274, 250001, 2])
+    expect(tokenizer.pieces(ids)).toEqual([
+      ...['<s>', '▁what', '▁is', '▁', 'panda', '?', '</s>', '</s>', '▁hi', '<mask>', '</s>'],
+    ])
+    expect(tokenizer.idOf('▁what')).toBe(2367)
+    expect(tokenizer.idOf('<mask>')).toBe(250001)
+    expect(tokenizer.idOf('▁whatnot')).toBe(undefined)
+    expect(tokenizer.idOf('')).toBe(undefined)
+    expect(tokenizer.vocabSize).toBe(250002)
+  })
+
+  it('an added token above the vocabulary', () => {
+    const json = structuredClone(plain)
+    const size = json.model.vocab.length
+    json.added_tokens.push({ ...json.added_tokens[0], id: size, content: '<new>' })
+    const tokenizer = Tokenizer.from(json)
+    expect(tokenizer.vocabSize).toBe(size + 1)
+    expect(tokenizer.idOf('<new>')).toBe(size)
+    expect(tokenizer.pieces([size])).toEqual(['<new>'])
+  })
+
+  it('joinPair fills the template with ids cut by the caller', () => {
+    const tokenizer = small()
+    expect([...tokenizer.joinPair(Uint32Array.of(7), Uint32Array.of(8, 9))]).toEqual([
+      ...[0, 7, 2, 2, 8, 9, 2],
+    ])
+    expect([...tokenizer.joinPair(new Uint32Array(), new Uint32Array())]).toEqual([0, 2, 2, 2])
+    expect(tokenizer.pairOverhead).toBe(4)
+  })
+
+  it('gives arrays of their own', () => {
+    const tokenizer = small()
+    const first = tokenizer.encode('a')
+    tokenizer.encode('b')
+    expect(tokenizer.pieces(first)).toEqual(['▁a'])
+    expect(first.buffer.byteLength).toBe(4)
+  })
+})
+
+it('a lone surrogate is U+FFFD', () => {
+  const tokenizer = Tokenizer.from(largeJson('xlm-roberta'))
+  const texts = [
+    '\ud83d',
+    '\ude00',
+    'a\ud83d',
+    'a\ud83db',
+    '\ude00\ud83d',
+    '\ud83d\ud83d\ude00',
+    'x\udc00y',
+  ]
+  for (const text of texts) {
+    const mended = text.replace(/\p{Surrogate}/gu, '\ufffd')
+    expect([text, tokenizer.encode(text)]).toEqual([text, tokenizer.encode(mended)])
+  }
+  expect(tokenizer.encode('\ud83d\ude00')).not.toEqual(tokenizer.encode('\ufffd\ufffd'))
+})
+
+describe('long texts take time in proportion to their length', () => {
+  const json = largeJson('xlm-roberta')
+  const whole = { ...json, pre_tokenizer: { ...json.pre_tokenizer.pretokenizers[1], split: false } }
+  const tokenizers = [Tokenizer.from(json), Tokenizer.from(whole)]
+
+  /** CPU time in milliseconds, which other programs on the machine do not lengthen. */
+  const timeOf = (tokenizer: Tokenizer, text: string): number => {
+    const before = process.cpuUsage()
+    tokenizer.encode(text)
+    const { user, system } = process.cpuUsage(before)
+    return (user + system) / 1000
+  }
+
+  it.each(['a', '一', ' ', '\u0301', '\u{1F600}', 'ﬁ', '\u{10FFFD}', 'a '])(
+    'runs of %j',
+    (unit) => {
+      for (const tokenizer of tokenizers) {
+        const part = unit.repeat(20_000 / unit.length)
+        const full = part.repeat(4)
+        let [shorter, longer] = [Infinity, Infinity]
+        for (let round = 0; round < 9; round++) {
+          shorter = Math.min(shorter, timeOf(tokenizer, part))
+          longer = Math.min(longer, timeOf(tokenizer, full))
+        }
+        // Four times the length: 4 where time is linear, 16 where it is quadratic.
+        expect(longer).toBeLessThan(9 * shorter + 5)
+      }
+    },
+  )
+
+  it('a text of many megabytes is refused, not cut', () => {
+    const tokenizer = small()
+    const text = 'a'.repeat(2 ** 24 + 1)
+    expect(() => tokenizer.encode(text)).toThrow('cut it into passages')
+    expect(tokenizer.encode('a').length).toBe(1)
+  })
+})
+
+it('a file is read as UTF-8, with or without a byte order mark', async () => {
+  const bytes = new TextEncoder().encode(`\ufeff${JSON.stringify(plain)}`)
+  expect((await Tokenizer.load(new Blob([bytes]))).idOf('▁a')).toBe(8)
+  const broken = bytes.with(100, 0xff)
+  expect(await rejectionOf(Tokenizer.load(new Blob([broken])))).toMatch(/^tokenizer-invalid: /)
+})
