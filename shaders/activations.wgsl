@@ -11,10 +11,19 @@ fn erf(x: f32) -> f32 {
 
 fn gelu(x: f32) -> f32 { return 0.5 * x * (1.0 + erf(x * 0.7071067811865476)); }
 
+// Hendrycks and Gimpel's approximation; tanh is 1 beyond 15, and large arguments may overflow in some implementations.
+fn gelu_tanh(x: f32) -> f32 {
+  return 0.5 * x * (1.0 + tanh(clamp(0.7978845608028654 * (x + 0.044715 * x * x * x), -15.0, 15.0)));
+}
+
+fn silu(x: f32) -> f32 { return x / (1.0 + exp(min(-x, 80.0))); }
+
 fn activate(x: f32, activation: u32) -> f32 {
   switch activation {
     case 1u: { return gelu(x); }
     case 2u: { return tanh(clamp(x, -15.0, 15.0)); }
+    case 3u: { return gelu_tanh(x); }
+    case 4u: { return silu(x); }
     default: { return x; }
   }
 }

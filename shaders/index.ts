@@ -1,5 +1,6 @@
 import activations from './activations.wgsl'
 import attention_subgroup from './attention_subgroup.wgsl'
+import attention_tile from './attention_tile.wgsl'
 import attention_tiled from './attention_tiled.wgsl'
 import embed from './embed.wgsl'
 import exp_or_zero from './exp_or_zero.wgsl'
@@ -10,6 +11,9 @@ import linear_subgroup from './linear_subgroup.wgsl'
 import linear_tiled from './linear_tiled.wgsl'
 import reduce_subgroup from './reduce_subgroup.wgsl'
 import reduce_workgroup from './reduce_workgroup.wgsl'
+import rms_norm from './rms_norm.wgsl'
+import rotary from './rotary.wgsl'
+import unpack_rows from './unpack_rows.wgsl'
 import weights_bf16 from './weights_bf16.wgsl'
 import weights_f16 from './weights_f16.wgsl'
 import weights_f32 from './weights_f32.wgsl'
@@ -18,6 +22,7 @@ import weights_f32 from './weights_f32.wgsl'
 export const shaders = {
   activations,
   attention_subgroup,
+  attention_tile,
   attention_tiled,
   embed,
   exp_or_zero,
@@ -28,6 +33,9 @@ export const shaders = {
   linear_tiled,
   reduce_subgroup,
   reduce_workgroup,
+  rms_norm,
+  rotary,
+  unpack_rows,
   weights_bf16,
   weights_f16,
   weights_f32,

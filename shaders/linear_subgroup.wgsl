@@ -1,16 +1,16 @@
 // uses: weights, activations, linear_finish
-// y = activation(x · weightᵀ + bias) + residual, for adapters that compute on a processor.
-// x: T [rows, inner]   weight: packed, see below   bias: f32 [columns]   residual: T, y: Y [rows, columns]   sums in f32
+// y = activation(x · weightᵀ + bias) * scale, then + other or * other, for adapters that compute on a processor.
+// x: T [rows, inner]   weight: packed, see below   bias: f32 [columns]   other: T, y: Y [rows, columns]   sums in f32
 //
 // The workgroup is one subgroup of S lanes; it makes ROWS rows of S * COLS columns, COLS to a lane. There is no
 // workgroup memory and no barrier, which cost a switch of coroutines there: each lane loads one k of each row, and a
 // shuffle hands it round. Weights lie in the order in which they are read: [column tile][k / 2][COLS][S] pairs along k.
-struct Params { rows: u32, inner: u32, columns: u32, activation: u32, has_bias: u32, has_residual: u32 }
+struct Params { rows: u32, inner: u32, columns: u32, activation: u32, has_bias: u32, combine: u32, scale: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<T>;
 @group(0) @binding(2) var<storage, read> weight: array<Weights2>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read> residual: array<T>;
+@group(0) @binding(4) var<storage, read> other: array<T>;
 @group(0) @binding(5) var<storage, read_write> y: array<Y>;
 
 @compute @workgroup_size(S)

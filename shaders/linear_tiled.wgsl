@@ -1,13 +1,13 @@
 // uses: weights, activations, linear_finish
-// y = activation(x · weightᵀ + bias) + residual, for GPUs: tiles in workgroup memory, 4 x 4 sums in registers.
+// y = activation(x · weightᵀ + bias) * scale, then + other or * other, for GPUs: tiles in workgroup memory, 4 x 4 sums in registers.
 // x: T [rows, inner]   weight: [columns, quads] of four neighbours along k, quads = inner / 4 rounded up, zero-filled
-// bias: f32 [columns]   residual: T, y: Y [rows, columns]   sums in f32, k in order
-struct Params { rows: u32, inner: u32, columns: u32, quads: u32, activation: u32, has_bias: u32, has_residual: u32 }
+// bias: f32 [columns]   other: T, y: Y [rows, columns]   sums in f32, k in order
+struct Params { rows: u32, inner: u32, columns: u32, quads: u32, activation: u32, has_bias: u32, combine: u32, scale: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<T>;
 @group(0) @binding(2) var<storage, read> weight: array<Weights4>;
 @group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read> residual: array<T>;
+@group(0) @binding(4) var<storage, read> other: array<T>;
 @group(0) @binding(5) var<storage, read_write> y: array<Y>;
 
 const TILE = 64u;  // rows and columns of a workgroup

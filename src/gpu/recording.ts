@@ -79,30 +79,33 @@ export class Recording {
   }
 
   /**
-   * Submits the commands and reads the first `bytes` of a buffer back; resolves when the device is done.
-   * An error of any command rejects with the labels of what caused it.
+   * Submits the commands and reads the first bytes of buffers back, all at once; resolves when the device is
+   * done. An error of any command rejects with the labels of what caused it.
    */
-  async read(buffer: GPUBuffer, bytes: number): Promise<ArrayBuffer> {
+  async read(sources: readonly { buffer: GPUBuffer; bytes: number }[]): Promise<ArrayBuffer[]> {
     const { gpu, label } = this
     const { device, memory, profile } = gpu
     this.#endPass()
-    const size = Math.ceil(bytes / 4) * 4
+    const places: { at: number; bytes: number }[] = []
+    let size = 0
+    for (const { bytes } of sources) {
+      places.push({ at: size, bytes })
+      size += Math.ceil(bytes / 4) * 4
+    }
     const staging = memory.create(
       'readback',
       size,
       GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ,
     )
-    this.#encoder.copyBufferToBuffer(buffer, 0, staging, 0, size)
+    sources.forEach(({ buffer, bytes }, i) => {
+      const at = places[i]?.at as number
+      this.#encoder.copyBufferToBuffer(buffer, 0, staging, at, Math.ceil(bytes / 4) * 4)
+    })
     profile?.resolve(this.#encoder)
     this.#params.forEach((params, index) => {
       const used = Math.min(pageBlocks, this.#blocks - index * pageBlocks) * alignment
-      device.queue.writeBuffer(
-        this.#pages[index] as GPUBuffer,
-        0,
-        params.buffer as ArrayBuffer,
-        0,
-        used,
-      )
+      const page = this.#pages[index] as GPUBuffer
+      device.queue.writeBuffer(page, 0, params.buffer as ArrayBuffer, 0, used)
     })
     device.queue.submit([this.#encoder.finish({ label })])
     const scopes = this.#popErrors()
@@ -112,7 +115,8 @@ export class Recording {
       await Promise.race([gpu.gone, scopes])
       await Promise.race([gpu.gone, mapped])
       await profile?.collect()
-      return staging.getMappedRange(0, size).slice(0, bytes)
+      const bytes = staging.getMappedRange()
+      return places.map(({ at, bytes: count }) => bytes.slice(at, at + count))
     } finally {
       memory.destroyBuffer(staging)
     }

@@ -4,7 +4,15 @@ import type { Gpu } from '../gpu/device.ts'
 import type { Block } from '../gpu/memory.ts'
 import { type HostTable, tablePairs, tableRowWords } from '../tensor/embedding.ts'
 import type { LayerNorm } from '../tensor/layer_norm.ts'
-import { type Linear, linearBytes, linearKernels, paddedInner } from '../tensor/linear.ts'
+import {
+  type Linear,
+  type LinearKernel,
+  type LinearWeight,
+  linearBytes,
+  linearKernels,
+  paddedInner,
+} from '../tensor/linear.ts'
+import type { RmsNorm } from '../tensor/rms_norm.ts'
 import { dtypeBytes, type WeightDtype } from '../tensor/tensor.ts'
 import type { Vector, Weight } from '../tensor/weights.ts'
 import { ModelError } from './errors.ts'
@@ -23,13 +31,22 @@ export interface LoadOptions {
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined
 }
 
-/** A tensor to be read: rows of `width` numbers, taken in pieces of a multiple of `group` rows. */
-interface Job {
+/** Rows of a tensor to be read, `width` numbers each, taken in pieces of a multiple of `group` rows. */
+interface Take {
   readonly info: TensorInfo
+  /** The first row, and how many. */
+  readonly row: number
+  readonly rows: number
   readonly width: number
   readonly group: number
-  /** Makes the place that the rows go to; gives what writes a piece of them. */
-  open(): (bytes: Uint8Array<ArrayBuffer>, firstRow: number, rows: number) => void
+}
+
+/** Writes rows as they lie in the file to where they go; `row` counts from the first one taken. */
+type WriteRows = (bytes: Uint8Array<ArrayBuffer>, row: number, rows: number) => void
+
+interface Job extends Take {
+  /** Makes the place that the rows go to. */
+  open(): WriteRows
 }
 
 /** Bytes read at a time. */
@@ -62,27 +79,35 @@ export class WeightLoader {
     return info.dtype === 'bf16' ? 'bf16' : 'f16'
   }
 
-  /** A linear layer: `name.weight` [columns, inner] and `name.bias` [columns]. */
-  linear(name: string, columns: number, inner: number): Linear {
-    const kernel = linearKernels(this.gpu.facts)[0]
-    if (!kernel) throw new ModelError('config-unsupported', 'internal: no linear kernel')
+  /** A linear layer: `name.weight` [columns, inner] and, unless there is none, `name.bias` [columns]. */
+  linear(name: string, columns: number, inner: number, { bias = true } = {}): Linear {
     const info = this.checkpoint.tensor(`${name}.weight`, [columns, inner])
+    const weight = this.#linearWeight({ info, row: 0, rows: columns, width: inner })
+    return bias ? { weight, bias: this.vector(`${name}.bias`, columns) } : { weight }
+  }
+
+  /** One row of a tensor [rows, inner] as a linear layer to one number: a word's logit of a language-model head. */
+  linearRow(name: string, rows: number, inner: number, row: number): Linear {
+    const info = this.checkpoint.tensor(name, [rows, inner])
+    return { weight: this.#linearWeight({ info, row, rows: 1, width: inner }) }
+  }
+
+  #linearWeight(take: Omit<Take, 'group'>): LinearWeight {
+    const [kernel] = linearKernels(this.gpu.facts) as [LinearKernel]
+    const { info, rows: columns, width: inner } = take
     const dtype = this.dtypeOf(info)
-    const bytes = linearBytes(kernel, dtype, [columns, inner])
     const padded = paddedInner(kernel, inner)
-    const rowBytes = bytes / (Math.ceil(columns / kernel.columns) * kernel.columns)
+    const bytes = linearBytes(kernel, dtype, [columns, inner])
+    const rowBytes = padded * dtypeBytes[dtype]
     const block = this.#declare(
-      info,
+      { ...take, group: kernel.columns },
       bytes,
-      inner,
-      kernel.columns,
       (write) => (piece, row, rows) => {
         const words = rowsAsWords(piece, info, dtype, inner, padded)
         write(kernel.pack(words, dtype === 'f32' ? 2 : 1, padded, rows), row * rowBytes)
       },
     )
-    const weight = { name: info.name, shape: info.shape, dtype, block, kernel }
-    return { weight, bias: this.vector(`${name}.bias`, columns) }
+    return { name: info.name, shape: [columns, inner], dtype, block, kernel }
   }
 
   /** A layer norm: `name.weight` and `name.bias`, [width]. */
@@ -91,10 +116,16 @@ export class WeightLoader {
     return { weight, bias: this.vector(`${name}.bias`, width), eps }
   }
 
+  /** A root-mean-square norm: `name.weight`, [width]. */
+  rmsNorm(name: string, width: number, eps: number, offset: number): RmsNorm {
+    return { weight: this.vector(`${name}.weight`, width), eps, offset }
+  }
+
   /** Numbers for each column, [width], always in f32. */
   vector(name: string, width: number): Vector {
     const info = this.checkpoint.tensor(name, [width])
-    const block = this.#declare(info, 4 * width, width, 1, (write) => (piece) => {
+    const take = { info, row: 0, rows: 1, width, group: 1 }
+    const block = this.#declare(take, 4 * width, (write) => (piece) => {
       write(rowsAsWords(piece, info, 'f32', width, width), 0)
     })
     return { name, shape: info.shape, dtype: 'f32', block }
@@ -104,7 +135,8 @@ export class WeightLoader {
   table(name: string, rows: number, width: number, dtype: WeightDtype): Weight {
     const info = this.checkpoint.tensor(name, [rows, width])
     const rowBytes = 4 * tableRowWords(dtype, width)
-    const block = this.#declare(info, rows * rowBytes, width, 1, (write) => (piece, row) => {
+    const take = { info, row: 0, rows, width, group: 1 }
+    const block = this.#declare(take, rows * rowBytes, (write) => (piece, row) => {
       write(rowsAsWords(piece, info, dtype, width, 2 * tablePairs(width)), row * rowBytes)
     })
     return { name, shape: info.shape, dtype, block }
@@ -117,16 +149,12 @@ export class WeightLoader {
     const rowWords = tableRowWords(dtype, width)
     this.#hostBytes += 4 * rows * rowWords
     let words = new Uint32Array()
-    this.#jobs.push({
-      info,
-      width,
-      group: 1,
-      open: () => {
-        words = new Uint32Array(rows * rowWords)
-        return (piece, row) =>
-          words.set(rowsAsWords(piece, info, dtype, width, 2 * tablePairs(width)), row * rowWords)
-      },
-    })
+    const open = (): WriteRows => {
+      words = new Uint32Array(rows * rowWords)
+      return (piece, row) =>
+        words.set(rowsAsWords(piece, info, dtype, width, 2 * tablePairs(width)), row * rowWords)
+    }
+    this.#jobs.push({ info, row: 0, rows, width, group: 1, open })
     return {
       name,
       shape: [rows, width],
@@ -138,36 +166,25 @@ export class WeightLoader {
   }
 
   #declare(
-    info: TensorInfo,
+    take: Take,
     bytes: number,
-    width: number,
-    group: number,
-    writer: (
-      write: (words: Uint32Array<ArrayBuffer>, offset: number) => void,
-    ) => ReturnType<Job['open']>,
+    writer: (write: (words: Uint32Array<ArrayBuffer>, offset: number) => void) => WriteRows,
   ): Block {
+    const { name } = take.info
     this.#deviceBytes += bytes
-    if (bytes > this.#largest.bytes) this.#largest = { name: info.name, bytes }
+    if (bytes > this.#largest.bytes) this.#largest = { name, bytes }
     let buffer: GPUBuffer | undefined
-    this.#jobs.push({
-      info,
-      width,
-      group,
-      open: () => {
-        const { memory, device } = this.gpu
-        const target = memory.create(
-          info.name,
-          bytes,
-          GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST,
-        )
-        buffer = target
-        return writer((words, offset) => device.queue.writeBuffer(target, offset, words))
-      },
-    })
+    const open = () => {
+      const { memory, device } = this.gpu
+      const target = memory.create(name, bytes, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST)
+      buffer = target
+      return writer((words, offset) => device.queue.writeBuffer(target, offset, words))
+    }
+    this.#jobs.push({ ...take, open })
     return {
       bytes,
       get buffer() {
-        if (!buffer) throw new ModelError('internal', `internal: ${info.name} is not loaded yet`)
+        if (!buffer) throw new ModelError('internal', `internal: ${name} is not loaded yet`)
         return buffer
       },
     }
@@ -186,19 +203,19 @@ export class WeightLoader {
 
   /** Reads everything declared. Pieces of a tensor are read, converted and uploaded in turn. */
   async load({ signal, onProgress }: LoadOptions = {}): Promise<void> {
-    const total = this.#jobs.reduce((sum, { info }) => sum + info.bytes, 0)
+    const total = this.#jobs.reduce((sum, job) => sum + job.rows * rowBytesOf(job), 0)
     const inFileOrder = this.#jobs.toSorted(
       ({ info: a }, { info: b }) => a.file.localeCompare(b.file) || a.start - b.start,
     )
     let done = 0
-    for (const { info, width, group, open } of inFileOrder) {
-      const write = open()
-      const rowBytes = width * dtypeBytes[info.dtype as WeightDtype]
-      const rows = info.bytes / rowBytes
-      const step = Math.max(1, Math.floor(pieceBytes / rowBytes / group)) * group
-      for (let row = 0; row < rows; row += step) {
-        const count = Math.min(step, rows - row)
-        const piece = await this.checkpoint.read(info, row * rowBytes, (row + count) * rowBytes)
+    for (const job of inFileOrder) {
+      const write = job.open()
+      const rowBytes = rowBytesOf(job)
+      const step = Math.max(1, Math.floor(pieceBytes / rowBytes / job.group)) * job.group
+      for (let row = 0; row < job.rows; row += step) {
+        const count = Math.min(step, job.rows - row)
+        const start = (job.row + row) * rowBytes
+        const piece = await this.checkpoint.read(job.info, start, start + count * rowBytes)
         signal?.throwIfAborted()
         this.gpu.check()
         write(piece, row, count)
@@ -208,6 +225,9 @@ export class WeightLoader {
     }
   }
 }
+
+/** Bytes of a row as it lies in the file. */
+const rowBytesOf = ({ info, width }: Take): number => width * dtypeBytes[info.dtype as WeightDtype]
 
 /** Rows of `width` numbers as words of another dtype, each row filled up with zeros to `padded` numbers. */
 function rowsAsWords(

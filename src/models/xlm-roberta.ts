@@ -1,10 +1,5 @@
 import type { Config } from '../checkpoint/index.ts'
-import {
-  type AttentionSpan,
-  attention,
-  attentionKernel,
-  attentionTiles,
-} from '../tensor/attention.ts'
+import { attention, attentionTiles } from '../tensor/attention.ts'
 import { embed, gatherTable, type HostTable } from '../tensor/embedding.ts'
 import { gatherRows } from '../tensor/gather_rows.ts'
 import { type LayerNorm, layerNorm } from '../tensor/layer_norm.ts'
@@ -12,7 +7,7 @@ import { type Linear, linear } from '../tensor/linear.ts'
 import type { Tape } from '../tensor/tape.ts'
 import type { Tensor, WeightDtype } from '../tensor/tensor.ts'
 import type { Weight } from '../tensor/weights.ts'
-import type { Batch } from './batch.ts'
+import { allSpans, type Batch, scoredRows, scoredSpans } from './batch.ts'
 import { ModelError } from './errors.ts'
 import type { WeightLoader } from './loader.ts'
 
@@ -138,15 +133,19 @@ export class XlmRoberta {
     return this.config.positions - this.config.padId - 1
   }
 
-  /** The scores of a batch, f32 [sequences, 1]: the head on the last layer's first tokens. */
-  scores(tape: Tape, batch: Batch): Tensor {
+  /** A token sees those after it: what comes before a passage has other states with each. */
+  readonly sharesPrefixes = false
+
+  /** The score of each sequence, f32 [sequences, 1]: the head on the last layer's first tokens. */
+  scores(tape: Tape, batch: Batch): Tensor[] {
     let last: Tensor | undefined
     for (const { x } of this.states(tape, batch)) last = x
     const first = last as Tensor
-    return tape.step([first], () => {
+    const scores = tape.step([first], () => {
       const pooled = linear(tape, first, this.#dense, { activation: 'tanh' })
       return linear(tape, pooled, this.#outProj, { dtype: 'f32' })
     })
+    return [scores]
   }
 
   /**
@@ -154,7 +153,7 @@ export class XlmRoberta {
    * layer [sequences, hidden], since only the scored tokens go through it. A state is valid until the next.
    */
   *states(tape: Tape, batch: Batch): Generator<{ layer: number; x: Tensor }, void> {
-    const { heads } = this.config
+    const headDim = this.config.hidden / this.config.heads
     const tables = this.#tables(tape, batch)
     let x = this.#embed(tape, batch)
     yield { layer: 0, x }
@@ -162,22 +161,23 @@ export class XlmRoberta {
       const input = x
       x = tape.step([input], () =>
         i + 1 < this.#layers.length
-          ? encoderLayer(tape, input, input, layer, tables.tiles, heads)
+          ? encoderLayer(tape, input, input, layer, tables.tiles, headDim)
           : encoderLayer(
               tape,
               gatherRows(tape, input, tables.scored),
               input,
               layer,
               tables.scoredTiles,
-              heads,
+              headDim,
             ),
       )
       yield { layer: i + 1, x }
     }
   }
 
-  #embed(tape: Tape, { ids, starts }: Batch): Tensor {
-    const positions = this.#positionIds(ids, starts)
+  #embed(tape: Tape, batch: Batch): Tensor {
+    const { ids } = batch
+    const positions = this.#positionIds(batch)
     return tape.step([], () => {
       const word = gatherTable(tape, this.#words, ids)
       const position = tape.upload(positions, [ids.length], 'u32')
@@ -186,21 +186,12 @@ export class XlmRoberta {
     })
   }
 
-  #tables(tape: Tape, { starts }: Batch): Tables {
-    const { hidden, heads } = this.config
-    const { rows: perTile } = attentionKernel(tape.gpu.facts, hidden / heads)
-    const spans = Array.from(starts.subarray(1), (keyEnd, i): AttentionSpan => {
-      const key = starts[i] as number
-      return { row: key, rows: keyEnd - key, key, keyEnd }
-    })
-    const firsts = spans.map((span, row) => ({ ...span, row, rows: 1 }))
-    const upload = (data: Uint32Array<ArrayBuffer>, shape: number[]) =>
-      tape.upload(data, shape, 'u32')
-    const tiles = attentionTiles(spans, perTile)
+  #tables(tape: Tape, batch: Batch): Tables {
+    const headDim = this.config.hidden / this.config.heads
     return {
-      tiles: upload(tiles, [tiles.length / 4, 4]),
-      scored: upload(starts.slice(0, -1), [firsts.length]),
-      scoredTiles: upload(attentionTiles(firsts, perTile), [firsts.length, 4]),
+      tiles: attentionTiles(tape, allSpans(batch), headDim),
+      scored: tape.upload(scoredRows(batch, 'first'), [batch.ends.length], 'u32'),
+      scoredTiles: attentionTiles(tape, scoredSpans(batch, 'first'), headDim),
     }
   }
 
@@ -209,12 +200,12 @@ export class XlmRoberta {
    * token that is padId itself has position padId and is not counted. Ids and positions are checked here:
    * on the device a read outside a table gives a plausible wrong score.
    */
-  #positionIds(ids: Uint32Array, starts: Uint32Array): Uint32Array<ArrayBuffer> {
+  #positionIds({ ids, runs }: Batch): Uint32Array<ArrayBuffer> {
     const { padId, positions, vocab } = this.config
     const found = new Uint32Array(ids.length)
-    for (let s = 0; s + 1 < starts.length; s++) {
+    for (const { start, length } of runs) {
       let next = padId + 1
-      for (let i = starts[s] as number; i < (starts[s + 1] as number); i++) {
+      for (let i = start; i < start + length; i++) {
         const id = ids[i] as number
         if (id >= vocab) {
           throw new ModelError(
@@ -242,17 +233,17 @@ function encoderLayer(
   all: Tensor,
   layer: EncoderLayer,
   tiles: Tensor,
-  heads: number,
+  headDim: number,
 ): Tensor {
   const attended = tape.step([], () => {
     const q = linear(tape, x, layer.query)
     const k = linear(tape, all, layer.key)
     const v = linear(tape, all, layer.value)
-    const context = attention(tape, q, k, v, tiles, heads)
-    const projected = linear(tape, context, layer.attentionOutput, { residual: x })
+    const context = attention(tape, q, k, v, tiles, headDim)
+    const projected = linear(tape, context, layer.attentionOutput, { plus: x })
     return layerNorm(tape, projected, layer.attentionNorm)
   })
   const raised = linear(tape, attended, layer.intermediate, { activation: 'gelu' })
-  const lowered = linear(tape, raised, layer.output, { residual: attended })
+  const lowered = linear(tape, raised, layer.output, { plus: attended })
   return layerNorm(tape, lowered, layer.outputNorm)
 }

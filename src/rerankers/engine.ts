@@ -10,8 +10,10 @@ export interface ScoringModel {
   readonly dtype: WeightDtype
   /** Tokens of the longest sequence it takes. */
   readonly maxTokens: number
-  /** The scores of a batch, [sequences, 1]. */
-  scores(tape: Tape, batch: Batch): Tensor
+  /** Whether sequences that begin alike may have these tokens once. */
+  readonly sharesPrefixes: boolean
+  /** The scores of a batch, [sequences, 1]: of its last layer, or of each layer asked for. */
+  scores(tape: Tape, batch: Batch, layers?: readonly number[]): Tensor[]
 }
 
 /** Batches that are recorded before the first of them is done: one runs while the next is made. */
@@ -29,31 +31,55 @@ export class Engine {
     readonly gpu: Gpu,
     readonly model: ScoringModel,
     readonly activations: 'f32' | 'f16',
+    readonly sharePrefixes = model.sharesPrefixes,
   ) {}
 
   /** What a batch of this many tokens needs: kernels, and bytes of activations. */
-  plan(tokens: number): PlanTape {
+  plan(tokens: number, layers?: readonly number[]): PlanTape {
     const length = Math.min(tokens, this.model.maxTokens)
     const sequences = Array.from(
       { length: Math.max(1, Math.floor(tokens / length)) },
       () => new Uint32Array(length),
     )
     const tape = new PlanTape(this.gpu, this.activations)
-    this.model.scores(tape, packBatch(sequences))
+    this.model.scores(tape, packBatch(sequences), layers)
     return tape
   }
 
   /**
-   * The scores of one batch. Waits for its turn, then records and submits at once.
+   * The scores of one batch, for each layer asked for. Waits for its turn, then records and submits at once.
    *
    * @throws the signal's reason when it is aborted before the batch was submitted
    */
-  async score(sequences: readonly Uint32Array[], signal?: AbortSignal): Promise<Float32Array> {
+  async score(
+    sequences: readonly Uint32Array[],
+    {
+      layers,
+      signal,
+    }: { layers?: readonly number[] | undefined; signal?: AbortSignal | undefined } = {},
+  ): Promise<Float32Array[]> {
+    const batch = packBatch(sequences, this.sharePrefixes)
+    return this.run((tape) => this.model.scores(tape, batch, layers), signal)
+  }
+
+  /** Records a pass in its turn, and reads the tensors that it gives. */
+  async run(record: (tape: Tape) => Tensor[], signal?: AbortSignal): Promise<Float32Array[]> {
     await this.#turn()
     try {
       signal?.throwIfAborted()
       this.gpu.check()
-      return await this.#run(packBatch(sequences))
+      const tape = new RecordTape(this.gpu, this.activations, 'forward pass')
+      let tensors: Tensor[]
+      try {
+        tensors = record(tape)
+      } catch (error) {
+        tape.discard()
+        throw error
+      }
+      const numbers = await tape.read(tensors)
+      return numbers.map((bytes, i) =>
+        tensors[i]?.dtype === 'f16' ? f16ToF32(new Uint16Array(bytes)) : new Float32Array(bytes),
+      )
     } finally {
       // The turn goes to the next in line, or back.
       const next = this.#waiting.shift()
@@ -72,18 +98,5 @@ export class Engine {
       this.#waiting.push(resolve)
     })
     await Promise.race([this.gpu.gone, turn])
-  }
-
-  async #run(batch: Batch): Promise<Float32Array> {
-    const tape = new RecordTape(this.gpu, this.activations, 'forward pass')
-    let scores: Tensor
-    try {
-      scores = this.model.scores(tape, batch)
-    } catch (error) {
-      tape.discard()
-      throw error
-    }
-    const bytes = await tape.read(scores)
-    return scores.dtype === 'f32' ? new Float32Array(bytes) : f16ToF32(new Uint16Array(bytes))
   }
 }

@@ -79,7 +79,7 @@ export async function loadModel<Model extends ScoringModel & { config: object }>
     }
     await Promise.all([gpu.compile(plan.kernels), loader.load({ signal, onProgress })])
     // A first dispatch of each kernel: some adapters compile only then.
-    await engine.score([new Uint32Array(2)], signal)
+    await engine.score([new Uint32Array(2)], { signal })
     return {
       folder,
       gpu,

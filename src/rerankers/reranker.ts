@@ -215,10 +215,10 @@ export abstract class Reranker {
     let done = 0
 
     const run = async (first: number, batch: readonly PairInput[]) => {
-      const scores = await engine.score(
+      const [scores] = (await engine.score(
         batch.map(({ ids }) => ids),
-        stop,
-      )
+        { signal: stop },
+      )) as [Float32Array]
       batch.forEach(({ ids, truncated }, i) => {
         const score = scores[i] as number
         if (!Number.isFinite(score)) throw notFinite(score, first + i, pairs[first + i] as Pair)

@@ -8,9 +8,21 @@ export interface AttentionSpan {
   /** First row of the queries, and how many there are. */
   readonly row: number
   readonly rows: number
-  /** First key, and the end of the keys. */
+  /** Where the first of these rows stands in its sequence. */
+  readonly position: number
+  /** First row of the sequence's own keys, and how many there are. */
   readonly key: number
-  readonly keyEnd: number
+  readonly keys: number
+  /** Keys that come before them, shared with other sequences. */
+  readonly prefix?: { readonly key: number; readonly keys: number } | undefined
+}
+
+/** Which keys a query sees. */
+export interface AttentionMask {
+  /** None after its own position. */
+  readonly causal?: boolean
+  /** Of these only the last so many, its own counted; 0 for all. */
+  readonly window?: number
 }
 
 interface AttentionKernel {
@@ -42,24 +54,31 @@ export function attentionKernel(facts: AdapterFacts, headDim: number): Attention
   }
 }
 
-/** Cuts spans into the tiles of a kernel's workgroups: u32 [tiles, 4]. */
+/** Numbers of a row of the table of tiles: struct Tile of shaders/attention_tile.wgsl. */
+const tileFields = 8
+
+/** Cuts spans into the tiles of a kernel's workgroups: u32 [tiles, 8]. */
 export function attentionTiles(
+  tape: Tape,
   spans: readonly AttentionSpan[],
-  rowsPerTile: number,
-): Uint32Array<ArrayBuffer> {
+  headDim: number,
+): Tensor {
+  const { rows: perTile } = attentionKernel(tape.gpu.facts, headDim)
   const tiles = []
-  for (const { row, rows, key, keyEnd } of spans) {
-    for (let at = 0; at < rows; at += rowsPerTile) {
-      tiles.push(row + at, Math.min(rowsPerTile, rows - at), key, keyEnd)
+  for (const { row, rows, position, key, keys, prefix } of spans) {
+    const before = prefix?.keys ?? 0
+    for (let at = 0; at < rows; at += perTile) {
+      const count = Math.min(perTile, rows - at)
+      tiles.push(row + at, count, position + at, before + keys, prefix?.key ?? 0, before, key, 0)
     }
   }
-  return new Uint32Array(tiles)
+  return tape.upload(new Uint32Array(tiles), [tiles.length / tileFields, tileFields], 'u32')
 }
 
 /**
- * softmax(q · kᵀ / sqrt(headDim)) · v for each span and head (Vaswani et al. 2017).
- * q and the result: [rows, heads * headDim]; k, v: [tokens, heads * headDim]; tiles: u32 [tiles, 4] from
- * {@link attentionTiles} with the rows of {@link attentionKernel}.
+ * softmax(q · kᵀ / sqrt(headDim)) · v for each span and head (Vaswani et al. 2017); heads share keys and values in
+ * equal groups where k and v are narrower than q (Ainslie et al. 2023).
+ * q and the result: [rows, heads * headDim]; k, v: [tokens, kvHeads * headDim]; tiles: from {@link attentionTiles}.
  */
 export function attention(
   tape: Tape,
@@ -67,13 +86,17 @@ export function attention(
   k: Tensor,
   v: Tensor,
   tiles: Tensor,
-  heads: number,
+  headDim: number,
+  { causal = false, window = 0 }: AttentionMask = {},
 ): Tensor {
   const [, width = 0] = q.shape
-  const headDim = width / heads
-  expectShape('attention', 'k', k, [null, width])
+  const [, keyWidth = 0] = k.shape
+  const heads = width / headDim
+  const group = width / keyWidth
+  expectShape('attention', 'q', q, [null, Math.ceil(heads) * headDim])
+  expectShape('attention', 'k', k, [null, width / Math.ceil(group)])
   expectShape('attention', 'v', v, k.shape)
-  expectShape('attention', 'tiles', tiles, [null, 4])
+  expectShape('attention', 'tiles', tiles, [null, tileFields])
   const { shader, spec } = attentionKernel(tape.gpu.facts, headDim)
   const y = tape.tensor(q.shape)
   tape.run({
@@ -84,7 +107,14 @@ export function attention(
       types: { T: tape.activations },
       ...(spec.sizes && { sizes: spec.sizes }),
     },
-    params: { heads, head_dim: headDim, scale: 1 / Math.sqrt(headDim) },
+    params: {
+      heads,
+      group,
+      head_dim: headDim,
+      scale: 1 / Math.sqrt(headDim),
+      causal: causal ? 1 : 0,
+      window,
+    },
     tensors: { q, k, v, tiles, y },
     workgroups: [tiles.shape[0] ?? 0, heads],
   })

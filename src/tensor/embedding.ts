@@ -32,6 +32,33 @@ export function gatherTable(tape: Tape, table: HostTable, ids: Uint32Array): Ten
   return tape.upload(rows, [ids.length, words], 'u32')
 }
 
+/** Rows from {@link gatherTable} as activations, times a scale: [tokens, width]. */
+export function embedRows(
+  tape: Tape,
+  rows: Tensor,
+  { dtype, shape }: HostTable,
+  scale: number,
+): Tensor {
+  const [tokens = 0] = rows.shape
+  const [, width] = shape
+  expectShape('embeddings', 'rows', rows, [null, tableRowWords(dtype, width)])
+  const pairs = tablePairs(width)
+  const y = tape.tensor([tokens, width])
+  tape.run({
+    label: 'embeddings',
+    kernel: {
+      shader: 'unpack_rows',
+      enable: tapeFeatures(tape),
+      types: { T: tape.activations },
+      libraries: { weights: `weights_${dtype}` },
+    },
+    params: { width, pairs, scale },
+    tensors: { rows, y },
+    workgroups: [Math.ceil(pairs / 64), tokens],
+  })
+  return y
+}
+
 /**
  * word + kind[0] + position[positions], the sum of XLM-R's embeddings before their norm
  * (`XLMRobertaEmbeddings`). word: rows from {@link gatherTable}; kind: [1, width]; position:

@@ -1,12 +1,11 @@
 import type { AdapterFacts } from '../gpu/device.ts'
 import type { KernelSpec } from '../gpu/kernel.ts'
-import type { Block } from '../gpu/memory.ts'
 import { type Tape, tapeFeatures } from './tape.ts'
 import { dtypeBytes, expectShape, type Tensor, type WeightDtype } from './tensor.ts'
 import type { Vector, Weight } from './weights.ts'
 
 /** What is applied to the sums; the numbers are those of shaders/activations.wgsl. */
-const activations = { none: 0, gelu: 1, tanh: 2 } as const
+const activations = { none: 0, gelu: 1, tanh: 2, geluTanh: 3, silu: 4 } as const
 
 export type Activation = keyof typeof activations
 
@@ -99,30 +98,36 @@ export function linearBytes(
   return rows * paddedInner(kernel, inner) * dtypeBytes[dtype]
 }
 
+/** What a linear layer does with its sums. */
+export interface LinearOptions {
+  readonly activation?: Activation
+  readonly scale?: number
+  /** Added after that: [rows, columns]. */
+  readonly plus?: Tensor
+  /** Multiplied after that: [rows, columns]. */
+  readonly times?: Tensor
+  /** Dtype of the result; that of activations if not given. */
+  readonly dtype?: 'f32' | 'f16'
+}
+
 /**
- * activation(x · weightᵀ + bias) + residual (`torch.nn.Linear`).
- * x: [rows, inner]; weight: [columns, inner]; bias: [columns]; residual and the result: [rows, columns].
- * The result has the dtype of activations, or the one asked for.
+ * activation(x · weightᵀ + bias) * scale, then `plus` or `times` (`torch.nn.Linear`).
+ * x: [rows, inner]; weight: [columns, inner]; bias: [columns]; the result: [rows, columns].
  */
 export function linear(
   tape: Tape,
   x: Tensor,
   { weight, bias }: Linear,
-  {
-    activation = 'none',
-    residual,
-    dtype = tape.activations,
-  }: { activation?: Activation; residual?: Tensor; dtype?: 'f32' | 'f16' } = {},
+  { activation = 'none', scale = 1, plus, times, dtype = tape.activations }: LinearOptions = {},
 ): Tensor {
   const [columns = 0, inner = 0] = weight.shape
   const [rows = 0] = x.shape
+  const other = plus ?? times
   expectShape(weight.name, 'x', x, [null, inner])
   if (bias) expectShape(weight.name, 'bias', bias, [columns])
-  if (residual) expectShape(weight.name, 'residual', residual, [rows, columns])
+  if (other) expectShape(weight.name, 'what is combined', other, [rows, columns])
   const { kernel } = weight
   const y = tape.tensor([rows, columns], dtype)
-  // A binding must be bound, read or not; x and the weight's own bias stand in.
-  const unread: { block: Block } = x
   tape.run({
     label: weight.name.replace(/\.weight$/, ''),
     kernel: {
@@ -138,10 +143,12 @@ export function linear(
       columns,
       quads: paddedInner(kernel, inner) / 4,
       activation: activations[activation],
+      scale,
       has_bias: bias ? 1 : 0,
-      has_residual: residual ? 1 : 0,
+      combine: plus ? 1 : times ? 2 : 0,
     },
-    tensors: { x, weight, bias: bias ?? unread, residual: residual ?? unread, y },
+    // A binding must be bound, read or not: x stands in.
+    tensors: { x, weight, bias: bias ?? x, other: other ?? x, y },
     workgroups: [Math.ceil(columns / kernel.columns), Math.ceil(rows / kernel.rows)],
     flops: 2 * rows * inner * columns,
   })

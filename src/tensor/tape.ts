@@ -31,6 +31,8 @@ export interface Tape {
   run(operation: Operation): void
   /** Runs a step and frees every tensor made on the way, and those given, but not the one it returns. */
   step(consumed: readonly Tensor[], make: () => Tensor): Tensor
+  adopt(tensor: Tensor): void
+  keep(tensor: Tensor): void
 }
 
 abstract class BaseTape implements Tape {
@@ -71,6 +73,16 @@ abstract class BaseTape implements Tape {
     for (const { block } of freed) this.give(block)
     this.#taken = [...outer.filter((tensor) => !consumed.includes(tensor)), kept]
     return kept
+  }
+
+  /** Takes over a tensor that another pass kept: it is freed with this one's. */
+  adopt(tensor: Tensor): void {
+    this.#taken.push(tensor)
+  }
+
+  /** Leaves a tensor out of what is freed at the end: the caller frees it, or another pass adopts it. */
+  keep(tensor: Tensor): void {
+    this.#taken = this.#taken.filter((other) => other !== tensor)
   }
 
   /** Gives back every tensor still taken. */
@@ -151,12 +163,15 @@ export class RecordTape extends BaseTape {
     })
   }
 
-  /** Submits the pass and reads a tensor of f32 or f16 back; every tensor of the pass is free again. */
-  read(tensor: Tensor): Promise<ArrayBuffer> {
-    const bytes = elements(tensor.shape) * dtypeBytes[tensor.dtype]
-    const result = this.#recording.read(tensor.block.buffer, bytes)
+  /** Submits the pass and reads tensors back; every tensor of the pass is free again, but those of {@link keep}. */
+  read(tensors: readonly Tensor[]): Promise<ArrayBuffer[]> {
+    const sources = tensors.map(({ shape, dtype, block }) => ({
+      buffer: block.buffer,
+      bytes: elements(shape) * dtypeBytes[dtype],
+    }))
+    const read = this.#recording.read(sources)
     this.freeAll()
-    return result
+    return read
   }
 
   /** Gives the pass up; nothing was submitted. */

@@ -30,7 +30,9 @@ async function worstDifference(engine: Engine, name: string): Promise<number> {
     ...(plain ? [plain] : []),
   ])
   expect(cases.length).toBeGreaterThan(100)
-  const scores = await engine.score(cases.map(({ input_ids }) => Uint32Array.from(input_ids)))
+  const [scores] = (await engine.score(
+    cases.map(({ input_ids }) => Uint32Array.from(input_ids)),
+  )) as [Float32Array]
   const off = cases.map(
     ({ score }, i) => Math.abs((scores[i] as number) - score) / Math.max(1, Math.abs(score)),
   )
@@ -49,13 +51,14 @@ for (const name of fixtureNames) {
         const batch = packBatch([Uint32Array.from(flag.input_ids)])
         for (let layer = 0; layer <= model.config.layers; layer++) {
           const tape = new RecordTape(gpu, 'f32', id)
-          let bytes: Promise<ArrayBuffer> | undefined
+          let states: Promise<ArrayBuffer[]> | undefined
           for (const state of model.states(tape, batch)) {
             if (state.layer !== layer) continue
-            bytes = tape.read(state.x)
+            states = tape.read([state.x])
             break
           }
-          const row = new Float32Array((await bytes) as ArrayBuffer).subarray(0, 8)
+          const [bytes] = (await states) as [ArrayBuffer]
+          const row = new Float32Array(bytes).subarray(0, 8)
           const name = layer === 0 ? 'embeddings' : `layer.${layer - 1}`
           const expected = trace.find((entry) => entry.name === name)
           expectClose(row, expected?.first ?? [], 2e-5, `${id}, ${name}`)
@@ -100,7 +103,7 @@ it('refuses ids outside the vocabulary and sequences past the position table', a
   await expect(score(Array(513).fill(5))).rejects.toThrow(
     'a sequence of 513 tokens; the model has positions for 512',
   )
-  expect(await score(Array(512).fill(5))).toHaveLength(1)
+  expect((await score(Array(512).fill(5)))[0]).toHaveLength(1)
   dispose()
 })
 

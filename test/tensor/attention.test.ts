@@ -1,43 +1,62 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Gpu } from '../../src/gpu/device.ts'
 import {
+  type AttentionMask,
   type AttentionSpan,
   attention,
-  attentionKernel,
   attentionTiles,
 } from '../../src/tensor/attention.ts'
 import { activation, expectClose, randomNumbers, runOn, withoutSubgroups } from './harness.ts'
 
+interface Numbers {
+  readonly q: Float32Array<ArrayBuffer>
+  readonly k: Float32Array<ArrayBuffer>
+  readonly v: Float32Array<ArrayBuffer>
+}
+
+interface Heads {
+  readonly heads: number
+  readonly kvHeads: number
+  readonly headDim: number
+}
+
 /** softmax(q kᵀ / sqrt(headDim)) v by plain loops in double precision. */
 function attentionReference(
-  q: Float32Array,
-  k: Float32Array,
-  v: Float32Array,
+  { q, k, v }: Numbers,
   spans: readonly AttentionSpan[],
-  heads: number,
-  headDim: number,
+  { heads, kvHeads, headDim }: Heads,
+  { causal = false, window = 0 }: AttentionMask = {},
 ): Float64Array {
   const width = heads * headDim
+  const keyWidth = kvHeads * headDim
   const y = new Float64Array(q.length)
-  for (const { row, rows, key, keyEnd } of spans) {
-    for (let r = row; r < row + rows; r++) {
+  for (const { row, rows, position, key, keys, prefix } of spans) {
+    const places = [
+      ...Array.from({ length: prefix?.keys ?? 0 }, (_, i) => prefix!.key + i),
+      ...Array.from({ length: keys }, (_, i) => key + i),
+    ]
+    for (let r = 0; r < rows; r++) {
+      const at = position + r
+      const seen = places.filter(
+        (_, t) => (!causal || t <= at) && (window === 0 || t > at - window),
+      )
       for (let h = 0; h < heads; h++) {
-        const scores = []
-        for (let t = key; t < keyEnd; t++) {
+        const from = (row + r) * width + h * headDim
+        const keyHead = Math.floor((h * kvHeads) / heads) * headDim
+        const scores = seen.map((t) => {
           let dot = 0
-          for (let d = 0; d < headDim; d++)
-            dot += q[r * width + h * headDim + d]! * k[t * width + h * headDim + d]!
-          scores.push(dot / Math.sqrt(headDim))
-        }
+          for (let d = 0; d < headDim; d++) dot += q[from + d]! * k[t * keyWidth + keyHead + d]!
+          return dot / Math.sqrt(headDim)
+        })
         const highest = Math.max(...scores)
         const weights = scores.map((s) => Math.exp(s - highest))
         const total = weights.reduce((a, b) => a + b)
         for (let d = 0; d < headDim; d++) {
           let sum = 0
-          weights.forEach((w, t) => {
-            sum += w * v[(key + t) * width + h * headDim + d]!
+          weights.forEach((w, i) => {
+            sum += w * v[seen[i]! * keyWidth + keyHead + d]!
           })
-          y[r * width + h * headDim + d] = sum / total
+          y[from + d] = sum / total
         }
       }
     }
@@ -49,10 +68,18 @@ function attentionReference(
 function spansOf(lengths: readonly number[]): AttentionSpan[] {
   let at = 0
   return lengths.map((length) => {
-    const span = { row: at, rows: length, key: at, keyEnd: at + length }
+    const span = { row: at, rows: length, position: 0, key: at, keys: length }
     at += length
     return span
   })
+}
+
+/** Random numbers for so many rows. */
+function numbersFor(rows: number, { heads, kvHeads, headDim }: Heads, scale = 1): Numbers {
+  const of = (seed: number, width: number) =>
+    randomNumbers(seed, rows * width).map((x) => scale * x)
+  const [width, keyWidth] = [heads * headDim, kvHeads * headDim]
+  return { q: of(1, width), k: of(2, keyWidth), v: of(3, keyWidth) }
 }
 
 let gpu: Gpu
@@ -64,76 +91,111 @@ afterAll(() => gpu.dispose())
 for (const kind of ['own kernel', 'kernel without subgroups'] as const) {
   describe(`attention, ${kind}`, () => {
     const run = (
-      q: Float32Array<ArrayBuffer>,
-      k: Float32Array<ArrayBuffer>,
-      v: Float32Array<ArrayBuffer>,
+      { q, k, v }: Numbers,
       spans: readonly AttentionSpan[],
-      heads: number,
-      headDim: number,
+      { heads, kvHeads, headDim }: Heads,
+      mask?: AttentionMask,
     ) => {
       const on = kind === 'own kernel' ? gpu : withoutSubgroups(gpu)
-      const width = heads * headDim
-      const tiles = attentionTiles(spans, attentionKernel(on.facts, headDim).rows)
+      const [width, keyWidth] = [heads * headDim, kvHeads * headDim]
       return runOn(on, 'f32', (tape) =>
         attention(
           tape,
           activation(tape, q, [q.length / width, width]),
-          activation(tape, k, [k.length / width, width]),
-          activation(tape, v, [v.length / width, width]),
-          tape.upload(tiles, [tiles.length / 4, 4], 'u32'),
-          heads,
+          activation(tape, k, [k.length / keyWidth, keyWidth]),
+          activation(tape, v, [v.length / keyWidth, keyWidth]),
+          attentionTiles(tape, spans, headDim),
+          headDim,
+          mask,
         ),
       )
     }
 
-    for (const headDim of [1, 8, 18, 32, 64]) {
+    for (const headDim of [1, 8, 18, 32, 64, 256]) {
       it(`equals the reference with heads of ${headDim} and sequences around each tile`, async () => {
-        const heads = 3
+        const sizes = { heads: 3, kvHeads: 3, headDim }
         const spans = spansOf([1, 3, 4, 5, 7, 8, 9, 31, 32, 33, 65])
-        const tokens = spans.at(-1)!.keyEnd
-        const count = tokens * heads * headDim
-        const [q, k, v] = [1, 2, 3].map((seed) => randomNumbers(seed, count).map((x) => 3 * x)) as [
-          Float32Array<ArrayBuffer>,
-          Float32Array<ArrayBuffer>,
-          Float32Array<ArrayBuffer>,
-        ]
-        const found = await run(q, k, v, spans, heads, headDim)
-        expectClose(
-          found,
-          attentionReference(q, k, v, spans, heads, headDim),
-          1e-5,
-          `headDim ${headDim}`,
+        const numbers = numbersFor(198, sizes, 3)
+        const found = await run(numbers, spans, sizes)
+        expectClose(found, attentionReference(numbers, spans, sizes), 1e-5, `headDim ${headDim}`)
+      })
+    }
+
+    for (const mask of [
+      { causal: true },
+      { causal: true, window: 1 },
+      { causal: true, window: 11 },
+      { causal: true, window: 40 },
+    ]) {
+      it(`masks: ${JSON.stringify(mask)}, keys and values shared by two heads`, async () => {
+        const sizes = { heads: 4, kvHeads: 2, headDim: 18 }
+        const spans = spansOf([1, 8, 9, 33, 70])
+        const numbers = numbersFor(121, sizes, 3)
+        const found = await run(numbers, spans, sizes, mask)
+        expectClose(found, attentionReference(numbers, spans, sizes, mask), 1e-5, 'masked')
+      })
+    }
+
+    for (const mask of [{ causal: true }, { causal: true, window: 13 }]) {
+      it(`a shared prefix gives the bits of whole sequences: ${JSON.stringify(mask)}`, async () => {
+        const sizes = { heads: 2, kvHeads: 1, headDim: 16 }
+        const [prefix, lengths] = [21, [5, 30, 1]]
+        const shared = numbersFor(prefix + 36, sizes, 2)
+        const spans: AttentionSpan[] = [{ row: 0, rows: prefix, position: 0, key: 0, keys: prefix }]
+        const whole: number[] = []
+        let at = prefix
+        for (const length of lengths) {
+          spans.push({
+            row: at,
+            rows: length,
+            position: prefix,
+            key: at,
+            keys: length,
+            prefix: { key: 0, keys: prefix },
+          })
+          for (let i = 0; i < prefix; i++) whole.push(i)
+          for (let i = 0; i < length; i++) whole.push(at + i)
+          at += length
+        }
+        const found = await run(shared, spans, sizes, mask)
+        expectClose(found, attentionReference(shared, spans, sizes, mask), 1e-5, 'shared')
+        const rowsOf = (x: Float32Array, width: number, rows: readonly number[]) =>
+          Float32Array.from(rows.flatMap((row) => [...x.subarray(row * width, (row + 1) * width)]))
+        const apart = {
+          q: rowsOf(shared.q, 32, whole),
+          k: rowsOf(shared.k, 16, whole),
+          v: rowsOf(shared.v, 16, whole),
+        }
+        const alone = await run(
+          apart,
+          spansOf(lengths.map((length) => prefix + length)),
+          sizes,
+          mask,
         )
+        expect(alone).toEqual(rowsOf(found, 32, whole))
       })
     }
 
     it('keeps numbers finite where scores are far apart', async () => {
+      const sizes = { heads: 1, kvHeads: 1, headDim: 8 }
       const spans = spansOf([40])
-      const q = randomNumbers(1, 40 * 8).map((x) => 300 * x)
-      const k = randomNumbers(2, 40 * 8).map((x) => 30 * x)
-      const v = randomNumbers(3, 40 * 8)
-      const found = await run(q, k, v, spans, 1, 8)
-      expectClose(found, attentionReference(q, k, v, spans, 1, 8), 1e-3, 'far apart')
+      const { q, k, v } = numbersFor(40, sizes)
+      const far = { q: q.map((x) => 300 * x), k: k.map((x) => 30 * x), v }
+      const found = await run(far, spans, sizes)
+      expectClose(found, attentionReference(far, spans, sizes), 1e-3, 'far apart')
     })
 
     it('takes one row of each sequence, with the same bits as among all rows', async () => {
-      const [heads, headDim] = [2, 18]
+      const sizes = { heads: 2, kvHeads: 2, headDim: 18 }
+      const width = 36
       const spans = spansOf([5, 40, 1])
-      const count = 46 * heads * headDim
-      const [q, k, v] = [1, 2, 3].map((seed) => randomNumbers(seed, count)) as [
-        Float32Array<ArrayBuffer>,
-        Float32Array<ArrayBuffer>,
-        Float32Array<ArrayBuffer>,
-      ]
-      const width = heads * headDim
-      const all = await run(q, k, v, spans, heads, headDim)
-      const firstRows = Float32Array.from(
-        spans.flatMap(({ row }) => [...q.slice(row * width, (row + 1) * width)]),
-      )
+      const numbers = numbersFor(46, sizes)
+      const all = await run(numbers, spans, sizes)
+      const rows = (x: Float32Array) =>
+        spans.flatMap(({ row }) => [...x.slice(row * width, (row + 1) * width)])
       const firsts = spans.map((span, row) => ({ ...span, row, rows: 1 }))
-      const found = await run(firstRows, k, v, firsts, heads, headDim)
-      const expected = spans.flatMap(({ row }) => [...all.slice(row * width, (row + 1) * width)])
-      expect([...found]).toEqual(expected)
+      const found = await run({ ...numbers, q: Float32Array.from(rows(numbers.q)) }, firsts, sizes)
+      expect([...found]).toEqual(rows(all))
     })
   })
 }

@@ -43,7 +43,7 @@ export async function runOn(
   await gpu.compile(plan.kernels)
   const tape = new RecordTape(gpu, activations, 'test')
   const result = operations(tape)
-  const bytes = await tape.read(result)
+  const [bytes] = (await tape.read([result])) as [ArrayBuffer]
   return result.dtype === 'f32' ? new Float32Array(bytes) : f16ToF32(new Uint16Array(bytes))
 }
 

@@ -24,6 +24,8 @@ const references: Record<Activation, (x: number) => number> = {
   none: (x) => x,
   gelu: (x) => 0.5 * x * (1 + erf(x / Math.SQRT2)),
   tanh: Math.tanh,
+  geluTanh: (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
+  silu: (x) => x / (1 + Math.exp(-x)),
 }
 
 /** y[m][n] = activation(sum over k of x[m][k] w[n][k], + bias[n]) + residual[m][n], in double precision. */
@@ -85,12 +87,12 @@ describe('linear', () => {
       })
     }
 
-    for (const act of ['none', 'gelu', 'tanh'] as const) {
+    for (const act of ['none', 'gelu', 'tanh', 'geluTanh', 'silu'] as const) {
       it(`${name} adds the bias, applies ${act}, adds the residual`, async ({ skip }) => {
         const kernel = linearKernels(gpu.facts).find(({ shader }) => shader === name)
         if (!kernel) return skip()
         const [rows, inner, columns] = [5, 24, 20]
-        const x = randomNumbers(3, rows * inner).map((v) => 4 * v)
+        const x = randomNumbers(3, rows * inner).map((v) => 20 * v)
         const w = randomNumbers(4, columns * inner)
         const bias = randomNumbers(5, columns)
         const residual = randomNumbers(6, rows * columns)
@@ -98,13 +100,34 @@ describe('linear', () => {
         const found = await runOn(gpu, 'f32', (tape) =>
           linear(tape, activation(tape, x, [rows, inner]), layer, {
             activation: act,
-            residual: activation(tape, residual, [rows, columns]),
+            plus: activation(tape, residual, [rows, columns]),
           }),
         )
         const expected = linearReference(x, w, [rows, inner, columns], bias, act, residual)
-        expectClose(found, expected, 3e-6, act)
+        // What rounding each of the sum's terms to f32 may add up to.
+        expectClose(found, expected, inner * 20 * 2 ** -24, act)
       })
     }
+
+    it(`${name} scales, and multiplies by another tensor`, async ({ skip }) => {
+      const kernel = linearKernels(gpu.facts).find(({ shader }) => shader === name)
+      if (!kernel) return skip()
+      const [rows, inner, columns] = [9, 24, 20]
+      const x = randomNumbers(3, rows * inner)
+      const w = randomNumbers(4, columns * inner)
+      const times = randomNumbers(6, rows * columns)
+      const layer = linearLayer(gpu, kernel, w, [columns, inner], 'f32')
+      const found = await runOn(gpu, 'f32', (tape) =>
+        linear(tape, activation(tape, x, [rows, inner]), layer, {
+          scale: 0.3,
+          times: activation(tape, times, [rows, columns]),
+        }),
+      )
+      const expected = linearReference(x, w, [rows, inner, columns]).map(
+        (y, i) => 0.3 * y * times[i]!,
+      )
+      expectClose(found, expected, 3e-6, 'scaled product')
+    })
 
     it(`${name} gives a row the same bits alone and among others`, async ({ skip }) => {
       const kernel = linearKernels(gpu.facts).find(({ shader }) => shader === name)

@@ -3,6 +3,8 @@ import { Gpu } from '../../src/gpu/device.ts'
 import { embed, gatherTable } from '../../src/tensor/embedding.ts'
 import { gatherRows } from '../../src/tensor/gather_rows.ts'
 import { layerNorm } from '../../src/tensor/layer_norm.ts'
+import { rmsNorm } from '../../src/tensor/rms_norm.ts'
+import { rotary, rotaryTable } from '../../src/tensor/rotary.ts'
 import {
   activation,
   asWords,
@@ -74,6 +76,58 @@ describe('layerNorm', () => {
       }
     })
   }
+})
+
+describe('rmsNorm', () => {
+  for (const kind of ['own kernel', 'kernel without subgroups'] as const) {
+    it(`equals the reference, ${kind}`, async () => {
+      const on = kind === 'own kernel' ? gpu : withoutSubgroups(gpu)
+      for (const [rows, width, offset] of [
+        [1, 1, 0],
+        [3, 7, 1],
+        [5, 65, 0],
+        [2, 384, 1],
+      ] as const) {
+        const x = randomNumbers(1, rows * width).map((v) => 5 * v + 2)
+        const weight = randomNumbers(2, width)
+        const norm = { weight: vector(gpu, 'norm.weight', weight), eps: 1e-6, offset }
+        const found = await runOn(on, 'f32', (tape) =>
+          rmsNorm(tape, activation(tape, x, [rows, width]), norm),
+        )
+        const expected = Array.from(x, (value, i) => {
+          const row = x.subarray(i - (i % width), i - (i % width) + width)
+          const mean = row.reduce((sum, v) => sum + v * v, 0) / width
+          return (value / Math.sqrt(mean + 1e-6)) * (weight[i % width]! + offset)
+        })
+        expectClose(found, expected, 3e-6, `${rows} x ${width}`)
+      }
+    })
+  }
+})
+
+describe('rotary', () => {
+  it('turns the halves of each head by position and frequency', async () => {
+    const [rows, heads, headDim] = [5, 3, 10]
+    const x = randomNumbers(1, rows * heads * headDim)
+    const positions = new Uint32Array([0, 1, 2, 300, 7])
+    const turns = rotaryTable(301, headDim, 10000)
+    const found = await runOn(gpu, 'f32', (tape) =>
+      rotary(
+        tape,
+        activation(tape, x, [rows, heads * headDim]),
+        tape.upload(positions, [rows], 'u32'),
+        tape.upload(turns, [301, headDim], 'f32'),
+      ),
+    )
+    const expected = Array.from(x, (value, i) => {
+      const [d, position] = [i % headDim, positions[Math.floor(i / (heads * headDim))]!]
+      const half = headDim / 2
+      const angle = position * 10000 ** ((-2 * (d % half)) / headDim)
+      const other = d < half ? -x[i + half]! : x[i - half]!
+      return value * Math.cos(angle) + other * Math.sin(angle)
+    })
+    expectClose(found, expected, 2e-5, 'turned')
+  })
 })
 
 describe('gatherRows', () => {

@@ -1,0 +1,31 @@
+// What one workgroup of an attention kernel does (src/tensor/attention.ts makes the table). Keys and positions count from
+// the start of the sequence; the first `prefix_keys` keys are rows of a prefix that sequences share.
+struct Tile {
+  row: u32,         // first row of q
+  rows: u32,
+  position: u32,    // of the first row in its sequence
+  keys: u32,        // of the sequence
+  prefix_row: u32,  // row of k and v where the shared prefix starts
+  prefix_keys: u32,
+  key_row: u32,     // row of k and v where the sequence's own keys start
+  unused: u32,
+}
+
+fn key_row(tile: Tile, key: u32) -> u32 {
+  return select(tile.key_row + key - tile.prefix_keys, tile.prefix_row + key, key < tile.prefix_keys);
+}
+
+// The first key that any row of the tile sees, and the end of them.
+fn first_key(tile: Tile) -> u32 {
+  return select(0u, tile.position + 1u - params.window, params.window != 0u && tile.position + 1u > params.window);
+}
+fn end_key(tile: Tile) -> u32 {
+  return select(tile.keys, min(tile.keys, tile.position + tile.rows), params.causal != 0u);
+}
+
+// Whether a row of the tile sees a key: it is one of the sequence, not after the row, and within the window.
+fn sees(tile: Tile, row: u32, key: u32) -> bool {
+  let position = tile.position + row;
+  return key < tile.keys && (params.causal == 0u || key <= position)
+    && (params.window == 0u || key + params.window > position);
+}

@@ -1,0 +1,264 @@
+import type { Config } from '../checkpoint/index.ts'
+import { attention, attentionTiles } from '../tensor/attention.ts'
+import { embedRows, gatherTable, type HostTable } from '../tensor/embedding.ts'
+import { gatherRows } from '../tensor/gather_rows.ts'
+import { type Activation, type Linear, linear } from '../tensor/linear.ts'
+import { type RmsNorm, rmsNorm } from '../tensor/rms_norm.ts'
+import { rotary, rotaryTable } from '../tensor/rotary.ts'
+import type { Tape } from '../tensor/tape.ts'
+import type { Tensor, WeightDtype } from '../tensor/tensor.ts'
+import { allSpans, type Batch, scoredRows, scoredSpans } from './batch.ts'
+import { ModelError } from './errors.ts'
+import type { WeightLoader } from './loader.ts'
+
+/** Sizes of a decoder, and where the families differ. */
+export interface DecoderConfig {
+  readonly vocab: number
+  readonly hidden: number
+  readonly heads: number
+  readonly kvHeads: number
+  readonly headDim: number
+  readonly intermediate: number
+  readonly layers: number
+  readonly eps: number
+  /** Base of the rotary frequencies. */
+  readonly theta: number
+  /** Tokens that a token sees, itself counted; 0 for all before it. */
+  readonly window: number
+  readonly attentionBias: boolean
+  readonly activation: Activation
+  /** Added to the weights of the norms. */
+  readonly normOffset: number
+  /** What embeddings, and what attention and MLP add to the residual stream, are multiplied by. */
+  readonly embeddingScale: number
+  readonly residualScale: number
+}
+
+/** The longest sequence that is taken; rotary positions have no table to run out of. */
+const mostTokens = 2 ** 16
+
+/** What the configs of Gemma, Llama, Mistral and MiniCPM have in common, read and checked. */
+export function decoderSizes(config: Config, defaultHeadDim?: number) {
+  const size = (key: string) => config.integer(key, { min: 1, max: 2 ** 24 })
+  const hidden = size('hidden_size')
+  const heads = size('num_attention_heads')
+  const kvHeads = config.integer('num_key_value_heads', { min: 1, max: heads, default: heads })
+  const headDim =
+    config.integer('head_dim', { min: 1, default: undefined }) ?? defaultHeadDim ?? hidden / heads
+  if (!Number.isInteger(headDim) || headDim % 2 !== 0 || headDim > 256 || heads % kvHeads !== 0) {
+    throw new ModelError(
+      'config-unsupported',
+      `${config.file}: hidden_size ${hidden} with ${heads} heads of ${headDim} numbers and ${kvHeads} key/value heads; expected even heads of at most 256 numbers in equal groups`,
+    )
+  }
+  const scaling = config.section('rope_scaling')
+  if (scaling) {
+    throw new ModelError(
+      'config-unsupported',
+      `${config.file}: rope_scaling is set; only plain rotary positions are computed`,
+    )
+  }
+  return {
+    vocab: size('vocab_size'),
+    hidden,
+    heads,
+    kvHeads,
+    headDim,
+    intermediate: size('intermediate_size'),
+    layers: config.integer('num_hidden_layers', { min: 1, max: 1024 }),
+    eps: config.number('rms_norm_eps', { min: 0, default: 1e-6 }),
+    theta: config.number('rope_theta', { min: 1, default: 10000 }),
+    attentionBias: config.boolean('attention_bias', { default: false }),
+  }
+}
+
+interface DecoderLayer {
+  readonly inputNorm: RmsNorm
+  readonly query: Linear
+  readonly key: Linear
+  readonly value: Linear
+  readonly attentionOutput: Linear
+  readonly mlpNorm: RmsNorm
+  readonly gate: Linear
+  readonly up: Linear
+  readonly down: Linear
+}
+
+/** The tables of a batch that every layer reads. */
+interface Tables {
+  readonly tiles: Tensor
+  readonly positions: Tensor
+  readonly turns: Tensor
+}
+
+/**
+ * The decoder that Llama, Mistral, Gemma and MiniCPM share: pre-norm layers of causal attention with rotary positions
+ * and a gated MLP (Touvron et al. 2023).
+ */
+export class Decoder {
+  readonly #words: HostTable
+  readonly #layers: readonly DecoderLayer[]
+  readonly #norm: RmsNorm
+  #turns = new Float32Array()
+
+  /** @param layers how many of the model's layers are loaded, from the first */
+  constructor(
+    readonly config: DecoderConfig,
+    loader: WeightLoader,
+    layers = config.layers,
+  ) {
+    const { vocab, hidden, heads, kvHeads, headDim, intermediate, eps, normOffset } = config
+    const bias = { bias: config.attentionBias }
+    const none = { bias: false }
+    this.#words = loader.hostTable('model.embed_tokens.weight', vocab, hidden)
+    this.#layers = Array.from({ length: layers }, (_, i) => {
+      const layer = `model.layers.${i}`
+      return {
+        inputNorm: loader.rmsNorm(`${layer}.input_layernorm`, hidden, eps, normOffset),
+        query: loader.linear(`${layer}.self_attn.q_proj`, heads * headDim, hidden, bias),
+        key: loader.linear(`${layer}.self_attn.k_proj`, kvHeads * headDim, hidden, bias),
+        value: loader.linear(`${layer}.self_attn.v_proj`, kvHeads * headDim, hidden, bias),
+        attentionOutput: loader.linear(`${layer}.self_attn.o_proj`, hidden, heads * headDim, bias),
+        mlpNorm: loader.rmsNorm(`${layer}.post_attention_layernorm`, hidden, eps, normOffset),
+        gate: loader.linear(`${layer}.mlp.gate_proj`, intermediate, hidden, none),
+        up: loader.linear(`${layer}.mlp.up_proj`, intermediate, hidden, none),
+        down: loader.linear(`${layer}.mlp.down_proj`, hidden, intermediate, none),
+      }
+    })
+    this.#norm = loader.rmsNorm('model.norm', hidden, eps, normOffset)
+  }
+
+  get dtype(): WeightDtype {
+    return this.#words.dtype
+  }
+
+  get maxTokens(): number {
+    return mostTokens
+  }
+
+  /** Layers that are loaded. */
+  get layers(): number {
+    return this.#layers.length
+  }
+
+  /**
+   * The hidden states after each layer up to `last`, before the final norm: [tokens, hidden]; after `last` itself
+   * [sequences, hidden], since only the scored tokens go through it. Starts from the embeddings (layer 0), or from
+   * the states of another pass. A state is valid until the next.
+   */
+  *states(
+    tape: Tape,
+    batch: Batch,
+    last: number,
+    from?: { readonly layer: number; readonly x: Tensor },
+  ): Generator<{ layer: number; x: Tensor }, void> {
+    const { headDim } = this.config
+    const { length } = batch.ids
+    const positions = positionsOf(batch)
+    const turns = this.#turnsFor(positions)
+    const upload = (rows: Uint32Array<ArrayBuffer>) => tape.upload(rows, [rows.length], 'u32')
+    const table = tape.upload(turns, [turns.length / headDim, headDim], 'f32')
+    const all = {
+      tiles: attentionTiles(tape, allSpans(batch), headDim),
+      positions: upload(positions),
+      turns: table,
+    }
+    const lastRows = scoredRows(batch, 'last')
+    const scored = {
+      rows: upload(lastRows),
+      tiles: attentionTiles(tape, scoredSpans(batch, 'last'), headDim),
+      positions: upload(lastRows.map((row) => positions[row] as number)),
+      turns: table,
+    }
+    let x = from?.x ?? this.#embed(tape, batch)
+    const first = from?.layer ?? 0
+    if (first === 0) yield { layer: 0, x }
+    for (const [i, layer] of this.#layers.slice(0, last).entries()) {
+      if (i < first) continue
+      const input = x
+      x = tape.step([input], () =>
+        i + 1 < last
+          ? this.#layer(tape, input, input, layer, all, all)
+          : this.#layer(tape, gatherRows(tape, input, scored.rows), input, layer, all, scored),
+      )
+      yield { layer: i + 1, x }
+    }
+    if (x.shape[0] !== batch.ends.length && x.shape[0] !== length) {
+      throw new ModelError('internal', `internal: ${x.shape[0]} rows of states`)
+    }
+  }
+
+  /** The states of the scored tokens, [sequences, hidden], as a pass has them after a layer. */
+  scoredStates(tape: Tape, x: Tensor, batch: Batch, isLast: boolean): Tensor {
+    if (isLast) return x
+    return gatherRows(tape, x, tape.upload(scoredRows(batch, 'last'), [batch.ends.length], 'u32'))
+  }
+
+  /** The final norm. */
+  norm(tape: Tape, x: Tensor): Tensor {
+    return rmsNorm(tape, x, this.#norm)
+  }
+
+  /** One layer: rows of `x` attend to all of `all`, which holds keys and values. */
+  #layer(
+    tape: Tape,
+    x: Tensor,
+    all: Tensor,
+    layer: DecoderLayer,
+    keyTables: Tables,
+    queryTables: Tables,
+  ): Tensor {
+    const { headDim, window, activation, residualScale: scale } = this.config
+    const attended = tape.step([], () => {
+      const normed = rmsNorm(tape, all, layer.inputNorm)
+      const own = x === all ? normed : rmsNorm(tape, x, layer.inputNorm)
+      const q = rotary(
+        tape,
+        linear(tape, own, layer.query),
+        queryTables.positions,
+        queryTables.turns,
+      )
+      const k = rotary(tape, linear(tape, normed, layer.key), keyTables.positions, keyTables.turns)
+      const v = linear(tape, normed, layer.value)
+      const context = attention(tape, q, k, v, queryTables.tiles, headDim, { causal: true, window })
+      return linear(tape, context, layer.attentionOutput, { scale, plus: x })
+    })
+    const normed = rmsNorm(tape, attended, layer.mlpNorm)
+    const gate = linear(tape, normed, layer.gate, { activation })
+    const gated = linear(tape, normed, layer.up, { times: gate })
+    return linear(tape, gated, layer.down, { scale, plus: attended })
+  }
+
+  #embed(tape: Tape, { ids }: Batch): Tensor {
+    const { vocab, embeddingScale } = this.config
+    const wrong = ids.find((id) => id >= vocab)
+    if (wrong !== undefined) {
+      throw new ModelError(
+        'token-out-of-range',
+        `token id ${wrong}; the model's vocabulary has ${vocab} rows`,
+      )
+    }
+    return tape.step([], () =>
+      embedRows(tape, gatherTable(tape, this.#words, ids), this.#words, embeddingScale),
+    )
+  }
+
+  /** The rotary table up to the last of these positions. */
+  #turnsFor(positions: Uint32Array): Float32Array<ArrayBuffer> {
+    const { headDim, theta } = this.config
+    const needed = positions.reduce((most, position) => Math.max(most, position), 0) + 1
+    if (this.#turns.length < needed * headDim) {
+      this.#turns = rotaryTable(2 ** Math.ceil(Math.log2(needed)), headDim, theta)
+    }
+    return this.#turns.subarray(0, needed * headDim)
+  }
+}
+
+/** Where each token of a batch stands in its sequence. */
+function positionsOf({ ids, runs }: Batch): Uint32Array<ArrayBuffer> {
+  const positions = new Uint32Array(ids.length)
+  for (const { start, length, position } of runs) {
+    for (let i = 0; i < length; i++) positions[start + i] = position + i
+  }
+  return positions
+}
