@@ -2,18 +2,21 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import type { ScoreSettings } from '../src/rerankers/index.ts'
 
+interface Answer {
+  readonly input_ids: number[]
+  readonly score: number
+  /** By layer, for layerwise models. */
+  readonly scores?: Readonly<Record<string, number>>
+}
+
 /** One case of a fixtures.json; test/fixtures/README.md says what its fields mean. */
 export interface FixtureCase {
   readonly id: string
   readonly query: string
   readonly passage: string
   readonly settings: Readonly<Record<string, unknown>>
-  readonly flag: { readonly input_ids: number[]; readonly score: number }
-  readonly plain?: {
-    readonly input_ids: number[]
-    readonly score: number
-    readonly max_length: number
-  }
+  readonly flag: Answer
+  readonly plain?: Answer & { readonly max_length: number }
   readonly trace: readonly { readonly name: string; readonly first: number[] }[]
 }
 
@@ -25,11 +28,19 @@ export interface Fixtures {
     readonly cases: readonly string[]
     readonly scores: readonly number[]
   }[]
+  readonly tokenizer: { readonly yes_ids?: number[] }
   readonly tokenization: readonly { readonly text: string; readonly ids: number[] }[]
 }
 
 /** The models whose answers are stored. */
 export const fixtureNames = ['xlm-roberta-514', 'xlm-roberta-8194'] as const
+
+export const decoderFixtures = [
+  'gemma',
+  'mistral',
+  'minicpm-layerwise',
+  'minicpm-layerwise-gqa',
+] as const
 
 export const fixtureFolder = (name: string): string =>
   fileURLToPath(new URL(`./fixtures/${name}/model`, import.meta.url))

@@ -9,6 +9,9 @@ export interface Block {
   readonly bytes: number
 }
 
+/** Blocks that are free, the smallest first. */
+type FreeList = Block[]
+
 /**
  * The buffers of a device, each counted. Lasting ones (weights) are made by {@link create}; those of a
  * forward pass come from an arena by {@link take} and go back by {@link give}, in an order that is the
@@ -17,7 +20,9 @@ export interface Block {
  */
 export class Memory {
   #next = 0
-  #free: Block[] = []
+  // What the host writes goes to the device before the commands that are being recorded, and so never into a block
+  // that these have used: uploads have blocks of their own, given back once the recording is submitted.
+  readonly #free: Record<'activation' | 'upload', FreeList> = { activation: [], upload: [] }
   readonly #all = new Set<GPUBuffer>()
   #bytes = 0
 
@@ -55,27 +60,29 @@ export class Memory {
    * The smallest free block that fits, or a new one. There are never more blocks of a size and above than
    * were in use at once, so that the arena stops growing once the largest batch has passed.
    */
-  take(bytes: number): Block {
-    const at = this.#free.findIndex((block) => block.bytes >= bytes)
-    if (at >= 0) return this.#free.splice(at, 1)[0] as Block
+  take(bytes: number, purpose: 'activation' | 'upload'): Block {
+    const free = this.#free[purpose]
+    const at = free.findIndex((block) => block.bytes >= bytes)
+    if (at >= 0) return free.splice(at, 1)[0] as Block
     const size = Math.min(sizeClass(bytes), this.maxBytes)
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC
-    return { buffer: this.create('activation', size, usage), bytes: size }
+    return { buffer: this.create(purpose, size, usage), bytes: size }
   }
 
-  give(block: Block): void {
-    const at = this.#free.findIndex(
-      (other) =>
-        other.bytes > block.bytes ||
-        (other.bytes === block.bytes && other.buffer.label > block.buffer.label),
+  give(block: Block, purpose: 'activation' | 'upload'): void {
+    const free = this.#free[purpose]
+    const at = free.findIndex(
+      ({ bytes, buffer }) =>
+        bytes > block.bytes || (bytes === block.bytes && buffer.label > block.buffer.label),
     )
-    this.#free.splice(at < 0 ? this.#free.length : at, 0, block)
+    free.splice(at < 0 ? free.length : at, 0, block)
   }
 
   destroy(): void {
     for (const buffer of this.#all) buffer.destroy()
     this.#all.clear()
-    this.#free = []
+    this.#free.activation = []
+    this.#free.upload = []
     this.#bytes = 0
   }
 }

@@ -153,7 +153,6 @@ export class Decoder {
     from?: { readonly layer: number; readonly x: Tensor },
   ): Generator<{ layer: number; x: Tensor }, void> {
     const { headDim } = this.config
-    const { length } = batch.ids
     const positions = positionsOf(batch)
     const turns = this.#turnsFor(positions)
     const upload = (rows: Uint32Array<ArrayBuffer>) => tape.upload(rows, [rows.length], 'u32')
@@ -182,9 +181,6 @@ export class Decoder {
           : this.#layer(tape, gatherRows(tape, input, scored.rows), input, layer, all, scored),
       )
       yield { layer: i + 1, x }
-    }
-    if (x.shape[0] !== batch.ends.length && x.shape[0] !== length) {
-      throw new ModelError('internal', `internal: ${x.shape[0]} rows of states`)
     }
   }
 

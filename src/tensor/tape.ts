@@ -26,7 +26,7 @@ export interface Tape {
   readonly activations: 'f32' | 'f16'
   /** A new tensor, whose contents are not defined. */
   tensor(shape: readonly number[], dtype?: TensorDtype): Tensor
-  /** A new tensor with numbers from the host; `data` holds them as the device does. */
+  /** A new tensor with numbers from the host, which lasts as long as the pass; `data` holds them as the device does. */
   upload(data: ArrayBufferView<ArrayBuffer>, shape: readonly number[], dtype: TensorDtype): Tensor
   run(operation: Operation): void
   /** Runs a step and frees every tensor made on the way, and those given, but not the one it returns. */
@@ -117,7 +117,7 @@ export class PlanTape extends BaseTape {
   }
 
   upload(_data: ArrayBufferView, shape: readonly number[], dtype: TensorDtype): Tensor {
-    return this.tensor(shape, dtype)
+    return { shape, dtype, block: this.take(elements(shape) * dtypeBytes[dtype]) }
   }
 
   run({ kernel }: Operation): void {
@@ -128,6 +128,7 @@ export class PlanTape extends BaseTape {
 /** Records a pass for the device. */
 export class RecordTape extends BaseTape {
   readonly #recording: Recording
+  readonly #uploads: Block[] = []
 
   constructor(gpu: Gpu, activations: 'f32' | 'f16', label: string) {
     super(gpu, activations)
@@ -135,18 +136,19 @@ export class RecordTape extends BaseTape {
   }
 
   protected take(bytes: number): Block {
-    return this.gpu.memory.take(bytes)
+    return this.gpu.memory.take(bytes, 'activation')
   }
 
   protected give(block: Block): void {
-    this.gpu.memory.give(block)
+    this.gpu.memory.give(block, 'activation')
   }
 
   upload(data: ArrayBufferView<ArrayBuffer>, shape: readonly number[], dtype: TensorDtype): Tensor {
-    const tensor = this.tensor(shape, dtype)
+    const block = this.gpu.memory.take(elements(shape) * dtypeBytes[dtype], 'upload')
+    this.#uploads.push(block)
     const { buffer, byteOffset, byteLength } = data
-    this.gpu.device.queue.writeBuffer(tensor.block.buffer, 0, buffer, byteOffset, byteLength)
-    return tensor
+    this.gpu.device.queue.writeBuffer(block.buffer, 0, buffer, byteOffset, byteLength)
+    return { shape, dtype, block }
   }
 
   run({ label, kernel, params, tensors, workgroups, flops = 0 }: Operation): void {
@@ -170,14 +172,19 @@ export class RecordTape extends BaseTape {
       bytes: elements(shape) * dtypeBytes[dtype],
     }))
     const read = this.#recording.read(sources)
-    this.freeAll()
+    this.#free()
     return read
   }
 
   /** Gives the pass up; nothing was submitted. */
   discard(): void {
     this.#recording.discard()
+    this.#free()
+  }
+
+  #free(): void {
     this.freeAll()
+    for (const block of this.#uploads) this.gpu.memory.give(block, 'upload')
   }
 }
 

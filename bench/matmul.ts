@@ -1,0 +1,72 @@
+/**
+ * The best matmul that this adapter is known to do: every linear kernel of dawnrank in every weight format,
+ * on the shapes of the model. As a contestant its values are GFLOP/s.
+ */
+import { Gpu } from '../src/gpu/device.ts'
+import { type LinearWeight, linear, linearBytes, linearKernels } from '../src/tensor/linear.ts'
+import { PlanTape, RecordTape, type Tape } from '../src/tensor/tape.ts'
+import type { Tensor, WeightDtype } from '../src/tensor/tensor.ts'
+import { serve } from './contestant.mjs'
+
+type Shape = readonly [rows: number, inner: number, columns: number]
+
+/** Dispatches in one submission, so that its fixed costs do not count. */
+const REPEATS = 4
+
+/** A weight of 1.0 in f16, of small normal numbers in f32: values do not matter, denormals would. */
+const FILLER = 0x3c003c00
+
+function makeWeight(
+  gpu: Gpu,
+  kernel: LinearWeight['kernel'],
+  dtype: WeightDtype,
+  shape: readonly [columns: number, inner: number],
+): LinearWeight {
+  const bytes = linearBytes(kernel, dtype, shape)
+  const block = gpu.memory.take(bytes, 'upload')
+  gpu.device.queue.writeBuffer(block.buffer, 0, new Uint32Array(bytes / 4).fill(FILLER))
+  return { name: 'matmul', shape, dtype, block, kernel }
+}
+
+/** The same layer REPEATS times over the same input. */
+function repeat(tape: Tape, weight: LinearWeight, [rows, inner]: Shape): Tensor[] {
+  const data = new Float32Array(rows * inner).fill(0.5)
+  const x = tape.upload(data, [rows, inner], 'f32')
+  return Array.from({ length: REPEATS }, () => linear(tape, x, { weight }))
+}
+
+/** GFLOP/s of one shape, from recording to the end of the device's work. */
+async function measure(gpu: Gpu, weight: LinearWeight, shape: Shape): Promise<number> {
+  const [rows, inner, columns] = shape
+  const tape = new RecordTape(gpu, 'f32', 'matmul')
+  await gpu.device.queue.onSubmittedWorkDone()
+  const start = performance.now()
+  const [output] = repeat(tape, weight, shape)
+  if (output) await tape.read([{ ...output, shape: [1] }])
+  return (2 * rows * inner * columns * REPEATS) / (performance.now() - start) / 1e6
+}
+
+serve(async ({ shapes }: { shapes: Shape[] }) => {
+  const gpu = await Gpu.open()
+  const dtypes: WeightDtype[] = ['f32', 'f16']
+  const plans = linearKernels(gpu.facts).flatMap((kernel) =>
+    dtypes.flatMap((dtype) =>
+      shapes.map((shape) => {
+        const [, inner, columns] = shape
+        const name = `${kernel.shader} ${dtype} ${shape.join('x')}`
+        return { name, shape, weight: makeWeight(gpu, kernel, dtype, [columns, inner]) }
+      }),
+    ),
+  )
+  const needed = new PlanTape(gpu, 'f32')
+  for (const { weight, shape } of plans) repeat(needed, weight, shape)
+  await gpu.compile(needed.kernels)
+  return {
+    facts: { names: plans.map(({ name }) => name) },
+    run: async () => {
+      const found: number[] = []
+      for (const { weight, shape } of plans) found.push(await measure(gpu, weight, shape))
+      return found
+    },
+  }
+})

@@ -1,0 +1,92 @@
+// @ts-check
+// What the peers need: onnxruntime-node, and ONNX files of the model. Each is made when it is missing, or
+// the reason why it cannot be is told.
+import { spawnSync } from 'node:child_process'
+import { createHash } from 'node:crypto'
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const here = fileURLToPath(new URL('.', import.meta.url))
+const PYTHON_MODULES = ['torch', 'transformers', 'onnx', 'onnxruntime']
+
+/** @typedef {{ missing: string } | { missing: undefined }} Readiness */
+
+/**
+ * onnxruntime-node in bench/peers/node_modules, apart from the project's packages. Its install script, which
+ * would fetch CUDA libraries, is not run: WebGPU and CPU need none.
+ * @param {boolean} mayInstall
+ * @returns {string | undefined} why it is not there
+ */
+export function missingPackage(mayInstall) {
+  const installed = () => existsSync(join(here, 'node_modules', 'onnxruntime-node', 'package.json'))
+  if (installed()) return undefined
+  const command = ['ci', '--ignore-scripts', '--prefix', here]
+  if (!mayInstall) return `onnxruntime-node is not installed; run npm ${command.join(' ')}`
+  console.log(`bench: installing onnxruntime-node (npm ${command.join(' ')})`)
+  const { status, stderr, error } = spawnSync('npm', command, {
+    encoding: 'utf8',
+    shell: process.platform === 'win32',
+  })
+  if (status === 0 && installed()) return undefined
+  return `onnxruntime-node could not be installed: ${error?.message ?? lastLines(stderr)}`
+}
+
+/**
+ * plain/model.onnx and fused/model.onnx of a model folder, under `out`.
+ * @param {string} model
+ * @param {string} out
+ * @returns {string | undefined} why they are not there
+ */
+export function missingGraphs(model, out) {
+  const stamp = join(out, 'made-from.json')
+  const source = JSON.stringify({ weights: weightsHash(model) })
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === source) return undefined
+  const found = findPython()
+  if (!found.python) {
+    return (
+      `no ONNX files, and no Python to make them with (${found.reason}).\n` +
+      `  python3 -m venv ${here}venv; ${here}venv/bin/pip install torch==2.13.0 -r ${here}requirements.txt\n` +
+      '  or name one that has them in BENCH_PYTHON'
+    )
+  }
+  console.log(`bench: exporting ${model} to ONNX with ${found.python}`)
+  mkdirSync(out, { recursive: true })
+  const script = join(here, 'make_onnx.py')
+  const { status, stdout, stderr } = spawnSync(
+    found.python,
+    ['-B', script, '--model', model, '--out', out],
+    { encoding: 'utf8' },
+  )
+  if (status !== 0) return `the export to ONNX failed:\n${lastLines(stderr)}`
+  console.log(stdout.trim())
+  writeFileSync(stamp, source)
+  return undefined
+}
+
+/** @returns {{ python: string, reason?: undefined } | { python?: undefined, reason: string }} */
+function findPython() {
+  const named = process.env.BENCH_PYTHON
+  const own = join(here, 'venv', process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python')
+  const reasons = []
+  for (const python of named ? [named] : [own, 'python3', 'python']) {
+    const { status, stderr } = spawnSync(python, ['-c', `import ${PYTHON_MODULES.join(', ')}`], {
+      encoding: 'utf8',
+    })
+    if (status === 0) return { python }
+    reasons.push(`${python}: ${status === null ? 'not found' : lastLines(stderr, 1)}`)
+  }
+  return { reason: reasons.join('; ') }
+}
+
+/** @param {string} model */
+function weightsHash(model) {
+  const hash = createHash('sha256')
+  for (const name of readdirSync(model).sort()) {
+    if (/\.safetensors$|^config\.json$/.test(name)) hash.update(readFileSync(join(model, name)))
+  }
+  return hash.digest('hex')
+}
+
+/** @param {string} text @param {number} count */
+const lastLines = (text = '', count = 5) => text.trim().split('\n').slice(-count).join('\n')

@@ -1,0 +1,87 @@
+// @ts-check
+// The texts of the benchmark: questions with passages cut to seeded lengths, as a first stage would give them.
+import { readFileSync } from 'node:fs'
+import { fileURLToPath } from 'node:url'
+import { gunzipSync } from 'node:zlib'
+
+const SEED = 20261123
+const SHORTEST = 24
+const LONGEST = 256
+/** Lognormal lengths: about 94 tokens in the mean. */
+const MEDIAN = 95
+const SPREAD = 0.6
+
+/** @param {string} file of test/fixtures/beir */
+function readRows(file) {
+  const path = fileURLToPath(new URL(`../../test/fixtures/beir/${file}`, import.meta.url))
+  const data = readFileSync(path)
+  const text = (file.endsWith('.gz') ? gunzipSync(data) : data).toString('utf8')
+  return text
+    .trim()
+    .split('\n')
+    .map((line) => /** @type {{ title?: string, text: string }} */ (JSON.parse(line)))
+}
+
+/**
+ * Numbers in [0, 1) from a seed: the generator mulberry32.
+ * @param {number} seed
+ */
+function generator(seed) {
+  let state = seed
+  return () => {
+    state = (state + 0x6d2b79f5) | 0
+    let bits = Math.imul(state ^ (state >>> 15), state | 1)
+    bits ^= bits + Math.imul(bits ^ (bits >>> 7), bits | 61)
+    return ((bits ^ (bits >>> 14)) >>> 0) / 2 ** 32
+  }
+}
+
+/**
+ * A normally distributed number: the method of Box and Muller.
+ * @param {() => number} random
+ */
+const normal = (random) => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random())
+
+/**
+ * The longest beginning of a text, cut between words, that makes a pair of at most `limit` tokens.
+ * @param {string} text
+ * @param {number} limit
+ * @param {(passage: string) => number} countTokens
+ */
+function cutTo(text, limit, countTokens) {
+  const words = text.split(' ')
+  let fits = 1
+  let fails = words.length + 1
+  while (fails - fits > 1) {
+    const middle = (fits + fails) >> 1
+    if (countTokens(words.slice(0, middle).join(' ')) <= limit) fits = middle
+    else fails = middle
+  }
+  return words.slice(0, fits).join(' ')
+}
+
+/**
+ * The same pairs on every machine.
+ * @param {{ encodePair: (query: string, passage: string) => ArrayLike<number> }} tokenizer
+ * @param {number} count how many
+ * @returns {{ pairs: [string, string][], ids: number[][] }}
+ */
+export function makeWorkload(tokenizer, count = 32) {
+  const queries = readRows('squad-dev-hard/queries.jsonl')
+  const passages = readRows('squad-dev-hard/corpus.jsonl.gz')
+  const random = generator(SEED)
+  /** @template T @param {T[]} list */
+  const pick = (list) => /** @type {T} */ (list[Math.floor(random() * list.length)])
+  /** @type {[string, string][]} */
+  const pairs = []
+  while (pairs.length < count) {
+    const length = Math.round(MEDIAN * Math.exp(SPREAD * normal(random)))
+    const limit = Math.min(LONGEST, Math.max(SHORTEST, length))
+    const query = pick(queries).text
+    const text = `${pick(passages).text} ${pick(passages).text}`
+    const passage = cutTo(text, limit, (part) => tokenizer.encodePair(query, part).length)
+    pairs.push([query, passage])
+  }
+  const ids = pairs.map(([query, passage]) => Array.from(tokenizer.encodePair(query, passage)))
+  return { pairs, ids }
+}

@@ -1,0 +1,97 @@
+#!/usr/bin/env python3
+"""Write the classes of code points as Hugging Face's tokenizers have them.
+
+    make_token_tables.py --out codepoints.json
+
+They follow the Unicode versions of the libraries that package is built with, so a JavaScript \\p{...} may
+differ. Lists of [first, last] ranges, hexadecimal:
+
+  bert_punctuation   code points that BertPreTokenizer isolates
+  bert_removed       code points that BertNormalizer(clean_text) drops
+  bert_to_space      code points that it turns into a space
+  bert_cjk           code points that it puts spaces around
+  bert_stripped      code points that strip_accents drops (after clean_text kept them)
+  white_space        code points that WhitespaceSplit splits at
+
+lower_nfd: {hex: [hex, ...]} where BertNormalizer(lowercase, strip_accents) gives neither the code point
+itself nor what this Python gives for NFD, marks dropped, lower case.
+"""
+
+import argparse
+import json
+import unicodedata
+from pathlib import Path
+
+from tokenizers import __version__, normalizers, pre_tokenizers
+
+
+def bert_normalizer(**switches):
+    """A BertNormalizer that does only what is named."""
+    off = ("clean_text", "handle_chinese_chars", "strip_accents", "lowercase")
+    return normalizers.BertNormalizer(**{**dict.fromkeys(off, False), **switches})
+
+
+def classes():
+    """{class: function from code point to bool}."""
+    clean = bert_normalizer(clean_text=True).normalize_str
+    cjk = bert_normalizer(handle_chinese_chars=True).normalize_str
+    accents = bert_normalizer(strip_accents=True).normalize_str
+    punctuation = pre_tokenizers.BertPreTokenizer().pre_tokenize_str
+    white_space = pre_tokenizers.WhitespaceSplit().pre_tokenize_str
+    return {
+        "bert_punctuation": lambda c: len(punctuation(f"a{c}b")) == 3,
+        "bert_removed": lambda c: clean(f"a{c}b") == "ab",
+        "bert_to_space": lambda c: c != " " and clean(f"a{c}b") == "a b",
+        "bert_cjk": lambda c: cjk(f"a{c}b") == f"a {c} b",
+        "bert_stripped": lambda c: accents(f"a{c}b") == "ab",
+        "white_space": lambda c: len(white_space(f"a{c}b")) == 2,
+    }
+
+
+def plain_lower(char):
+    """What Python itself makes of the character."""
+    decomposed = unicodedata.normalize("NFD", char)
+    return "".join(x for x in decomposed if unicodedata.category(x) != "Mn").lower()
+
+
+def ranges(codes):
+    """[[first, last], ...] in hexadecimal of ascending code points."""
+    out = []
+    for code in codes:
+        if out and out[-1][1] == code - 1:
+            out[-1][1] = code
+        else:
+            out.append([code, code])
+    return [[f"{first:X}", f"{last:X}"] for first, last in out]
+
+
+def main():
+    """Write the tables."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--out", type=Path, required=True)
+    args = parser.parse_args()
+    tests = classes()
+    members = {name: [] for name in tests}
+    lower = bert_normalizer(strip_accents=True, lowercase=True).normalize_str
+    lower_nfd = {}
+    for code in range(0x110000):
+        if 0xD800 <= code < 0xE000:
+            continue
+        char = chr(code)
+        for name, test in tests.items():
+            if test(char):
+                members[name].append(code)
+        lowered = lower(char)
+        if lowered not in (char, plain_lower(char)):
+            lower_nfd[f"{code:X}"] = [f"{ord(x):X}" for x in lowered]
+    tables = {"tokenizers": __version__}
+    tables.update({name: ranges(codes) for name, codes in members.items()})
+    tables["lower_nfd"] = lower_nfd
+    args.out.write_text(json.dumps(tables, separators=(",", ":")))
+    print({name: len(codes) for name, codes in members.items()}, len(lower_nfd))
+
+
+if __name__ == "__main__":
+    main()
