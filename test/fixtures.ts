@@ -58,6 +58,7 @@ export function settingsOf(settings: Readonly<Record<string, unknown>>): ScoreSe
     normalize: 'normalize',
     query_instruction: 'queryInstructionForRerank',
     passage_instruction: 'passageInstructionForRerank',
+    prompt: 'prompt',
   }
   const known = Object.entries(settings).filter(([name]) => name in names)
   return Object.fromEntries(known.map(([name, value]) => [names[name], value]))

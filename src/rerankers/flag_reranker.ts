@@ -1,5 +1,3 @@
-import type { Checkpoint } from '../checkpoint/index.ts'
-import type { WeightLoader } from '../models/loader.ts'
 import { XlmRoberta, xlmRobertaArchitecture, xlmRobertaConfig } from '../models/xlm-roberta.ts'
 import { encoderInputs, type PairInput } from './inputs.ts'
 import { embeddedModels, loadModel, type ModelPlace, type RerankerFamily } from './load.ts'
@@ -9,8 +7,8 @@ import { Reranker, tested } from './reranker.ts'
 const family: RerankerFamily<XlmRoberta> = {
   name: 'FlagReranker',
   architectures: [xlmRobertaArchitecture],
-  config: (checkpoint: Checkpoint) => xlmRobertaConfig(checkpoint.config),
-  model: (config, loader: WeightLoader) => new XlmRoberta(config, loader),
+  maxLength: { flag: 512, plain: 512 },
+  model: ({ config, loader }) => new XlmRoberta(xlmRobertaConfig(config), loader),
 }
 
 /**
@@ -27,7 +25,7 @@ export class FlagReranker extends Reranker {
    */
   static async load(place?: ModelPlace, options: LoadOptions = {}): Promise<FlagReranker> {
     const loaded = await loadModel(family, place ?? embeddedModels.FlagReranker, options)
-    return tested(new FlagReranker(loaded), options)
+    return tested(new FlagReranker(loaded, family), options)
   }
 
   protected override inputs(

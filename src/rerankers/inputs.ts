@@ -58,6 +58,38 @@ const joinPlain: Join = (query, passage, { maxLength }, overhead) => {
     : [query.subarray(0, long), passage.subarray(0, short)]
 }
 
+/**
+ * Builds an LLM reranker's inputs: `[bos] A: query`, newline, `B: passage`, newline, prompt, each tokenized by itself.
+ * Only the passage is shortened; where that would have to remove it with the newline before it, nothing is. The class
+ * counts newline and prompt on top of `maxLength`, the plain recipe cuts to it before they are appended.
+ *
+ * @param bos what every input begins with
+ */
+export function decoderInputs(
+  tokenizer: Tokenizer,
+  settings: ResolvedSettings,
+  bos: readonly number[],
+): (query: string, passage: string) => PairInput {
+  const newline = tokenizer.encode('\n')
+  const prompt = tokenizer.encode(settings.prompt)
+  const room =
+    settings.maxLength + (settings.inputs === 'flag' ? newline.length + prompt.length : 0)
+  const encodeQuery = onceInARow((text) => tokenizer.encode(instructed(settings.query, text)))
+  return (query, passage) => {
+    const first = encodeQuery(query)
+    const second = tokenizer.encode(instructed(settings.passage, passage))
+    const a = first.subarray(0, settings.queryMaxLength)
+    // The reference shortens the newline and the passage as one.
+    const b = [...newline, ...second.subarray(0, settings.maxLength)]
+    const excess = bos.length + a.length + b.length - room
+    const kept = excess > 0 && excess < b.length ? b.slice(0, -excess) : b
+    return {
+      ids: Uint32Array.from([...bos, ...a, ...kept, ...newline, ...prompt]),
+      truncated: a.length < first.length || kept.length < newline.length + second.length,
+    }
+  }
+}
+
 function onceInARow<T>(compute: (text: string) => T): (text: string) => T {
   let last: { text: string; value: T } | undefined
   return (text) => {

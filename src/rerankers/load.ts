@@ -1,33 +1,50 @@
 import { embeddedFolder, openFolder } from '#platform'
-import { Checkpoint } from '../checkpoint/index.ts'
+import { Checkpoint, type Config } from '../checkpoint/index.ts'
 import { Gpu } from '../gpu/device.ts'
 import { ModelError } from '../models/errors.ts'
 import { WeightLoader } from '../models/loader.ts'
 import { blobFolder, type Folder } from '../platform/files.ts'
+import type { PlanTape } from '../tensor/tape.ts'
 import { Tokenizer } from '../tokenizers/index.ts'
 import { Engine, type ScoringModel } from './engine.ts'
 import { RerankerError } from './errors.ts'
-import { checkCount, type LoadOptions, resolveSettings, show } from './options.ts'
+import {
+  checkCount,
+  type LoadOptions,
+  resolveSettings,
+  type SettingsDefaults,
+  show,
+} from './options.ts'
 import type { Loaded } from './reranker.ts'
 
 /** Where a model is: a path or URL of a folder, a `Folder`, or `File`s and `Blob`s by name. */
 export type ModelPlace = string | URL | Folder | Readonly<Record<string, Blob>>
 
 /** The embedded model of each class: a folder of weights/. */
-export const embeddedModels = { FlagReranker: { embedded: 'xlm-roberta-6x384' } } as const
+export const embeddedModels = {
+  FlagReranker: { embedded: 'xlm-roberta-6x384' },
+  FlagLLMReranker: { embedded: 'gemma' },
+  LayerWiseFlagLLMReranker: { embedded: 'minicpm-layerwise' },
+} as const
 
 interface Embedded {
   readonly embedded: string
 }
 
-/** What tells one reranker class from another when its model is loaded. */
-export interface RerankerFamily<Model extends ScoringModel & { config: object }> {
-  /** The class, as messages name it. */
-  readonly name: string
+/** What tells one reranker class from another. */
+export interface RerankerFamily<Model extends ScoringModel & { config: object }>
+  extends SettingsDefaults {
   /** What config.json calls the models it takes. */
   readonly architectures: readonly string[]
-  config(checkpoint: Checkpoint): Model['config']
-  model(config: Model['config'], loader: WeightLoader): Model
+  /** Reads and checks the config, and declares the weights. */
+  model(parts: {
+    readonly config: Config
+    readonly architecture: string
+    readonly loader: WeightLoader
+    readonly tokenizer: Tokenizer
+  }): Model
+  /** The layers that a full pass scores, where a model has several. */
+  layers?(model: Model): readonly number[]
 }
 
 /** Opens a model's folder. */
@@ -44,18 +61,17 @@ export async function loadModel<Model extends ScoringModel & { config: object }>
   family: RerankerFamily<Model>,
   place: ModelPlace | Embedded,
   options: LoadOptions,
-): Promise<Loaded> {
+): Promise<Loaded & { readonly model: Model }> {
   const { dtype = 'auto', activations = 'f32', signal, onProgress, ...rest } = options
   checkOneOf('dtype', dtype, ['auto', 'f32', 'f16', 'bf16'])
   checkOneOf('activations', activations, ['f32', 'f16'])
-  resolveSettings(rest, {})
+  resolveSettings(family, rest, {})
   signal?.throwIfAborted()
   const folder = await openModelFolder(place)
   const checkpoint = await Checkpoint.open(folder)
   let gpu: Gpu | undefined
   try {
     const architecture = checkArchitecture(checkpoint, family)
-    const config = family.config(checkpoint)
     const tokenizer = await Tokenizer.load(folder)
     gpu = await Gpu.open(options)
     if (activations === 'f16' && !gpu.facts.shaderF16) {
@@ -64,26 +80,21 @@ export async function loadModel<Model extends ScoringModel & { config: object }>
         'activations: found "f16"; this adapter has no shader-f16. Leave it out',
       )
     }
-    const { maxBatchTokens = gpu.facts.software ? 1024 : 16384 } = options
-    checkCount('maxBatchTokens', maxBatchTokens)
     const loader = new WeightLoader(gpu, checkpoint, dtype)
-    const model = family.model(config, loader)
-    const engine = new Engine(gpu, model, activations)
-    const plan = engine.plan(maxBatchTokens)
+    const { config } = checkpoint
+    const model = family.model({ config, architecture, loader, tokenizer })
+    const engine = new Engine(gpu, model, activations, options.sharePrefixes)
     loader.checkLimits()
-    if (plan.largestBytes > gpu.facts.maxBinding) {
-      throw new ModelError(
-        'memory-insufficient',
-        `a batch of ${maxBatchTokens} tokens takes ${plan.largestBytes} bytes in one buffer; this adapter binds at most ${gpu.facts.maxBinding}. Lower maxBatchTokens`,
-      )
-    }
+    const layers = family.layers?.(model)
+    const { maxBatchTokens, plan } = planBatches(engine, options.maxBatchTokens, layers)
     await Promise.all([gpu.compile(plan.kernels), loader.load({ signal, onProgress })])
     // A first dispatch of each kernel: some adapters compile only then.
-    await engine.score([new Uint32Array(2)], { signal })
+    await engine.score([new Uint32Array(2)], { layers, signal })
     return {
       folder,
       gpu,
       engine,
+      model,
       tokenizer,
       settings: rest,
       maxBatchTokens,
@@ -94,7 +105,7 @@ export async function loadModel<Model extends ScoringModel & { config: object }>
         dtype: model.dtype,
         activations,
         kernels: [...new Set([...plan.kernels].map(({ name }) => name))].sort(),
-        sizes: { ...config } as Record<string, number>,
+        sizes: numbersOf(model.config),
         limits: { maxTokens: model.maxTokens, maxBatchTokens },
         memory: {
           weights: loader.bytes.device,
@@ -110,6 +121,34 @@ export async function loadModel<Model extends ScoringModel & { config: object }>
     await checkpoint.close()
   }
 }
+
+/** Tokens of a batch unless the caller says otherwise: on a processor a batch this long already takes seconds. */
+const defaultBatchTokens = { software: 1024, gpu: 16384 }
+
+/** The batch size, which halves until the adapter binds what it needs, unless the caller chose it. */
+function planBatches(
+  engine: Engine,
+  chosen: number | undefined,
+  layers: readonly number[] | undefined,
+): { maxBatchTokens: number; plan: PlanTape } {
+  const { software, maxBinding } = engine.gpu.facts
+  if (chosen !== undefined) checkCount('maxBatchTokens', chosen)
+  let maxBatchTokens = chosen ?? defaultBatchTokens[software ? 'software' : 'gpu']
+  while (true) {
+    const plan = engine.plan(maxBatchTokens, layers)
+    if (plan.largestBytes <= maxBinding) return { maxBatchTokens, plan }
+    if (chosen !== undefined || maxBatchTokens <= 1) {
+      throw new ModelError(
+        'memory-insufficient',
+        `a batch of ${maxBatchTokens} tokens takes ${plan.largestBytes} bytes in one buffer; this adapter binds at most ${maxBinding}. Lower maxBatchTokens`,
+      )
+    }
+    maxBatchTokens = Math.floor(maxBatchTokens / 2)
+  }
+}
+
+const numbersOf = (config: object): Record<string, number> =>
+  Object.fromEntries(Object.entries(config).filter(([, value]) => typeof value === 'number'))
 
 function checkArchitecture(
   checkpoint: Checkpoint,

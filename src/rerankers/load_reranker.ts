@@ -1,7 +1,11 @@
 import { Config } from '../checkpoint/index.ts'
+import { causalArchitectures } from '../models/causal.ts'
 import { ModelError } from '../models/errors.ts'
+import { minicpmArchitecture } from '../models/minicpm.ts'
 import { xlmRobertaArchitecture } from '../models/xlm-roberta.ts'
+import { FlagLLMReranker } from './flag_llm_reranker.ts'
 import { FlagReranker } from './flag_reranker.ts'
+import { LayerWiseFlagLLMReranker } from './layerwise_reranker.ts'
 import { embeddedModels, type ModelPlace, openModelFolder } from './load.ts'
 import { type LoadOptions, show } from './options.ts'
 import type { Reranker } from './reranker.ts'
@@ -11,6 +15,8 @@ const classes: Readonly<
   Record<string, { load(place?: ModelPlace, options?: LoadOptions): Promise<Reranker> }>
 > = {
   [xlmRobertaArchitecture]: FlagReranker,
+  ...Object.fromEntries(Object.keys(causalArchitectures).map((name) => [name, FlagLLMReranker])),
+  [minicpmArchitecture]: LayerWiseFlagLLMReranker,
 }
 
 /**

@@ -3,18 +3,23 @@ import { RerankerError } from './errors.ts'
 
 /** How inputs are built and scores given; set at load, overridden in each call. */
 export interface ScoreSettings {
-  /** Most tokens of an input, special tokens counted. Default 512. */
+  /**
+   * Most tokens of an input. Encoders count special tokens; the LLM rerankers count bos, query and passage, and what
+   * `inputs` says. Default 512, for the plain recipe of the LLM rerankers 1,024.
+   */
   readonly maxLength?: number | undefined
   /** Most tokens of the query. Default: three quarters of `maxLength`, rounded down. */
   readonly queryMaxLength?: number | undefined
-  /** Put before the query by `queryInstructionFormat`. */
+  /** Put before the query by `queryInstructionFormat`. Default: none for encoders, `A: ` for the LLM rerankers. */
   readonly queryInstructionForRerank?: string | undefined
   /** Where instruction and query go, as Python's `str.format` has it. Default `{}{}`. */
   readonly queryInstructionFormat?: string | undefined
-  /** Put before the passage by `passageInstructionFormat`. */
+  /** Put before the passage by `passageInstructionFormat`. Default: none for encoders, `B: ` for the LLM rerankers. */
   readonly passageInstructionForRerank?: string | undefined
   /** Where instruction and passage go. Default `{}{}`. */
   readonly passageInstructionFormat?: string | undefined
+  /** What the LLM rerankers ask after query and passage. Default: the question of FlagEmbedding. */
+  readonly prompt?: string | undefined
   /** Gives the sigmoid of each logit, in 0 to 1. Default false: the logit itself. */
   readonly normalize?: boolean | undefined
   /**
@@ -57,6 +62,11 @@ export interface LoadOptions extends ScoreSettings {
   readonly adapter?: GPUAdapter | undefined
   /** Most tokens of one batch. Default: 1,024 on an adapter that computes on the processor, else 16,384. */
   readonly maxBatchTokens?: number | undefined
+  /**
+   * Whether passages of one query have the tokens that they begin with alike once, where the model allows it. Default
+   * true; scores are the same to the bit.
+   */
+  readonly sharePrefixes?: boolean | undefined
   /** Times every operation; `reranker.profile()` gives the table. */
   readonly profile?: boolean | undefined
   /** Scores the pair of the folder's `self-test.json` once loaded, and throws unless the score is the one stored. */
@@ -64,6 +74,17 @@ export interface LoadOptions extends ScoreSettings {
   readonly signal?: AbortSignal | undefined
   /** Bytes of weights read so far, and in all. */
   readonly onProgress?: ((progress: { done: number; total: number }) => void) | undefined
+}
+
+/** Where the settings of families differ when nothing is said. */
+export interface SettingsDefaults {
+  /** The class, as messages name it. */
+  readonly name: string
+  readonly maxLength: Readonly<Record<'flag' | 'plain', number>>
+  readonly queryInstruction?: string
+  readonly passageInstruction?: string
+  /** Set where the family asks a question at all. */
+  readonly prompt?: string
 }
 
 /** Settings with every default filled in. */
@@ -74,6 +95,7 @@ export interface ResolvedSettings {
   readonly query: Instruction
   readonly passage: Instruction
   readonly normalize: boolean
+  readonly prompt: string
 }
 
 interface Instruction {
@@ -82,9 +104,13 @@ interface Instruction {
 }
 
 /** Settings of the load overridden by those of the call, checked. */
-export function resolveSettings(atLoad: ScoreSettings, inCall: ScoreSettings): ResolvedSettings {
+export function resolveSettings(
+  family: SettingsDefaults,
+  atLoad: ScoreSettings,
+  inCall: ScoreSettings,
+): ResolvedSettings {
   const given = { ...atLoad, ...withoutUndefined(inCall) }
-  const { inputs = 'flag', maxLength = 512, normalize = false } = given
+  const { inputs = 'flag', normalize = false, prompt = family.prompt } = given
   if (inputs !== 'flag' && inputs !== 'plain') {
     throw new RerankerError(
       'option-invalid',
@@ -97,48 +123,54 @@ export function resolveSettings(atLoad: ScoreSettings, inCall: ScoreSettings): R
       `normalize: found ${show(normalize)}; expected true or false`,
     )
   }
+  if (prompt !== undefined && family.prompt === undefined) {
+    throw new RerankerError('option-invalid', `prompt: ${family.name} takes none; leave it out`)
+  }
+  const { maxLength = family.maxLength[inputs] } = given
   checkCount('maxLength', maxLength)
   const { queryMaxLength = Math.floor((maxLength * 3) / 4) } = given
   checkCount('queryMaxLength', queryMaxLength)
-  const settings = {
+  checkPlain(inputs, given)
+  return {
     inputs,
     maxLength,
     queryMaxLength,
     normalize,
-    query: instruction('query', given.queryInstructionForRerank, given.queryInstructionFormat),
+    prompt: checkText('prompt', prompt) ?? '',
+    query: instruction(
+      'query',
+      given.queryInstructionForRerank ?? family.queryInstruction,
+      given.queryInstructionFormat,
+    ),
     passage: instruction(
       'passage',
-      given.passageInstructionForRerank,
+      given.passageInstructionForRerank ?? family.passageInstruction,
       given.passageInstructionFormat,
     ),
   }
-  const limited = given.queryMaxLength !== undefined
-  if (
-    inputs === 'plain' &&
-    (limited || settings.query.text !== undefined || settings.passage.text !== undefined)
-  ) {
-    throw new RerankerError(
-      'option-invalid',
-      'inputs: "plain" takes neither queryMaxLength nor instructions, which belong to the FlagEmbedding class; leave them out, or use inputs: "flag"',
-    )
-  }
-  return settings
+}
+
+/** The plain recipe has its own instructions, and no length of the query. */
+function checkPlain(inputs: string, given: ScoreSettings): void {
+  const { queryMaxLength, queryInstructionForRerank, passageInstructionForRerank } = given
+  const ofTheClass = [queryMaxLength, queryInstructionForRerank, passageInstructionForRerank]
+  if (inputs !== 'plain' || ofTheClass.every((option) => option === undefined)) return
+  throw new RerankerError(
+    'option-invalid',
+    'inputs: "plain" takes neither queryMaxLength nor instructions, which belong to the FlagEmbedding class; leave them out, or use inputs: "flag"',
+  )
 }
 
 function instruction(name: string, text: unknown, format: unknown = '{}{}'): Instruction {
-  if (text !== undefined && typeof text !== 'string') {
-    throw new RerankerError(
-      'option-invalid',
-      `${name}InstructionForRerank: found ${show(text)}; expected a string`,
-    )
+  return {
+    text: checkText(`${name}InstructionForRerank`, text),
+    format: checkText(`${name}InstructionFormat`, format) as string,
   }
-  if (typeof format !== 'string') {
-    throw new RerankerError(
-      'option-invalid',
-      `${name}InstructionFormat: found ${show(format)}; expected a string`,
-    )
-  }
-  return { text, format }
+}
+
+function checkText(name: string, found: unknown): string | undefined {
+  if (found === undefined || typeof found === 'string') return found
+  throw new RerankerError('option-invalid', `${name}: found ${show(found)}; expected a string`)
 }
 
 /** The text with its instruction (`AbsReranker.get_detailed_instruct`): a written-out `\n` in the format is a newline. */

@@ -12,12 +12,11 @@ import {
   resolveSettings,
   type ScoreOptions,
   type ScoreSettings,
+  type SettingsDefaults,
   show,
 } from './options.ts'
+import { type BatchOptions, type Pair, type ScoredPair, scorePairs } from './scoring.ts'
 import { checkSelfTest, readSelfTest } from './self_test.ts'
-
-/** A query and a passage. */
-export type Pair = readonly [query: string, passage: string]
 
 /** One ranked passage. */
 export interface RankedRow<T> {
@@ -68,22 +67,15 @@ export interface Loaded {
   }
 }
 
-/** One batch runs on the device, the next is recorded, a third has its tokens. */
-const batchesAhead = 3
-
-interface ScoredPair {
-  readonly score: number
-  readonly tokens: number
-  readonly truncated: boolean
-}
-
 /** What every reranker does: text in, scores out. */
 export abstract class Reranker {
   readonly tokenizer: Tokenizer
   readonly #loaded: Loaded
+  readonly #family: SettingsDefaults
 
-  protected constructor(loaded: Loaded) {
+  protected constructor(loaded: Loaded, family: SettingsDefaults) {
     this.#loaded = loaded
+    this.#family = family
     this.tokenizer = loaded.tokenizer
   }
 
@@ -109,19 +101,11 @@ export abstract class Reranker {
     passages: readonly T[],
     options: RankOptions<T> = {},
   ): Promise<RankedRow<T>[]> {
-    const { topN = Number.POSITIVE_INFINITY, text = ownText } = options
-    if (topN !== Number.POSITIVE_INFINITY) checkCount('topN', topN)
-    if (!Array.isArray(passages)) {
-      throw new RerankerError('input-invalid', `passages: found ${show(passages)}; expected a list`)
-    }
-    const pairs = passages.map((passage, i): Pair => [query, textOf(passage, i, text)])
-    const settings = this.#resolve(options)
-    const scored = await this.#score(pairs, settings, options)
-    return scored
-      .map((row, index) => ({ index, passage: passages[index] as T, ...row }))
-      .sort((a, b) => b.score - a.score || a.index - b.index)
-      .slice(0, topN)
-      .map((row) => ({ ...row, score: settings.normalize ? sigmoid(row.score) : row.score }))
+    const pairs = pairsOf(query, passages, options)
+    const { normalize } = this.resolve(options)
+    const scored = await this.score(pairs, options)
+    const rows = scored.map((found, index) => rankedRow(passages, found, index))
+    return finish(rows.sort(byScore), options, normalize)
   }
 
   /**
@@ -134,17 +118,17 @@ export abstract class Reranker {
     given: readonly string[] | readonly (readonly string[])[],
     options: ScoreOptions = {},
   ): Promise<number | number[]> {
-    const settings = this.#resolve(options)
-    const single = Array.isArray(given) && typeof given[0] === 'string'
-    const scored = await this.#score(checkPairs(single ? [given] : given), settings, options)
-    const scores = scored.map(({ score }) => (settings.normalize ? sigmoid(score) : score))
+    const { normalize } = this.resolve(options)
+    const { pairs, single } = checkPairs(given)
+    const scored = await this.score(pairs, options)
+    const scores = scored.map(({ scores: [score] }) => shown(score as number, normalize))
     return single ? (scores[0] as number) : scores
   }
 
   /** The ids that the model is fed for a pair. */
   tokenizePair(query: string, passage: string, options: ScoreSettings = {}): number[] {
-    const [[first, second]] = checkPairs([[query, passage]]) as [Pair]
-    return Array.from(this.inputs(this.#resolve(options))(first, second).ids)
+    const [[first, second]] = checkPairs([[query, passage]]).pairs as [Pair]
+    return Array.from(this.inputs(this.resolve(options))(first, second).ids)
   }
 
   /**
@@ -154,14 +138,14 @@ export abstract class Reranker {
    */
   async selfTest(): Promise<{ score: number; expected: number }> {
     const { folder, info } = this.#loaded
-    const test = await readSelfTest(folder)
-    const [{ score }] = (await this.#score(
-      [[test.query, test.passage]],
-      resolveSettings({}, {}),
-      {},
-    )) as [ScoredPair]
-    checkSelfTest(test, score, info)
-    return { score, expected: test.score }
+    const { query, passage, ...expected } = await readSelfTest(folder)
+    const settings = resolveSettings(this.#family, {}, {})
+    const [found] = (await scorePairs([[query, passage]], this.#batches(settings), {})) as [
+      ScoredPair,
+    ]
+    const [score] = found.scores as [number]
+    checkSelfTest(expected, score, info)
+    return { score, expected: expected.score }
   }
 
   /** The times of every operation so far as a table, where the reranker was loaded with `profile`. */
@@ -178,94 +162,77 @@ export abstract class Reranker {
     this.dispose()
   }
 
-  #resolve(options: ScoreSettings): ResolvedSettings {
-    return resolveSettings(this.#loaded.settings, options)
+  protected resolve(options: ScoreSettings): ResolvedSettings {
+    return resolveSettings(this.#family, this.#loaded.settings, options)
   }
 
-  /** Rejects as soon as the signal is aborted; batches already on the device run to their end. */
-  async #score(
+  /** Scores pairs, at the last layer or at each of `layers`. */
+  protected score(
     pairs: readonly Pair[],
-    settings: ResolvedSettings,
-    { signal, onProgress }: Pick<ScoreOptions, 'signal' | 'onProgress'>,
+    options: ScoreOptions,
+    layers?: readonly number[],
   ): Promise<ScoredPair[]> {
-    signal?.throwIfAborted()
-    const scored = this.#scoreInBatches(pairs, settings, signal, onProgress)
-    if (!signal) return scored
-    let abort = () => {}
-    const aborted = new Promise<never>((_, reject) => {
-      abort = () => reject(signal.reason)
-      signal.addEventListener('abort', abort)
-    })
-    return Promise.race([scored, aborted]).finally(() => signal.removeEventListener('abort', abort))
+    const { onProgress } = options
+    return scorePairs(pairs, this.batches(options), { layers, onProgress })
   }
 
-  /** Scores pairs in batches of up to `maxBatchTokens`, made while earlier ones run. */
-  async #scoreInBatches(
-    pairs: readonly Pair[],
-    settings: ResolvedSettings,
-    signal: AbortSignal | undefined,
-    onProgress: ScoreOptions['onProgress'],
-  ): Promise<ScoredPair[]> {
+  /** How pairs of a call become batches. */
+  protected batches(options: ScoreOptions): BatchOptions {
+    return { ...this.#batches(this.resolve(options)), signal: options.signal }
+  }
+
+  #batches(settings: ResolvedSettings): BatchOptions {
     const { engine, maxBatchTokens } = this.#loaded
-    const build = this.inputs(settings)
-    const scored = new Array<ScoredPair>(pairs.length)
-    const failed = new AbortController()
-    const stop = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal
-    const running: Promise<void>[] = []
-    let done = 0
-
-    const run = async (first: number, batch: readonly PairInput[]) => {
-      const [scores] = (await engine.score(
-        batch.map(({ ids }) => ids),
-        { signal: stop },
-      )) as [Float32Array]
-      batch.forEach(({ ids, truncated }, i) => {
-        const score = scores[i] as number
-        if (!Number.isFinite(score)) throw notFinite(score, first + i, pairs[first + i] as Pair)
-        scored[first + i] = { score, tokens: ids.length, truncated }
-      })
-      done += batch.length
-      onProgress?.({ done, total: pairs.length })
-    }
-    const start = async (first: number, batch: readonly PairInput[]) => {
-      const promise = run(first, batch)
-      promise.catch((error) => failed.abort(error))
-      running.push(promise)
-      await running.at(-batchesAhead)
-    }
-
-    let batch: PairInput[] = []
-    let tokens = 0
-    for (const [i, [query, passage]] of pairs.entries()) {
-      if (stop.aborted) break
-      const input = this.#checked(build(query, passage), i)
-      if (batch.length > 0 && tokens + input.ids.length > maxBatchTokens) {
-        await start(i - batch.length, batch)
-        batch = []
-        tokens = 0
-      }
-      batch.push(input)
-      tokens += input.ids.length
-    }
-    if (batch.length > 0 && !stop.aborted) await start(pairs.length - batch.length, batch)
-    await Promise.all(running)
-    return scored
-  }
-
-  #checked(input: PairInput, index: number): PairInput {
-    const { maxTokens } = this.#loaded.engine.model
-    if (input.ids.length <= maxTokens) return input
-    throw new RerankerError(
-      'input-invalid',
-      `pair ${index}: ${input.ids.length} tokens; the model takes ${maxTokens}. Set maxLength to at most ${maxTokens}, and queryMaxLength below it`,
-    )
+    return { engine, maxBatchTokens, build: this.inputs(settings) }
   }
 }
+
+/** A pair's row of a ranking, by its logit. */
+export function rankedRow<T>(
+  passages: readonly T[],
+  { scores, tokens, truncated }: ScoredPair,
+  index: number,
+): RankedRow<T> {
+  return { index, score: scores[0] as number, passage: passages[index] as T, tokens, truncated }
+}
+
+/** Best first, ties by index. */
+export const byScore = (a: RankedRow<unknown>, b: RankedRow<unknown>): number =>
+  b.score - a.score || a.index - b.index
+
+/** The rows that were asked for, with scores as asked for. */
+export function finish<Row extends RankedRow<unknown>>(
+  rows: readonly Row[],
+  { topN = rows.length }: { readonly topN?: number | undefined },
+  normalize: boolean,
+): Row[] {
+  return rows.slice(0, topN).map((row) => ({ ...row, score: shown(row.score, normalize) }))
+}
+
+/** A logit, or its sigmoid. */
+export const shown = (logit: number, normalize: boolean): number =>
+  normalize ? sigmoid(logit) : logit
 
 /** The sigmoid of a logit in double precision, as the reference normalizes. */
 export const sigmoid = (logit: number): number => 1 / (1 + Math.exp(-logit))
 
 const ownText = (passage: unknown) => passage as string
+
+/** A query with each of some passages, all checked to be text. */
+export function pairsOf<T>(
+  query: string,
+  passages: readonly T[],
+  { topN, text = ownText }: RankOptions<T>,
+): Pair[] {
+  if (topN !== undefined) checkCount('topN', topN)
+  if (typeof query !== 'string') {
+    throw new RerankerError('input-invalid', `query: found ${show(query)}; expected a string`)
+  }
+  if (!Array.isArray(passages)) {
+    throw new RerankerError('input-invalid', `passages: found ${show(passages)}; expected a list`)
+  }
+  return passages.map((passage, i) => [query, textOf(passage, i, text)])
+}
 
 function textOf<T>(passage: T, index: number, text: (passage: T) => string): string {
   const found: unknown = text(passage)
@@ -277,14 +244,17 @@ function textOf<T>(passage: T, index: number, text: (passage: T) => string): str
   )
 }
 
-function checkPairs(given: unknown): Pair[] {
+/** A list of pairs, or a single one, checked. */
+export function checkPairs(given: unknown): { pairs: Pair[]; single: boolean } {
   if (!Array.isArray(given)) {
     throw new RerankerError(
       'input-invalid',
       `pairs: found ${show(given)}; expected a list of [query, passage]`,
     )
   }
-  given.forEach((pair: unknown, i) => {
+  const single = typeof given[0] === 'string'
+  const pairs: unknown[] = single ? [given] : given
+  pairs.forEach((pair, i) => {
     const fits =
       Array.isArray(pair) && pair.length === 2 && pair.every((text) => typeof text === 'string')
     if (fits) return
@@ -293,14 +263,7 @@ function checkPairs(given: unknown): Pair[] {
       `pairs[${i}]: found ${show(pair)}; expected [query, passage], two strings`,
     )
   })
-  return given as Pair[]
-}
-
-function notFinite(score: number, index: number, [query, passage]: Pair): RerankerError {
-  return new RerankerError(
-    'score-not-finite',
-    `pair ${index} (${show(query)}, ${show(passage)}): the model's logit is ${score}. With f16 activations numbers may overflow: load with activations: "f32"; else the checkpoint holds numbers that are not finite`,
-  )
+  return { pairs: pairs as Pair[], single }
 }
 
 /** A reranker just loaded, after its self-test where that was asked for; one that fails is disposed of. */

@@ -45,7 +45,7 @@ const coarseTolerance = 3e-2
 
 /** Throws unless the score found is the one stored. */
 export function checkSelfTest(
-  { score, tolerance }: SelfTest,
+  { score, tolerance }: Pick<SelfTest, 'score' | 'tolerance'>,
   found: number,
   { dtype, activations }: { readonly dtype: string; readonly activations: string },
 ): void {

@@ -1,0 +1,322 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import {
+  FlagLLMReranker,
+  FlagReranker,
+  LayerWiseFlagLLMReranker,
+  loadReranker,
+} from '../../src/rerankers/index.ts'
+import { type FixtureCase, fixtureFolder, readFixtures, settingsOf } from '../fixtures.ts'
+
+const within = (found: number, expected: number) =>
+  Math.abs(found - expected) / Math.max(1, Math.abs(expected))
+
+const hasPlain = (
+  found: FixtureCase,
+): found is FixtureCase & Required<Pick<FixtureCase, 'plain'>> => found.plain !== undefined
+
+for (const name of ['gemma', 'mistral'] as const) {
+  describe(name, () => {
+    const { cases, batches, tokenization } = readFixtures(name)
+    let reranker: FlagLLMReranker
+    beforeAll(async () => {
+      reranker = await FlagLLMReranker.load(fixtureFolder(name), { dtype: 'f32' })
+    })
+    afterAll(() => reranker.dispose())
+
+    it('tokenizes texts as the reference does', () => {
+      expect(tokenization.length).toBeGreaterThan(50)
+      for (const { text, ids } of tokenization) {
+        expect(Array.from(reranker.tokenizer.encode(text)), text).toEqual(ids)
+      }
+    })
+
+    it('feeds the ids of the FlagEmbedding class, and scores as it does', async () => {
+      expect(cases.length).toBeGreaterThan(60)
+      for (const { id, query, passage, settings, flag } of cases) {
+        const options = settingsOf(settings)
+        expect(reranker.tokenizePair(query, passage, options), id).toEqual(flag.input_ids)
+        const score = await reranker.computeScore([query, passage], options)
+        expect(within(score, flag.score), id).toBeLessThan(1e-4)
+      }
+    })
+
+    it('feeds the ids of the plain recipe, and scores as it does', async () => {
+      const plain = cases.filter(hasPlain)
+      expect(plain.length).toBeGreaterThan(50)
+      for (const { id, query, passage, settings, plain: expected } of plain) {
+        const { prompt } = settingsOf(settings)
+        const options = { inputs: 'plain', maxLength: expected.max_length, prompt } as const
+        expect(reranker.tokenizePair(query, passage, options), id).toEqual(expected.input_ids)
+        const score = await reranker.computeScore([query, passage], options)
+        expect(within(score, expected.score), id).toBeLessThan(1e-4)
+      }
+    })
+
+    it('scores several pairs in one call as the reference does', async () => {
+      const byId = new Map(cases.map((found) => [found.id, found]))
+      for (const { id, settings, cases: ids, scores } of batches) {
+        const pairs = ids.map((caseId) => [byId.get(caseId)!.query, byId.get(caseId)!.passage])
+        const found = await reranker.computeScore(pairs, settingsOf(settings))
+        found.forEach((score, i) => {
+          expect(within(score, scores[i]!), `${id} ${i}`).toBeLessThan(1e-4)
+        })
+      }
+    })
+
+    it('takes 1,024 tokens in the plain recipe unless told otherwise', () => {
+      const long = 'panda '.repeat(3000)
+      const { length } = reranker.tokenizePair('what?', long, { inputs: 'plain' })
+      expect(length).toBe(
+        reranker.tokenizePair('what?', long, { inputs: 'plain', maxLength: 1024 }).length,
+      )
+    })
+  })
+}
+
+for (const name of ['minicpm-layerwise', 'minicpm-layerwise-gqa'] as const) {
+  describe(name, () => {
+    const { cases } = readFixtures(name)
+    let reranker: LayerWiseFlagLLMReranker
+    beforeAll(async () => {
+      reranker = await LayerWiseFlagLLMReranker.load(fixtureFolder(name), { dtype: 'f32' })
+    })
+    afterAll(() => reranker.dispose())
+
+    it('has ids and scores of the FlagEmbedding class at every layer', async () => {
+      expect(reranker.layers).toEqual([2, 3, 4, 5, 6])
+      for (const { id, query, passage, settings, flag } of cases) {
+        const options = settingsOf(settings)
+        expect(reranker.tokenizePair(query, passage, options), id).toEqual(flag.input_ids)
+        const scores = await reranker.computeScore([query, passage], {
+          ...options,
+          cutoffLayers: 'all',
+        })
+        Object.values(flag.scores!).forEach((expected, i) => {
+          expect(within(scores[i]!, expected), `${id}, head ${i}`).toBeLessThan(1e-4)
+        })
+        expect(await reranker.computeScore([query, passage], options)).toBe(scores.at(-1))
+      }
+    })
+
+    it('has ids and scores of the plain recipe at every layer', async () => {
+      for (const { id, query, passage, settings, plain } of cases.filter(hasPlain)) {
+        const { prompt } = settingsOf(settings)
+        const options = { inputs: 'plain', maxLength: plain.max_length, prompt } as const
+        expect(reranker.tokenizePair(query, passage, options), id).toEqual(plain.input_ids)
+        const scores = await reranker.computeScore([query, passage], {
+          ...options,
+          cutoffLayers: 'all',
+        })
+        Object.values(plain.scores!).forEach((expected, i) => {
+          expect(within(scores[i]!, expected), `${id}, head ${i}`).toBeLessThan(1e-4)
+        })
+      }
+    })
+  })
+}
+
+describe('cutoff layers', () => {
+  const pairs = readFixtures('minicpm-layerwise')
+    .cases.slice(0, 12)
+    .map(({ query, passage }): [string, string] => [query, passage])
+  let reranker: LayerWiseFlagLLMReranker
+  let all: number[][]
+  beforeAll(async () => {
+    reranker = await LayerWiseFlagLLMReranker.load(fixtureFolder('minicpm-layerwise'))
+    all = await reranker.computeScore(pairs, { cutoffLayers: 'all' })
+  })
+  afterAll(() => reranker.dispose())
+
+  it('give a row for each entry as asked, unsorted, repeated or alone', async () => {
+    expect(await reranker.computeScore(pairs, { cutoffLayers: [6, 2, 6] })).toEqual([
+      all[4],
+      all[0],
+      all[4],
+    ])
+    expect(await reranker.computeScore(pairs, { cutoffLayers: [3] })).toEqual([all[1]])
+    expect(await reranker.computeScore(pairs, { cutoffLayers: 3 })).toEqual(all[1])
+    expect(await reranker.computeScore(pairs)).toEqual(all[4])
+    expect(await reranker.computeScore(pairs[5]!, { cutoffLayers: 4 })).toBe(all[2]![5])
+    expect(await reranker.computeScore(pairs[5]!, { cutoffLayers: [4, 2] })).toEqual([
+      all[2]![5],
+      all[0]![5],
+    ])
+    expect(await reranker.computeScore([], { cutoffLayers: 'all' })).toEqual([[], [], [], [], []])
+  })
+
+  it.each([
+    [7, 'cutoffLayers: found 7; expected layers from 2 to 6'],
+    [[2, 1], 'cutoffLayers: found 1'],
+    [[], 'cutoffLayers: found []'],
+    [2.5, 'cutoffLayers: found 2.5'],
+    ['last', 'cutoffLayers: found "last"'],
+  ])('refuse %j', async (cutoffLayers, message) => {
+    await expect(reranker.computeScore(pairs, { cutoffLayers } as never)).rejects.toThrow(message)
+  })
+
+  it('of the load say how much is read, and bound later calls', async () => {
+    const folder = fixtureFolder('minicpm-layerwise')
+    const read: number[] = []
+    const onProgress = ({ total }: { total: number }) => read.push(total)
+    const short = await LayerWiseFlagLLMReranker.load(folder, { cutoffLayers: [2, 3], onProgress })
+    const whole = await LayerWiseFlagLLMReranker.load(folder, { onProgress })
+    expect(read[0]).toBeLessThan(0.7 * read.at(-1)!)
+    expect(short.layers).toEqual([2, 3])
+    expect(await short.computeScore(pairs)).toEqual([all[0], all[1]])
+    expect(await short.computeScore(pairs, { cutoffLayers: 2 })).toEqual(all[0])
+    await expect(short.computeScore(pairs, { cutoffLayers: 4 })).rejects.toThrow(
+      'expected layers from 2 to 3',
+    )
+    expect((await short.rank('panda', ['hi'])).map(({ layer }) => layer)).toEqual([3])
+    await expect(LayerWiseFlagLLMReranker.load(folder, { cutoffLayers: 9 })).rejects.toThrow(
+      'expected layers from 2 to 6',
+    )
+    short.dispose()
+    whole.dispose()
+  })
+
+  it('gives the hidden states of the scored token', async () => {
+    const { cases } = readFixtures('minicpm-layerwise')
+    const traced = cases.slice(0, 3)
+    const states = await reranker.hiddenStates(
+      traced.map(({ query, passage }) => [query, passage]),
+      [0, 6, 3],
+    )
+    traced.forEach(({ trace }, i) => {
+      for (const [layer, name] of [
+        [0, 'embeddings'],
+        [3, 'layer.2'],
+        [6, 'layer.5'],
+      ] as const) {
+        const found = states[i]![layer]!
+        expect(found).toHaveLength(72)
+        trace
+          .find((entry) => entry.name === name)!
+          .first.forEach((expected, d) => {
+            // f16 of the stored f32 weights: near, not equal.
+            expect(within(found[d]!, expected), `${name} ${d}`).toBeLessThan(2e-2)
+          })
+      }
+    })
+    await expect(reranker.hiddenStates([['a', 'b']], [7])).rejects.toThrow('layers: found 7')
+  })
+})
+
+describe('cascade', () => {
+  const { cases } = readFixtures('minicpm-layerwise')
+  const passages = cases.slice(0, 40).map(({ passage }) => passage)
+  const query = 'what is panda?'
+  const stages = [{ layer: 2, keep: 20 }, { layer: 4, keep: 7 }, { layer: 6 }]
+  let reranker: LayerWiseFlagLLMReranker
+  beforeAll(async () => {
+    reranker = await LayerWiseFlagLLMReranker.load(fixtureFolder('minicpm-layerwise'), {
+      maxBatchTokens: 700,
+    })
+  })
+  afterAll(() => reranker.dispose())
+
+  it('ranks survivors by the last layer, then those that left, later leavers first, with the bits of a full run', async () => {
+    const pairs = passages.map((passage) => [query, passage])
+    const [two, four, six] = (await reranker.computeScore(pairs, { cutoffLayers: [2, 4, 6] })) as [
+      number[],
+      number[],
+      number[],
+    ]
+    const rows = await reranker.rank(query, passages, { cascade: stages })
+    expect(rows.map(({ layer }) => layer)).toEqual([
+      ...Array(7).fill(6),
+      ...Array(13).fill(4),
+      ...Array(20).fill(2),
+    ])
+    expect(new Set(rows.map(({ index }) => index)).size).toBe(40)
+    const byLayer = new Map([
+      [2, two],
+      [4, four],
+      [6, six],
+    ])
+    for (const { index, layer, score, passage, tokens } of rows) {
+      expect(score).toBe(byLayer.get(layer)![index])
+      expect(passage).toBe(passages[index])
+      expect(tokens).toBe(reranker.tokenizePair(query, passage).length)
+    }
+    const order = (scores: number[], among: number[]) =>
+      among.toSorted((a, b) => scores[b]! - scores[a]! || a - b)
+    const first = order(
+      two,
+      passages.map((_, i) => i),
+    )
+    const second = order(four, first.slice(0, 20))
+    expect(rows.map(({ index }) => index)).toEqual([
+      ...order(six, second.slice(0, 7)),
+      ...second.slice(7),
+      ...first.slice(20),
+    ])
+  })
+
+  it('takes fewer passages than it keeps, ends at topN, reports progress, leaves no memory behind', async () => {
+    const few = await reranker.rank(query, passages.slice(0, 3), { cascade: stages })
+    expect(few.map(({ layer }) => layer)).toEqual([6, 6, 6])
+    expect(await reranker.rank(query, [], { cascade: stages })).toEqual([])
+    await reranker.rank(query, passages, { cascade: stages })
+    const before = reranker.info.memory.buffers
+    const seen: number[] = []
+    const rows = await reranker.rank(query, passages, {
+      cascade: stages,
+      topN: 2,
+      normalize: true,
+      onProgress: ({ done, total }) => seen.push(done / total),
+    })
+    expect(rows).toHaveLength(2)
+    expect(rows[0]!.score).toBeLessThanOrEqual(1)
+    expect(seen.at(-1)).toBe(1)
+    expect(reranker.info.memory.buffers).toBe(before)
+  })
+
+  it('stops when aborted, and works afterwards', async () => {
+    const stop = new AbortController()
+    const call = reranker.rank(query, passages, {
+      cascade: stages,
+      signal: stop.signal,
+      onProgress: () => stop.abort(new Error('enough')),
+    })
+    await expect(call).rejects.toThrow('enough')
+    expect(await reranker.rank(query, passages, { cascade: stages })).toHaveLength(40)
+  })
+
+  it.each([
+    [[], 'cascade: found []'],
+    [[{ layer: 1 }], 'cascade[0].layer: found 1; expected one from 2 to 6'],
+    [[{ layer: 3, keep: 5 }, { layer: 3 }], 'cascade[1].layer: 3 does not come after 3'],
+    [[{ layer: 3 }, { layer: 4 }], 'cascade[0].keep'],
+    [
+      [{ layer: 3, keep: 5 }, { layer: 4, keep: 6 }, { layer: 5 }],
+      'cascade[1].keep: 6 is more than the 5',
+    ],
+  ])('refuses %j', async (cascade, message) => {
+    await expect(reranker.rank(query, passages, { cascade })).rejects.toThrow(message)
+  })
+})
+
+describe('loadReranker', () => {
+  it.each([
+    ['gemma', FlagLLMReranker],
+    ['mistral', FlagLLMReranker],
+    ['minicpm-layerwise', LayerWiseFlagLLMReranker],
+  ] as const)('gives %s its class', async (name, expected) => {
+    const reranker = await loadReranker(fixtureFolder(name))
+    expect(reranker).toBeInstanceOf(expected)
+    reranker.dispose()
+  })
+
+  it('says which class a model of another family needs', async () => {
+    await expect(FlagReranker.load(fixtureFolder('gemma'))).rejects.toThrow(
+      'architectures is ["GemmaForCausalLM"]; FlagReranker takes XLMRobertaForSequenceClassification',
+    )
+  })
+
+  it('refuses a prompt where none is asked', async () => {
+    await expect(
+      FlagReranker.load(fixtureFolder('xlm-roberta-514'), { prompt: 'Why?' }),
+    ).rejects.toThrow('prompt: FlagReranker takes none')
+  })
+})
