@@ -5,70 +5,24 @@ import {
   LayerWiseFlagLLMReranker,
   loadReranker,
 } from '../../src/rerankers/index.ts'
-import { type FixtureCase, fixtureFolder, readFixtures, settingsOf } from '../fixtures.ts'
-
-const within = (found: number, expected: number) =>
-  Math.abs(found - expected) / Math.max(1, Math.abs(expected))
-
-const hasPlain = (
-  found: FixtureCase,
-): found is FixtureCase & Required<Pick<FixtureCase, 'plain'>> => found.plain !== undefined
+import { fixtureFolder, readFixtures, settingsOf } from '../fixtures.ts'
+import { distance, hasPlain, itConforms, plainOptions } from './conformance.ts'
 
 for (const name of ['gemma', 'mistral'] as const) {
   describe(name, () => {
-    const { cases, batches, tokenization } = readFixtures(name)
     let reranker: FlagLLMReranker
     beforeAll(async () => {
       reranker = await FlagLLMReranker.load(fixtureFolder(name), { dtype: 'f32' })
     })
     afterAll(() => reranker.dispose())
-
-    it('tokenizes texts as the reference does', () => {
-      expect(tokenization.length).toBeGreaterThan(50)
-      for (const { text, ids } of tokenization) {
-        expect(Array.from(reranker.tokenizer.encode(text)), text).toEqual(ids)
-      }
-    })
-
-    it('feeds the ids of the FlagEmbedding class, and scores as it does', async () => {
-      expect(cases.length).toBeGreaterThan(60)
-      for (const { id, query, passage, settings, flag } of cases) {
-        const options = settingsOf(settings)
-        expect(reranker.tokenizePair(query, passage, options), id).toEqual(flag.input_ids)
-        const score = await reranker.computeScore([query, passage], options)
-        expect(within(score, flag.score), id).toBeLessThan(1e-4)
-      }
-    })
-
-    it('feeds the ids of the plain recipe, and scores as it does', async () => {
-      const plain = cases.filter(hasPlain)
-      expect(plain.length).toBeGreaterThan(50)
-      for (const { id, query, passage, settings, plain: expected } of plain) {
-        const { prompt } = settingsOf(settings)
-        const options = { inputs: 'plain', maxLength: expected.max_length, prompt } as const
-        expect(reranker.tokenizePair(query, passage, options), id).toEqual(expected.input_ids)
-        const score = await reranker.computeScore([query, passage], options)
-        expect(within(score, expected.score), id).toBeLessThan(1e-4)
-      }
-    })
-
-    it('scores several pairs in one call as the reference does', async () => {
-      const byId = new Map(cases.map((found) => [found.id, found]))
-      for (const { id, settings, cases: ids, scores } of batches) {
-        const pairs = ids.map((caseId) => [byId.get(caseId)!.query, byId.get(caseId)!.passage])
-        const found = await reranker.computeScore(pairs, settingsOf(settings))
-        found.forEach((score, i) => {
-          expect(within(score, scores[i]!), `${id} ${i}`).toBeLessThan(1e-4)
-        })
-      }
-    })
+    itConforms(name, () => reranker)
 
     it('takes 1,024 tokens in the plain recipe unless told otherwise', () => {
-      const long = 'panda '.repeat(3000)
-      const { length } = reranker.tokenizePair('what?', long, { inputs: 'plain' })
-      expect(length).toBe(
-        reranker.tokenizePair('what?', long, { inputs: 'plain', maxLength: 1024 }).length,
-      )
+      const lengthOf = (options: object) =>
+        reranker.tokenizePair('what?', 'panda '.repeat(3000), { inputs: 'plain', ...options })
+          .length
+      expect(lengthOf({})).toBe(lengthOf({ maxLength: 1024 }))
+      expect(lengthOf({})).toBeGreaterThan(lengthOf({ maxLength: 512 }))
     })
   })
 }
@@ -92,23 +46,23 @@ for (const name of ['minicpm-layerwise', 'minicpm-layerwise-gqa'] as const) {
           cutoffLayers: 'all',
         })
         Object.values(flag.scores!).forEach((expected, i) => {
-          expect(within(scores[i]!, expected), `${id}, head ${i}`).toBeLessThan(1e-4)
+          expect(distance(scores[i]!, expected), `${id}, head ${i}`).toBeLessThan(1e-4)
         })
         expect(await reranker.computeScore([query, passage], options)).toBe(scores.at(-1))
       }
     })
 
     it('has ids and scores of the plain recipe at every layer', async () => {
-      for (const { id, query, passage, settings, plain } of cases.filter(hasPlain)) {
-        const { prompt } = settingsOf(settings)
-        const options = { inputs: 'plain', maxLength: plain.max_length, prompt } as const
+      for (const plainCase of cases.filter(hasPlain)) {
+        const { id, query, passage, plain } = plainCase
+        const options = plainOptions(plainCase)
         expect(reranker.tokenizePair(query, passage, options), id).toEqual(plain.input_ids)
         const scores = await reranker.computeScore([query, passage], {
           ...options,
           cutoffLayers: 'all',
         })
         Object.values(plain.scores!).forEach((expected, i) => {
-          expect(within(scores[i]!, expected), `${id}, head ${i}`).toBeLessThan(1e-4)
+          expect(distance(scores[i]!, expected), `${id}, head ${i}`).toBeLessThan(1e-4)
         })
       }
     })
@@ -194,7 +148,7 @@ describe('cutoff layers', () => {
           .find((entry) => entry.name === name)!
           .first.forEach((expected, d) => {
             // f16 of the stored f32 weights: near, not equal.
-            expect(within(found[d]!, expected), `${name} ${d}`).toBeLessThan(2e-2)
+            expect(distance(found[d]!, expected), `${name} ${d}`).toBeLessThan(2e-2)
           })
       }
     })
