@@ -1,4 +1,4 @@
-import { isWhiteSpace, type Units } from './buffers.ts'
+import { isWhiteSpace, type Units, unitsOf } from './buffers.ts'
 import { Charsmap } from './charsmap.ts'
 import { TokenizerError } from './errors.ts'
 import type { Field } from './field.ts'
@@ -29,11 +29,13 @@ export function parseNormalizer(field: Field, depth = 0): Normalizer[] {
     case 'Precompiled':
       return [precompiled(new Charsmap(base64(field.at('precompiled_charsmap')), field.where))]
     case 'Replace':
-      return [replace(patternOf(field.at('pattern')), contentOf(field.at('content')))]
+      return [parseReplace(field.at('pattern'), contentOf(field.at('content')))]
+    case 'Prepend':
+      return [prepend(contentOf(field.at('prepend')))]
     case 'Strip':
       return [strip(field.at('strip_left').boolean(), field.at('strip_right').boolean())]
     default:
-      return type.unsupported('Sequence, Precompiled, Replace, Strip')
+      return type.unsupported('Sequence, Precompiled, Replace, Prepend, Strip')
   }
 }
 
@@ -62,6 +64,13 @@ const SAFE_PATTERN = new RegExp(
   `^(?:${ATOM}(?:\\+|\\{[1-9]\\d?(?:,\\d{0,4})?\\})|${ATOM}{1,64})$`,
   'u',
 )
+
+function parseReplace(pattern: Field, content: string): Normalizer {
+  const literal = pattern.at('String').value
+  if (typeof literal === 'string' && literal.length === 1 && content.length === 1)
+    return replaceUnit(literal.charCodeAt(0), content.charCodeAt(0))
+  return replace(patternOf(pattern), content)
+}
 
 /** The `pattern` of a Replace: `{"String": literal}` or `{"Regex": expression}`. */
 function patternOf(field: Field): RegExp {
@@ -98,6 +107,28 @@ export function replace(pattern: RegExp, content: string): Normalizer {
       )
     }
     if (after !== before) text.assign(after)
+    return text
+  }
+}
+
+/** Every `from` becomes `to`, both one code unit. */
+export function replaceUnit(from: number, to: number): Normalizer {
+  return (text) => {
+    const { data, length } = text
+    for (let i = 0; i < length; i++) if (data[i] === from) data[i] = to
+    return text
+  }
+}
+
+/** Puts `content` in front of a text that is not empty. */
+export function prepend(content: string): Normalizer {
+  const units = unitsOf(content)
+  return (text) => {
+    if (text.length === 0) return text
+    text.reserve(text.length + units.length)
+    text.data.copyWithin(units.length, 0, text.length)
+    text.data.set(units)
+    text.length += units.length
     return text
   }
 }

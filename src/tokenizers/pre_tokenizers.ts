@@ -1,4 +1,4 @@
-import { isWhiteSpace, type Words } from './buffers.ts'
+import { isWhiteSpace, unitsOf, type Words } from './buffers.ts'
 import type { Field } from './field.ts'
 
 /** One step of cutting a text into words: reads `from` and writes to `to`, which is empty. */
@@ -23,8 +23,10 @@ export function parsePreTokenizer(field: Field, depth = 0): PreTokenizer[] {
       return [whitespaceSplit]
     case 'Metaspace':
       return [parseMetaspace(field)]
+    case 'Split':
+      return [parseSplit(field)]
     default:
-      return type.unsupported('Sequence, WhitespaceSplit, Metaspace')
+      return type.unsupported('Sequence, WhitespaceSplit, Metaspace, Split')
   }
 }
 
@@ -92,4 +94,66 @@ export function metaspace(mark: string, prepend: PrependScheme, split: boolean):
     }
     units.length = at
   }
+}
+
+/** What becomes of the places where {@link split} finds its text. */
+type SplitBehavior = 'Removed' | 'Isolated' | 'Contiguous' | 'MergedWithPrevious' | 'MergedWithNext'
+
+function parseSplit(field: Field): PreTokenizer {
+  const pattern = field.at('pattern').at('String')
+  if (pattern.absent) field.at('pattern').unsupported('{"String": literal}')
+  if (pattern.string() === '') pattern.fail('a string that is not empty')
+  const behavior = field
+    .at('behavior')
+    .oneOf('Removed', 'Isolated', 'Contiguous', 'MergedWithPrevious', 'MergedWithNext')
+  return split(pattern.string(), behavior, field.at('invert').boolean())
+}
+
+/**
+ * Cuts words into places that are `text` and what lies between them; `invert` takes the one for the other. Two
+ * neighbours stay together, or the places go, as `behavior` says.
+ */
+export function split(text: string, behavior: SplitBehavior, invert: boolean): PreTokenizer {
+  const sought = unitsOf(text)
+  const together = (left: boolean, right: boolean): boolean => {
+    if (behavior === 'Contiguous') return left === right
+    if (behavior === 'MergedWithPrevious') return !left && right
+    return behavior === 'MergedWithNext' && left && !right
+  }
+  return (from, to) => {
+    const { data, length } = from.units
+    to.units.append(data, 0, length)
+    for (let word = 0; word < from.count; word++) {
+      const last = from.bounds[2 * word + 1]!
+      let start = from.bounds[2 * word]!
+      let end = start
+      let before = false
+      const add = (next: number, isText: boolean): void => {
+        if (next === end) return
+        const here = isText !== invert
+        if (start < end && !together(before, here)) {
+          if (behavior !== 'Removed' || !before) to.add(start, end)
+          start = end
+        }
+        end = next
+        before = here
+      }
+      for (let i = start; i <= last - sought.length; ) {
+        if (!startsWith(data, i, sought)) {
+          i++
+          continue
+        }
+        add(i, false)
+        i += sought.length
+        add(i, true)
+      }
+      add(last, false)
+      if (behavior !== 'Removed' || !before) to.add(start, end)
+    }
+  }
+}
+
+function startsWith(data: Uint16Array, at: number, sought: Uint16Array): boolean {
+  for (let i = 0; i < sought.length; i++) if (data[at + i] !== sought[i]) return false
+  return true
 }

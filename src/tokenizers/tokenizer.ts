@@ -1,17 +1,20 @@
 import { openFile, openFolder } from '#platform'
 import { type ByteSource, blobSource, type Folder } from '../platform/files.ts'
 import { parseAddedTokens } from './added_tokens.ts'
+import { parseBpe } from './bpe.ts'
 import { Ids } from './buffers.ts'
 import { TokenizerError } from './errors.ts'
 import { Field } from './field.ts'
 import { parseNormalizer } from './normalizers.ts'
-import { type Parts, Pipeline } from './pipeline.ts'
+import { type Model, type Parts, Pipeline } from './pipeline.ts'
 import { fillTemplate, parsePostProcessor } from './post_processors.ts'
 import { parsePreTokenizer } from './pre_tokenizers.ts'
 import { convertSentencePiece, readSentencePiece } from './sentencepiece.ts'
+import { isOldConfig, type SpecialName, specialToken } from './special_names.ts'
 import { parseUnigram } from './unigram.ts'
 
 const CONFIG = 'tokenizer_config.json'
+const TOKENS_MAP = 'special_tokens_map.json'
 const SENTENCEPIECE = ['sentencepiece.bpe.model', 'spm.model', 'tokenizer.model']
 const MAX_FILE_BYTES = 128 * 2 ** 20
 
@@ -31,7 +34,10 @@ export class Tokenizer {
   readonly vocabSize: number
   /** How many special tokens {@link joinPair} adds. */
   readonly pairOverhead: number
-  /** The id of unknown text, from the model; the others by the names in tokenizer_config.json, where there is one. */
+  /**
+   * The id of unknown text, from the model; the others by the names in tokenizer_config.json (of old folders, in
+   * special_tokens_map.json), or those that its `tokenizer_class` has without being told.
+   */
   readonly unkId: number | undefined
   readonly padId: number | undefined
   readonly bosId: number | undefined
@@ -40,7 +46,7 @@ export class Tokenizer {
   readonly sepId: number | undefined
   readonly maskId: number | undefined
 
-  private constructor(parts: Parts, config?: Field) {
+  private constructor(parts: Parts, config?: Field, map?: Field) {
     this.#parts = parts
     this.#pipeline = new Pipeline(parts)
     let size = parts.model.pieces.length
@@ -52,12 +58,9 @@ export class Tokenizer {
     this.vocabSize = size
     this.pairOverhead = parts.templates.pair.length - 2
     this.unkId = parts.model.unkId
-    const named = (key: string): number | undefined => {
-      const token = config?.at(key)
-      if (!token || token.absent) return undefined
-      return this.idOf(
-        typeof token.value === 'string' ? token.string() : token.at('content').string(),
-      )
+    const named = (name: SpecialName): number | undefined => {
+      const token = specialToken(name, config, map)
+      return token === undefined ? undefined : this.idOf(token)
     }
     this.padId = named('pad_token')
     this.bosId = named('bos_token')
@@ -92,7 +95,7 @@ export class Tokenizer {
     throw new TokenizerError('tokenizer-missing', `${place}: there is no such file`)
   }
 
-  /** Reads a tokenizer file and the tokenizer_config.json beside it; `undefined` where there is no such file. */
+  /** Reads a tokenizer file and what lies beside it; `undefined` where there is no such file. */
   static async #open(name: string, open: Folder['open']): Promise<Tokenizer | undefined> {
     const file = await open(name)
     if (!file) return undefined
@@ -100,10 +103,12 @@ export class Tokenizer {
     const content = isModel ? await readAll(file) : await readJson(file)
     const configFile = await open(CONFIG)
     const config = configFile && new Field(await readJson(configFile), `${configFile.name}: `)
+    const mapFile = isOldConfig(config) ? await open(TOKENS_MAP) : undefined
+    const map = mapFile && new Field(await readJson(mapFile), `${mapFile.name}: `)
     if (!(content instanceof Uint8Array))
-      return Tokenizer.#fromFields(new Field(content, `${file.name}: `), config)
+      return Tokenizer.#fromFields(new Field(content, `${file.name}: `), config, map)
     const model = readSentencePiece(content, file.name)
-    return new Tokenizer(convertSentencePiece(model, config, file.name), config)
+    return new Tokenizer(convertSentencePiece(model, config, file.name), config, map)
   }
 
   /**
@@ -117,8 +122,8 @@ export class Tokenizer {
     )
   }
 
-  static #fromFields(json: Field, config?: Field): Tokenizer {
-    const model = parseUnigram(json.at('model'))
+  static #fromFields(json: Field, config?: Field, map?: Field): Tokenizer {
+    const model = parseModel(json.at('model'))
     const size = model.pieces.length
     const addedTokens = parseAddedTokens(json.at('added_tokens'), size, (piece) =>
       model.idOf(piece),
@@ -133,12 +138,14 @@ export class Tokenizer {
         templates: parsePostProcessor(json.at('post_processor'), vocabSize),
       },
       config,
+      map,
     )
   }
 
   /**
    * The ids of a text, without special tokens unless asked for. Special tokens that stand in the text as such
-   * (`</s>`) become their ids, as in the reference. A lone surrogate counts as U+FFFD.
+   * (`</s>`) become their ids, as in the reference. A lone surrogate counts as U+FFFD. Where a BPE model has no
+   * unknown piece, a character that it does not know goes, as in the reference.
    * Errors: `tokenizer-input` (no string, or too long), `tokenizer-no-unk`.
    */
   encode(text: string, options: { specialTokens?: boolean } = {}): Uint32Array {
@@ -181,6 +188,20 @@ export class Tokenizer {
   idOf(piece: string): number | undefined {
     const id = this.#addedIds.get(piece) ?? this.#parts.model.idOf(piece)
     return id < 0 ? undefined : id
+  }
+}
+
+function parseModel(field: Field): Model {
+  const type = field.at('type')
+  // Old files tell no type.
+  if (type.absent) return field.at('merges').absent ? parseUnigram(field) : parseBpe(field)
+  switch (type.string()) {
+    case 'Unigram':
+      return parseUnigram(field)
+    case 'BPE':
+      return parseBpe(field)
+    default:
+      return type.unsupported('Unigram, BPE')
   }
 }
 

@@ -1,4 +1,5 @@
 import { type Ids, Units, unitsOf, width } from './buffers.ts'
+import { byteName } from './bytes.ts'
 import { TokenizerError } from './errors.ts'
 import { Field } from './field.ts'
 import { Trie } from './trie.ts'
@@ -159,13 +160,8 @@ function appendBytes(
   return true
 }
 
-const byteName = (byte: number) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`
-
 /** The `model` of a tokenizer.json, of type Unigram. */
 export function parseUnigram(field: Field): Unigram {
-  const type = field.at('type')
-  // Old files tell no type.
-  if (!type.absent && type.string() !== 'Unigram') type.unsupported('Unigram')
   const vocab = field.at('vocab')
   const entries = vocab.array()
   const pieces: string[] = new Array(entries.length)

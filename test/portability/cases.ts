@@ -1,18 +1,22 @@
-import { existsSync, readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
+import type { ScoreSettings } from '../../src/rerankers/index.ts'
 import { buildReason } from '../../tools/setup/stale.mjs'
+import { readFixtures, settingsOf } from '../fixtures.ts'
 
 /** The repository. */
 export const root = fileURLToPath(new URL('../..', import.meta.url))
-/** The tiny model, seen from the repository. */
-export const modelFolder = 'test/fixtures/xlm-roberta-514/model'
+/** A tiny model of each kind: an encoder, and decoders with one score and with several. */
+export const models = ['xlm-roberta-514', 'gemma', 'minicpm-layerwise-gqa'] as const
+
+/** A tiny model's folder, seen from the repository. */
+export const modelFolder = (model: string): string => `test/fixtures/${model}/model`
 
 /** One pair to score. */
 export interface Case {
   readonly id: string
   readonly pair: [query: string, passage: string]
-  readonly options: Record<string, string | number | boolean>
+  readonly options: ScoreSettings
   /** Tokens that the reference fed the model. */
   readonly tokens: number
   /** The reference's score. */
@@ -42,39 +46,14 @@ export interface Scores {
   readonly together: readonly number[]
 }
 
-interface Recorded {
-  readonly id: string
-  readonly query: string
-  readonly passage: string
-  readonly settings: Record<string, string | number | boolean>
-  readonly flag: { readonly input_ids: number[]; readonly score: number }
-}
-
-/** The reference's settings and the options that mean the same. */
-const optionNames: Readonly<Record<string, string>> = {
-  max_length: 'maxLength',
-  query_max_length: 'queryMaxLength',
-  normalize: 'normalize',
-  query_instruction: 'queryInstructionForRerank',
-  passage_instruction: 'passageInstructionForRerank',
-}
-
-/** The recorded cases of at most `maxTokens` tokens. */
-export function readCases(maxTokens: number): Case[] {
-  const file = `${root}/test/fixtures/xlm-roberta-514/fixtures.json`
-  const { cases } = JSON.parse(readFileSync(file, 'utf8')) as { cases: Recorded[] }
-  return cases
-    .filter(({ flag }) => flag.input_ids.length <= maxTokens)
+/** The recorded cases of a model of at most `maxTokens` tokens. */
+export function readCases(model: string, maxTokens: number): Case[] {
+  return readFixtures(model)
+    .cases.filter(({ flag }) => flag.input_ids.length <= maxTokens)
     .map(({ id, query, passage, settings, flag }) => ({
       id,
       pair: [query, passage],
-      options: Object.fromEntries(
-        Object.entries(settings).map(([name, value]) => {
-          const option = optionNames[name]
-          if (!option) throw new Error(`case ${id} has the unknown setting ${name}`)
-          return [option, value]
-        }),
-      ),
+      options: settingsOf(settings),
       tokens: flag.input_ids.length,
       score: flag.score,
     }))
@@ -83,7 +62,6 @@ export function readCases(maxTokens: number): Case[] {
 /** The bundles must be those of the sources: `npm test` sees to it. */
 export function expectFreshBuild(): void {
   expect(buildReason(root), 'dist/ is not up to date: run `npm run build`').toBeUndefined()
-  expect(existsSync(`${root}/${modelFolder}/model.safetensors`)).toBe(true)
 }
 
 /** Scores equal the reference's within 1e-4 x max(1, |score|), and alone bit for bit what they are in a batch. */

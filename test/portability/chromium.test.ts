@@ -10,6 +10,7 @@ import {
   expectFreshBuild,
   expectScores,
   modelFolder,
+  models,
   type Request,
   readCases,
   root,
@@ -31,7 +32,7 @@ beforeAll(async () => {
   expectFreshBuild()
   const executablePath = findChromium()
   if (!executablePath) throw new Error(`no Chromium; install one or set ${CHROMIUM_VARIABLE}`)
-  server = await serveFiles(root, ['dist', 'test/portability', modelFolder])
+  server = await serveFiles(root, ['dist', 'test/portability', ...models.map(modelFolder)])
   browser = await chromium.launch({
     executablePath,
     env: chromiumEnvironment(),
@@ -59,16 +60,19 @@ async function scoreInPage(request: Request): Promise<Scores> {
   return scores
 }
 
-test('scores in a browser are those of the reference', async () => {
-  const cases = readCases(130)
-  const scores = await scoreInPage({ folder: `/${modelFolder}/`, cases, bare: false })
+test.each(models)('scores of %s in a browser are those of the reference', async (model) => {
+  const cases = readCases(model, 110)
+  const scores = await scoreInPage({ folder: `/${modelFolder(model)}/`, cases, bare: false })
   expect(scores.adapter.architecture).toBe('swiftshader')
-  expectScores('Chromium', cases, scores)
+  expectScores(`Chromium, ${model}`, cases, scores)
 })
 
-test('so they are on a device with the guaranteed limits alone', async () => {
-  const cases = readCases(64)
-  const scores = await scoreInPage({ folder: `/${modelFolder}/`, cases, bare: true })
-  expect(scores.adapter).toMatchObject({ subgroupSize: 0, shaderF16: false })
-  expectScores('Chromium, bare device', cases, scores)
-})
+test.each(models)(
+  'so they are with %s on a device with the guaranteed limits alone',
+  async (model) => {
+    const cases = readCases(model, 64)
+    const scores = await scoreInPage({ folder: `/${modelFolder(model)}/`, cases, bare: true })
+    expect(scores.adapter).toMatchObject({ subgroupSize: 0, shaderF16: false })
+    expectScores(`Chromium, bare device, ${model}`, cases, scores)
+  },
+)

@@ -8,6 +8,7 @@ import {
   expectFreshBuild,
   expectScores,
   modelFolder,
+  models,
   type Request,
   readCases,
   root,
@@ -55,15 +56,15 @@ function scoreInDeno(request: Request): Scores {
   return JSON.parse(run.stdout)
 }
 
-test('scores in Deno are those of the reference', () => {
-  const cases = readCases(512)
-  const scores = scoreInDeno({ folder: modelFolder, cases, bare: false })
-  expectScores('Deno', cases, scores)
+test.each(models)('scores of %s in Deno are those of the reference', (model) => {
+  const cases = readCases(model, 512)
+  const scores = scoreInDeno({ folder: modelFolder(model), cases, bare: false })
+  expectScores(`Deno, ${model}`, cases, scores)
 })
 
-test('so they are on a device with the guaranteed limits alone', () => {
-  const cases = readCases(80)
-  const scores = scoreInDeno({ folder: modelFolder, cases, bare: true })
+test.each(models)('so they are with %s on a device with the guaranteed limits alone', (model) => {
+  const cases = readCases(model, 80)
+  const scores = scoreInDeno({ folder: modelFolder(model), cases, bare: true })
   expect(scores.adapter).toMatchObject({ subgroupSize: 0, shaderF16: false })
-  expectScores('Deno, bare device', cases, scores)
+  expectScores(`Deno, bare device, ${model}`, cases, scores)
 })

@@ -1,15 +1,15 @@
 // Runs in Deno and in the browser: scores cases with the bundle that is handed in.
 
 /**
- * @param {typeof import('../../src/index.ts').FlagReranker} FlagReranker of the bundle under test
+ * @param {typeof import('../../src/index.ts').loadReranker} loadReranker of the bundle under test
  * @param {import('./cases.ts').Request} request
  * @returns {Promise<import('./cases.ts').Scores>}
  */
-export async function scoreCases(FlagReranker, { folder, cases, bare }) {
+export async function scoreCases(loadReranker, { folder, cases, bare }) {
   // A device that is asked for nothing has no optional feature and the limits that WebGPU guarantees.
   const adapter = bare ? await navigator.gpu.requestAdapter() : undefined
   const device = await adapter?.requestDevice()
-  const reranker = await FlagReranker.load(folder, { dtype: 'f32', device })
+  const reranker = await loadReranker(folder, { dtype: 'f32', device })
   try {
     const alone = []
     for (const { pair, options } of cases) alone.push(await reranker.computeScore(pair, options))

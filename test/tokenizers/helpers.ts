@@ -33,7 +33,8 @@ export function readLines(path: string): Line[] {
 }
 
 /** The fixture folders with the full vocabulary, as parsed files. */
-export function largeJson(name: 'xlm-roberta' | 'xlm-roberta-replace') {
+export function largeJson(name: 'xlm-roberta' | 'xlm-roberta-replace' | 'mistral-v1') {
+  if (name === 'mistral-v1') return fixtureJson('tokenizers/mistral-v1/tokenizer.json.gz')
   const json = fixtureJson('tokenizers/xlm-roberta/tokenizer.json.gz')
   if (name === 'xlm-roberta') return json
   const { set } = fixtureJson('tokenizers/xlm-roberta-replace/overlay.json')
@@ -41,7 +42,7 @@ export function largeJson(name: 'xlm-roberta' | 'xlm-roberta-replace') {
   return { ...json, ...set }
 }
 
-/** A folder with XLM-R's SentencePiece model and the given tokenizer_config.json. */
+/** A folder with a SentencePiece model and the given tokenizer_config.json. */
 export function modelFolder(model: Uint8Array<ArrayBuffer>, config?: unknown): Folder {
   const files: Record<string, Blob> = { 'sentencepiece.bpe.model': new Blob([model]) }
   if (config !== undefined)
@@ -62,9 +63,9 @@ interface Variant {
   }
 }
 
-/** The small tokenizers of variants.json. */
+/** The small tokenizers of variants.json.gz. */
 export function readVariants(): Record<string, Variant> {
-  const { charsmap, variants } = fixtureJson('tokenizers/variants.json')
+  const { charsmap, variants } = fixtureJson('tokenizers/variants.json.gz')
   return JSON.parse(JSON.stringify(variants).replaceAll('@charsmap', charsmap))
 }
 

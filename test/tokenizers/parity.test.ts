@@ -15,7 +15,7 @@ import {
   Tokenizer,
 } from './helpers.ts'
 
-describe.each(['xlm-roberta', 'xlm-roberta-replace'] as const)('%s', (name) => {
+describe.each(['xlm-roberta', 'xlm-roberta-replace', 'mistral-v1'] as const)('%s', (name) => {
   const tokenizer = Tokenizer.from(largeJson(name))
   const lines = readLines(`tokenizers/${name}/fixtures.jsonl.gz`)
 
@@ -42,7 +42,7 @@ describe.each(['xlm-roberta', 'xlm-roberta-replace'] as const)('%s', (name) => {
   })
 })
 
-describe('a raw SentencePiece model', () => {
+describe('a raw SentencePiece model of type unigram', () => {
   const model = fixture('tokenizers/xlm-roberta/sentencepiece.bpe.model.gz')
   const config = fixtureJson('tokenizers/xlm-roberta/tokenizer_config.json')
 
@@ -93,7 +93,47 @@ describe('a raw SentencePiece model', () => {
   })
 })
 
-it.each(['xlm-roberta-514', 'xlm-roberta-8194'])('the tokenizer of %s', async (name) => {
+describe('a raw SentencePiece model of type BPE', () => {
+  const model = fixture('tokenizers/mistral-v1/tokenizer.model.gz')
+  const lines = readLines('tokenizers/mistral-v1/fixtures.jsonl.gz')
+  const { cases } = fixtureJson('tokenizers/mistral-v1/sentencepiece.json')
+
+  it.each(Object.keys(cases))('gives what transformers 4 makes of it: %s', async (name) => {
+    const { config, special, size, lines: some, ids: others, single, pair } = cases[name]
+    const tokenizer = await Tokenizer.load(modelFolder(model, config))
+    const texts = some ? lines.filter(({ i }) => some.includes(i)) : lines
+    expect(texts.length).toBe(some ? some.length : 2889)
+    const wanted = texts.map(({ i, text, ids }) => ({ text, ids: others[i] ?? ids }))
+    expect(differences((text) => tokenizer.encode(text), wanted)).toEqual([])
+    expect([...tokenizer.encode('a b', { specialTokens: true })]).toEqual(single)
+    expect([...tokenizer.encodePair('a b', 'c')]).toEqual(pair)
+    expect(tokenizer).toMatchObject({
+      vocabSize: size,
+      bosId: special.bos,
+      eosId: special.eos,
+      unkId: special.unk,
+      padId: special.pad ?? undefined,
+    })
+  })
+
+  it.each(['gemma', 'mistral'])('of the small fixture %s too', async (name) => {
+    const folder = new URL(`../fixtures/${name}/model/`, import.meta.url)
+    const tokenizer = await Tokenizer.load(new URL('tokenizer.model', folder))
+    const { tokenization, tokenizer: told } = fixtureJson(`${name}/fixtures.json`)
+    expect(differences((text) => tokenizer.encode(text), tokenization)).toEqual([])
+    const { bos_id: bosId, eos_id: eosId, pad_id: padId, length: vocabSize } = told
+    expect(tokenizer).toMatchObject({ bosId, eosId, padId, vocabSize })
+    const alone = { tokenizer_class: told.class }
+    const again = await Tokenizer.load(modelFolder(fixture(`${name}/model/tokenizer.model`), alone))
+    expect(differences((text) => again.encode(text), tokenization)).toEqual([])
+    expect(again).toMatchObject({ bosId, eosId, vocabSize })
+  })
+})
+
+it.each([
+  ...['xlm-roberta-514', 'xlm-roberta-8194'],
+  ...['gemma', 'mistral', 'minicpm-layerwise', 'minicpm-layerwise-gqa'],
+])('the tokenizer of %s', async (name) => {
   const tokenizer = await Tokenizer.load(new URL(`../fixtures/${name}/model`, import.meta.url))
   const { tokenization, tokenizer: told } = fixtureJson(`${name}/fixtures.json`)
   expect(tokenization.length).toBe(93)
@@ -104,11 +144,12 @@ it.each(['xlm-roberta-514', 'xlm-roberta-8194'])('the tokenizer of %s', async (n
     bosId: told.bos_id,
     eosId: told.eos_id,
     unkId: told.unk_id,
-    clsId: told.cls_id,
-    sepId: told.sep_id,
-    maskId: told.mask_id,
-    pairOverhead: 4,
+    clsId: told.cls_id ?? undefined,
+    sepId: told.sep_id ?? undefined,
+    maskId: told.mask_id ?? undefined,
+    pairOverhead: name.startsWith('xlm-roberta') ? 4 : 2,
   })
+  if (told.newline_ids) expect([...tokenizer.encode('\n')]).toEqual(told.newline_ids)
 })
 
 const variants = readVariants()

@@ -62,6 +62,49 @@ describe('load', () => {
   })
 })
 
+describe('special_tokens_map.json', () => {
+  const load = (config: unknown, map: unknown) => {
+    const files = { 'tokenizer.json': plain, 'special_tokens_map.json': map }
+    const all = config === undefined ? files : { ...files, 'tokenizer_config.json': config }
+    const blobs = Object.entries(all).map(([name, json]) => [
+      name,
+      new Blob([JSON.stringify(json)]),
+    ])
+    return Tokenizer.load(blobFolder(Object.fromEntries(blobs), 'folder'))
+  }
+  const map = { pad_token: { content: '<pad>' }, bos_token: '<s>' }
+
+  it('names the tokens of old folders', async () => {
+    expect(await load(undefined, map)).toMatchObject({ padId: 1, bosId: 0, eosId: undefined })
+    const config = { pad_token: '<unk>', eos_token: '</s>' }
+    expect(await load(config, map)).toMatchObject({ padId: 1, bosId: 0, eosId: 2 })
+  })
+
+  it('does not count where tokenizer_config.json lists the added tokens', async () => {
+    const config = { added_tokens_decoder: {}, pad_token: '<unk>' }
+    expect(await load(config, map)).toMatchObject({ padId: 3, bosId: undefined })
+    expect(await load(config, 'damaged')).toMatchObject({ padId: 3 })
+  })
+
+  it('is refused where it is damaged', async () => {
+    expect(await rejectionOf(load({}, 'damaged'))).toBe(
+      'tokenizer-invalid: folder/special_tokens_map.json:  is "damaged"; expected an object',
+    )
+  })
+})
+
+it('a class has names for its tokens where no file tells them', () => {
+  const ids = (config: unknown) => {
+    const { bosId, eosId, padId, sepId } = Tokenizer.from(plain, config)
+    return [bosId, eosId, padId, sepId]
+  }
+  expect(ids({ tokenizer_class: 'LlamaTokenizer' })).toEqual([0, 2, undefined, undefined])
+  expect(ids({ tokenizer_class: 'XLMRobertaTokenizerFast' })).toEqual([0, 2, 1, 2])
+  expect(ids({ tokenizer_class: 'GemmaTokenizer' })).toEqual([undefined, undefined, 1, undefined])
+  expect(ids({ tokenizer_class: 'LlamaTokenizer', bos_token: null })[0]).toBe(undefined)
+  expect(ids({ tokenizer_class: 'OtherTokenizer' })).toEqual(new Array(4).fill(undefined))
+})
+
 describe('pieces and ids', () => {
   it('pieces of ids, added tokens included', () => {
     const tokenizer = Tokenizer.from(largeJson('xlm-roberta'))
@@ -126,7 +169,10 @@ it('a lone surrogate is U+FFFD', () => {
 describe('long texts take time in proportion to their length', () => {
   const json = largeJson('xlm-roberta')
   const whole = { ...json, pre_tokenizer: { ...json.pre_tokenizer.pretokenizers[1], split: false } }
-  const tokenizers = [Tokenizer.from(json), Tokenizer.from(whole)]
+  // Neither of these cuts before the model; the last one cannot cut within it.
+  const bpe = largeJson('mistral-v1')
+  const uncut = { ...bpe, model: { ...bpe.model, byte_fallback: false } }
+  const tokenizers = [json, whole, bpe, uncut].map((json) => Tokenizer.from(json))
 
   /** CPU time in milliseconds, which other programs on the machine do not lengthen. */
   const timeOf = (tokenizer: Tokenizer, text: string): number => {
