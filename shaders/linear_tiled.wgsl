@@ -12,8 +12,9 @@ struct Params { rows: u32, inner: u32, columns: u32, quads: u32, activation: u32
 
 const TILE = 64u;  // rows and columns of a workgroup
 const DEPTH = 16u; // of k at a time
-var<workgroup> a: array<f32, TILE * DEPTH>; // [k][row]
-var<workgroup> b: array<f32, TILE * DEPTH>; // [k][column]
+const LINE = TILE + 1u; // odd, so that neighbours along k lie in different banks
+var<workgroup> a: array<f32, LINE * DEPTH>; // [k][row]
+var<workgroup> b: array<f32, LINE * DEPTH>; // [k][column]
 
 @compute @workgroup_size(16, 16)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u,
@@ -29,22 +30,23 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     let left = load_x(first_row + line, k + 4u * quad);
     let right = load_weight(first_column + line, k / 4u + quad);
     for (var i = 0u; i < 4u; i++) {
-      a[(4u * quad + i) * TILE + line] = left[i];
-      b[(4u * quad + i) * TILE + line] = right[i];
+      a[(4u * quad + i) * LINE + line] = left[i];
+      b[(4u * quad + i) * LINE + line] = right[i];
     }
     workgroupBarrier();
+    // The four rows and columns of an invocation lie 16 apart: neighbours read and write neighbours.
     for (var d = 0u; d < DEPTH; d++) {
-      let at_a = d * TILE + 4u * local.y;
-      let at_b = d * TILE + 4u * local.x;
-      let w = vec4f(b[at_b], b[at_b + 1u], b[at_b + 2u], b[at_b + 3u]);
-      for (var r = 0u; r < 4u; r++) { sum[r] = fma(vec4f(a[at_a + r]), w, sum[r]); }
+      let at_a = d * LINE + local.y;
+      let at_b = d * LINE + local.x;
+      let w = vec4f(b[at_b], b[at_b + 16u], b[at_b + 32u], b[at_b + 48u]);
+      for (var r = 0u; r < 4u; r++) { sum[r] = fma(vec4f(a[at_a + 16u * r]), w, sum[r]); }
     }
     workgroupBarrier();
   }
 
   for (var r = 0u; r < 4u; r++) {
     for (var c = 0u; c < 4u; c++) {
-      finish(first_row + 4u * local.y + r, first_column + 4u * local.x + c, sum[r][c]);
+      finish(first_row + 16u * r + local.y, first_column + 16u * c + local.x, sum[r][c]);
     }
   }
 }

@@ -1,7 +1,9 @@
 import { readFile } from 'node:fs/promises'
 import { arch, platform, release } from 'node:os'
+import { basename } from 'node:path'
 import type { Command } from 'commander'
 import { version } from '../../package.json'
+import { PlatformError } from '../platform/errors.ts'
 import { CliError } from './errors.ts'
 import { noAdapter, noPackage, type System } from './remedies.ts'
 import { type Surroundings, write } from './surroundings.ts'
@@ -23,7 +25,7 @@ interface Report {
   readonly adapter?: Readonly<Record<string, unknown>>
   readonly features?: readonly string[]
   readonly limits?: Readonly<Record<string, number>>
-  /** The loaded model's `info`: dtype, kernels, sizes, limits, memory. */
+  /** The first embedded model's `info`: dtype, kernels, sizes, limits, memory. */
   readonly model?: unknown
   readonly checks: readonly Check[]
 }
@@ -38,7 +40,7 @@ export function addDoctor(program: Command, on: Surroundings): void {
     .command('doctor')
     .summary('look at this machine, run a self-test, say what to do if something is missing')
     .description(
-      'Looks at versions, WebGPU adapter, features and limits, and runs the embedded model as a self-test. Says what to do where something is missing.',
+      'Looks at versions, WebGPU adapter, features and limits, and runs each embedded model as a self-test. Says what to do where something is missing.',
     )
     .option('--json', 'print the report as JSON', false)
     .addHelpText('after', help)
@@ -69,7 +71,7 @@ async function examine(on: Surroundings): Promise<Report> {
   on.signal.throwIfAborted()
   if (!adapter) return { versions, checks }
   checks.push(checkKind(adapter.info), checkFeatures(adapter))
-  const model = await selfTest(on, checks)
+  const model = await selfTests(on, checks)
   return {
     versions,
     adapter: describe(adapter.info),
@@ -131,27 +133,35 @@ function checkKind({ isFallbackAdapter, description, device, vendor }: GPUAdapte
   }
 }
 
-/** Loads the embedded model, scores its stored pair, and gives the model's `info`. */
-async function selfTest(on: Surroundings, checks: Check[]): Promise<unknown> {
-  let info: unknown
-  try {
-    const start = performance.now()
-    const reranker = await on.load(undefined, { signal: on.signal })
+/** Tests every embedded model, one after the other, and gives the `info` of the first. */
+async function selfTests({ embedded, signal }: Surroundings, checks: Check[]): Promise<unknown> {
+  const infos: unknown[] = []
+  for (const { name, load } of embedded) {
+    const check = `self-test of ${name}`
     try {
-      info = reranker.info
-      const loaded = performance.now()
-      const { score, expected } = await reranker.selfTest()
-      const times = `loaded in ${seconds(loaded - start)}, scored in ${seconds(performance.now() - loaded)}`
-      const found = `logit ${score.toFixed(4)}, PyTorch's is ${expected.toFixed(4)}; ${times}`
-      checks.push({ name: 'self-test', state: 'ok', found })
-    } finally {
-      reranker.dispose()
+      const start = performance.now()
+      const reranker = await load({ signal })
+      try {
+        infos.push(reranker.info)
+        const loaded = performance.now()
+        const { score, expected } = await reranker.selfTest()
+        const times = `loaded in ${seconds(loaded - start)}, scored in ${seconds(performance.now() - loaded)}`
+        const model = basename(reranker.info.model)
+        const found = `${model}: logit ${score.toFixed(4)}, PyTorch's is ${expected.toFixed(4)}; ${times}`
+        checks.push({ name: check, state: 'ok', found })
+      } finally {
+        reranker.dispose()
+      }
+    } catch (error) {
+      signal.throwIfAborted()
+      // A copy that lacks one of the models still reranks with the others.
+      const missing =
+        infos.length > 0 && error instanceof PlatformError && error.code === 'folder-missing'
+      const remedy = missing ? [folderRemedy] : [folderRemedy, driverRemedy]
+      checks.push({ ...fault(check, error, remedy), ...(missing && { state: 'note' }) })
     }
-  } catch (error) {
-    on.signal.throwIfAborted()
-    checks.push(fault('self-test', error, selfTestRemedy))
   }
-  return info
+  return infos[0]
 }
 
 function checkRuntime(): Check {
@@ -182,10 +192,10 @@ function checkFeatures(adapter: GPUAdapter): Check {
   return { name: 'features', state: 'note', found }
 }
 
-const selfTestRemedy = [
-  'If the model cannot be read, put its folder back in place ("npm install", or a fresh clone).',
-  'If the score is wrong or the device fails, update the graphics driver, and report this with the output of "dawnrank doctor --json".',
-]
+const folderRemedy =
+  'If the model cannot be read, put its folder back in place ("npm install", or a fresh clone).'
+const driverRemedy =
+  'If the score is wrong or the device fails, update the graphics driver, and report this with the output of "dawnrank doctor --json".'
 
 const seconds = (milliseconds: number) => `${(milliseconds / 1000).toFixed(2)} s`
 

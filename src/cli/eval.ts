@@ -1,27 +1,34 @@
 import { basename, join } from 'node:path'
 import type { Command } from 'commander'
-import { openFile, openFolder } from '#platform'
+import { openFolder } from '#platform'
 import {
+  cascadeScores,
   evaluateRerank,
   type Measure,
   type RerankEvaluation,
-  type Run,
   readCorpus,
   readQrels,
   readQueries,
-  readRun,
   rerankedDocuments,
+  type Scorer,
   type Values,
 } from '../eval/index.ts'
-import { CliError } from './errors.ts'
 import { fingerprintFolder } from './fingerprint.ts'
-import { type ModelOptions, wholeNumber, withModel, withModelOptions } from './model.ts'
+import {
+  type LayerOptions,
+  type ModelOptions,
+  scoreSettings,
+  wholeNumber,
+  withLayerOptions,
+  withModel,
+  withModelOptions,
+} from './model.ts'
 import type { Reranker } from './reranker.ts'
-import { diskRunFile } from './run-file.ts'
+import { diskRunFile, readRunFile } from './run-file.ts'
 import { type Surroundings, write } from './surroundings.ts'
 import { table } from './table.ts'
 
-interface EvalOptions extends ModelOptions {
+interface EvalOptions extends ModelOptions, LayerOptions {
   data: string
   run: string
   top: number
@@ -35,6 +42,8 @@ The data is a folder in BEIR's format: corpus.jsonl, queries.jsonl, qrels/test.t
 The run is a first stage in TREC's format: query Q0 document rank score tag.
 Documents below the first --top of a query keep their order beneath the reranked ones.
 With --out, each query is written as it is done: run the same command again to go on after a stop.
+With --cascade, the passages that left early are put beneath the others in the order in which they left: their scores
+in the output are moved for that, those of the last stage are the model's.
 
 Example:
   dawnrank eval --data squad-dev-hard --run squad-dev-hard/bm25.trec --top 20 --out reranked.trec
@@ -52,7 +61,7 @@ export function addEval(program: Command, on: Surroundings): void {
     .option('-o, --out <file>', 'write the reranked run here; go on with it where it was begun')
     .option('--qrels <name>', 'which judgements of the folder qrels/', 'test')
     .option('--json', 'print the result as JSON', false)
-  withModelOptions(command)
+  withModelOptions(withLayerOptions(command))
     .addHelpText('after', help)
     .action((options: EvalOptions) => evaluateModel(options, on))
 }
@@ -80,11 +89,7 @@ async function evaluateModel(options: EvalOptions, on: Surroundings): Promise<vo
         run,
         topK: top,
         measures: measuresFor(top),
-        score: (query, texts) =>
-          reranker.computeScore(
-            texts.map((text) => [query, text]),
-            { signal: on.signal },
-          ),
+        score: scorerOf(reranker, options, on),
         tag: `dawnrank-${basename(reranker.info.model).replace(/\s/g, '_')}`,
         signal: on.signal,
         ...(output && { output, settings: await settingsOf(options, reranker) }),
@@ -107,33 +112,46 @@ async function evaluateModel(options: EvalOptions, on: Surroundings): Promise<vo
   })
 }
 
+/** A query's scores: the model's, or those that a cascade's order gives. */
+function scorerOf(reranker: Reranker, { cascade }: EvalOptions, { signal }: Surroundings): Scorer {
+  if (cascade) {
+    return async (query, texts) =>
+      cascadeScores(await reranker.rank(query, texts, { cascade, signal }))
+  }
+  return (query, texts) =>
+    reranker.computeScore(
+      texts.map((text) => [query, text]),
+      { signal },
+    )
+}
+
 /** The usual cut, and recall at K: what no reranker of the first K can exceed. */
 function measuresFor(top: number): Measure[] {
   const measures: Measure[] = ['nDCG@10', 'MRR@10', 'hit@10', 'recall@10']
   return top === 10 ? measures : [...measures, `recall@${top}`]
 }
 
-async function readRunFile(path: string): Promise<Run> {
-  const source = (await openFile(path)) ?? (await openFile(`${path}.gz`))
-  if (!source) throw new CliError('input-missing', `${path}: there is no such file, nor ${path}.gz`)
-  try {
-    return await readRun(source)
-  } finally {
-    await source.close()
-  }
-}
-
-/** All that the scores depend on, so that an output run is never a mixture. */
+/**
+ * All that the scores depend on, so that an output run is never a mixture. The tokens of a batch are not among it: no
+ * score depends on what else is in its batch.
+ */
 async function settingsOf(options: EvalOptions, reranker: Reranker) {
   return {
     model: basename(reranker.info.model),
     modelFiles: await fingerprintFolder(reranker.info.model),
     dtype: reranker.info.dtype,
-    maxLength: options.maxLength,
+    activations: reranker.info.activations,
+    ...scoreSettings(options),
   }
 }
 
 const shown = (value: number | undefined) => (value === undefined ? '-' : value.toFixed(4))
+
+function stagesText(options: EvalOptions): string {
+  const { cutoffLayer, cascade } = scoreSettings(options)
+  if (cascade !== undefined) return `, cascade ${cascade},`
+  return cutoffLayer === undefined ? '' : `, layer ${cutoffLayer},`
+}
 
 function asText(
   { before, after, resumed, pairs }: RerankEvaluation,
@@ -150,7 +168,7 @@ function asText(
   const kept = resumed > 0 ? `; ${resumed} queries were in ${options.out} already` : ''
   return (
     `${basename(options.data)}: ${before.queries} judged queries; ` +
-    `${basename(reranker.info.model)} on the first ${options.top} of ${basename(options.run)}\n\n` +
+    `${basename(reranker.info.model)}${stagesText(options)} on the first ${options.top} of ${basename(options.run)}\n\n` +
     table(['', ...names], [row('first stage', before), row('reranked', after)]) +
     `\n${pairs} pairs in ${seconds.toFixed(1)} s${speed}${kept}\n`
   )
@@ -168,6 +186,8 @@ function asJson(
     run,
     model: reranker.info.model,
     dtype: reranker.info.dtype,
+    activations: reranker.info.activations,
+    ...scoreSettings(options),
     top,
     queries: before.queries,
     firstStage: before.mean,

@@ -7,6 +7,9 @@ import { write } from './surroundings.ts'
 // The Vulkan loader and Mesa print warnings where this is not set.
 process.env.XDG_RUNTIME_DIR ??= tmpdir()
 
+const library = () => import('../index.ts')
+const classes = ['FlagReranker', 'FlagLLMReranker', 'LayerWiseFlagLLMReranker'] as const
+
 const interrupt = new AbortController()
 process.on('SIGINT', () => {
   // The second one does not wait for a clean stop.
@@ -19,7 +22,13 @@ const code = await runCli(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,
   signal: interrupt.signal,
-  load: async (place, options) => (await import('../index.ts')).loadReranker(place, options),
+  load: async (place, options) => (await library()).loadReranker(place, options),
+  loadLayerwise: async (place, options) =>
+    (await library()).LayerWiseFlagLLMReranker.load(place, options),
+  embedded: classes.map((name) => ({
+    name,
+    load: async (options) => (await library())[name].load(undefined, options),
+  })),
   webgpu,
   debug: environment('DAWNRANK_DEBUG') === '1',
 })

@@ -17,12 +17,12 @@ export interface Input {
 /**
  * Opens `--file`, or stdin where it is left out or `-`.
  *
- * @param wanted what the input holds, for the message when a terminal is stdin
+ * @param wanted what may come as arguments instead, for the message when a terminal is stdin
  * @throws CliError `input-missing`, `usage`
  */
 export async function openInput(
   file: string | undefined,
-  wanted: string,
+  wanted: string | undefined,
   { stdin, signal }: Surroundings,
 ): Promise<Input> {
   if (file !== undefined && file !== '-') {
@@ -36,7 +36,10 @@ export async function openInput(
     }
   }
   if (stdin.isTTY && file === undefined) {
-    throw new CliError('usage', `no input: give ${wanted} as arguments, by --file, or on stdin`)
+    const ways = wanted
+      ? `${wanted} as arguments, by --file, or on stdin`
+      : 'pairs by --file or on stdin'
+    throw new CliError('usage', `no input: give ${ways}`)
   }
   addAbortSignal(signal, stdin)
   return {

@@ -1,18 +1,29 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
+import { ModelError } from '../models/errors.ts'
+import { CliError } from './errors.ts'
 import { type Progress, progressOn } from './progress.ts'
-import type { Reranker } from './reranker.ts'
+import type { Cascade, LayerwiseReranker, Reranker } from './reranker.ts'
 import type { LoadOptions, Surroundings } from './surroundings.ts'
 
 /** The options of every command that loads a model. */
 export interface ModelOptions {
   model?: string
   dtype: NonNullable<LoadOptions['dtype']>
-  maxLength: number
+  activations?: NonNullable<LoadOptions['activations']>
+  inputs?: NonNullable<LoadOptions['inputs']>
+  maxLength?: number
+  queryInstruction?: string
+  passageInstruction?: string
+  prompt?: string
+  maxBatchTokens?: number
   progress: boolean
 }
 
-/** Most tokens of a pair where `--max-length` is left out, as in the library. */
-export const defaultMaxLength = 512
+/** The options of commands that rank by one layer, or several, of a layerwise model. */
+export interface LayerOptions {
+  cutoffLayer?: number
+  cascade?: Cascade
+}
 
 /** Reads the value of an option that counts something. */
 export function wholeNumber(text: string): number {
@@ -23,32 +34,157 @@ export function wholeNumber(text: string): number {
   return number
 }
 
+/** Reads stages as `--cascade` has them: `12:40,20:15,28`. */
+export function parseCascade(text: string): Cascade {
+  if (!/^(\d+:\d+,)*\d+$/.test(text)) {
+    throw new InvalidArgumentError(
+      'Expected layer:passages pairs and at the end a layer alone, such as 12:40,20:15,28.',
+    )
+  }
+  const stages = text.split(',').map((stage) => {
+    const [layer, keep] = stage.split(':').map(Number)
+    return keep === undefined ? { layer: layer! } : { layer: layer!, keep }
+  })
+  if (stages.some(({ layer }, i) => i > 0 && layer <= stages[i - 1]!.layer)) {
+    throw new InvalidArgumentError('Expected layers in ascending order, such as 12:40,20:15,28.')
+  }
+  return stages
+}
+
 /** Adds the options of {@link ModelOptions} to a command. */
 export function withModelOptions(command: Command): Command {
   return command
-    .option('-m, --model <folder>', 'folder of the model (default: the embedded one)')
+    .option('-m, --model <folder>', 'folder of the model (default: an embedded one)')
     .addOption(
       new Option('--dtype <type>', 'how weights lie on the device')
         .choices(['auto', 'f32', 'f16', 'bf16'])
         .default('auto'),
     )
-    .option('--max-length <n>', 'most tokens of a pair', wholeNumber, defaultMaxLength)
+    .addOption(
+      new Option(
+        '--activations <type>',
+        'how activations lie on the device (default: f32)',
+      ).choices(['f32', 'f16']),
+    )
+    .addOption(
+      new Option(
+        '--inputs <form>',
+        'build inputs as the FlagEmbedding class does, or as the plain recipe of its README (default: flag)',
+      ).choices(['flag', 'plain']),
+    )
+    .option(
+      '--max-length <n>',
+      'most tokens of a pair (default: 512; 1024 for plain inputs of LLM rerankers)',
+      wholeNumber,
+    )
+    .option(
+      '--query-instruction <text>',
+      'put before the query (default: nothing; "A: " for LLM rerankers)',
+    )
+    .option(
+      '--passage-instruction <text>',
+      'put before the passage (default: nothing; "B: " for LLM rerankers)',
+    )
+    .option('--prompt <text>', 'what LLM rerankers are asked after query and passage')
+    .option('--max-batch-tokens <n>', 'most tokens of a batch: fewer take less memory', wholeNumber)
     .option('--no-progress', 'no progress bar (there is none where stderr is no terminal)')
 }
 
-/** Loads the model, hands it and the progress bar to `use`, and frees both whatever happens. */
-export async function withModel<T>(
-  options: ModelOptions,
+/** Adds the options of {@link LayerOptions} to a command. */
+export function withLayerOptions(command: Command): Command {
+  return command
+    .addOption(
+      new Option(
+        '--cutoff-layer <n>',
+        'rank by the score at this layer of a layerwise model; no layer above it is loaded',
+      )
+        .argParser(wholeNumber)
+        .conflicts('cascade'),
+    )
+    .option(
+      '--cascade <stages>',
+      'rank in stages, such as 12:40,20:15,28: of the scores at layer 12 the best 40 go on to layer 20, ' +
+        'of these the best 15 to layer 28',
+      parseCascade,
+    )
+}
+
+/** Settings of inputs and layers, which change scores, where they were given. */
+export function scoreSettings(options: ModelOptions & LayerOptions) {
+  const { inputs, maxLength, queryInstruction, passageInstruction, prompt } = options
+  const { cutoffLayer, cascade } = options
+  const stages = cascade?.map(({ layer, keep }) => (keep ? `${layer}:${keep}` : `${layer}`))
+  const settings = {
+    inputs,
+    maxLength,
+    queryInstruction,
+    passageInstruction,
+    prompt,
+    cutoffLayer,
+    cascade: stages?.join(','),
+  }
+  return Object.fromEntries(
+    Object.entries(settings).filter((entry): entry is [string, string | number] => {
+      return entry[1] !== undefined
+    }),
+  )
+}
+
+/**
+ * Loads the model, hands it and the progress bar to `use`, and frees both whatever happens. With {@link LayerOptions} it
+ * is a layerwise one.
+ */
+export function withModel<T>(
+  options: ModelOptions & LayerOptions,
   on: Surroundings,
   use: (reranker: Reranker, progress: Progress) => Promise<T>,
 ): Promise<T> {
+  const { cascade, cutoffLayer } = options
+  const layer = cascade ? cascade.at(-1)!.layer : cutoffLayer
+  if (layer === undefined) return withLoaded(options, on, on.load, use)
+  return withLayerwiseModel(options, on, cascade ? '--cascade' : '--cutoff-layer', use, layer)
+}
+
+/**
+ * The same with a layerwise model.
+ *
+ * @param asked what needs such a model, for the message about another
+ * @param cutoffLayers the layer to which it is loaded; left out, all are
+ */
+export function withLayerwiseModel<T>(
+  options: ModelOptions,
+  on: Surroundings,
+  asked: string,
+  use: (reranker: LayerwiseReranker, progress: Progress) => Promise<T>,
+  cutoffLayers: number | 'all' = 'all',
+): Promise<T> {
+  const load = (place: string | undefined, general: LoadOptions) =>
+    on.loadLayerwise(place, { ...general, cutoffLayers }).catch((cause: unknown) => {
+      if (!(cause instanceof ModelError) || cause.code !== 'architecture-unsupported') throw cause
+      throw new CliError('usage', `${asked} needs a layerwise model; ${cause.message}`, { cause })
+    })
+  return withLoaded(options, on, load, use)
+}
+
+async function withLoaded<R extends Reranker, T>(
+  options: ModelOptions,
+  on: Surroundings,
+  load: (place: string | undefined, options: LoadOptions) => Promise<R>,
+  use: (reranker: R, progress: Progress) => Promise<T>,
+): Promise<T> {
   const progress = progressOn(on, options.progress)
-  let reranker: Reranker | undefined
+  let reranker: R | undefined
   try {
     let begun = false
-    reranker = await on.load(options.model, {
+    reranker = await load(options.model, {
       dtype: options.dtype,
+      activations: options.activations,
+      inputs: options.inputs,
       maxLength: options.maxLength,
+      queryInstructionForRerank: options.queryInstruction,
+      passageInstructionForRerank: options.passageInstruction,
+      prompt: options.prompt,
+      maxBatchTokens: options.maxBatchTokens,
       signal: on.signal,
       onProgress: ({ done, total }) => {
         if (!begun) progress.start('loading, in MB', megabytes(total))

@@ -12,9 +12,10 @@ export const formatFor = (wanted: Format | undefined, { stdout }: Surroundings):
 const widthOf = ({ stdout }: Surroundings) => (stdout.isTTY ? (stdout.columns ?? 100) : undefined)
 
 /** Fields in the order in which they are best read. */
-const ordered = ({ index, score, tokens, truncated, passage }: RankedPassage) => ({
+const ordered = ({ index, score, layer, tokens, truncated, passage }: RankedPassage) => ({
   index,
   score,
+  ...(layer !== undefined && { layer }),
   tokens,
   truncated,
   passage,
@@ -22,14 +23,17 @@ const ordered = ({ index, score, tokens, truncated, passage }: RankedPassage) =>
 
 function rankedTable(ranked: readonly RankedPassage[], on: Surroundings): string {
   if (ranked.length === 0) return 'no passages\n'
-  const rows = ranked.map(({ index, score, passage, tokens, truncated }, i) => [
+  const layerwise = ranked[0]?.layer !== undefined
+  const rows = ranked.map(({ index, score, layer, passage, tokens, truncated }, i) => [
     String(i + 1),
     score.toFixed(4),
+    ...(layerwise ? [String(layer)] : []),
     String(index),
     `${tokens}${truncated ? ' (cut)' : ''}`,
     passage,
   ])
-  return table(['rank', 'score', 'index', 'tokens', 'passage'], rows, widthOf(on))
+  const head = ['rank', 'score', ...(layerwise ? ['layer'] : []), 'index', 'tokens', 'passage']
+  return table(head, rows, widthOf(on))
 }
 
 /** Prints the passages of one query, best first. */

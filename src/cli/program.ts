@@ -1,8 +1,10 @@
 import { Command, CommanderError } from 'commander'
 import { version } from '../../package.json'
+import { RerankerError } from '../rerankers/errors.ts'
 import { addDoctor } from './doctor.ts'
 import { CliError } from './errors.ts'
 import { addEval } from './eval.ts'
+import { addLayers } from './layers.ts'
 import { addRerank } from './rerank.ts'
 import type { Surroundings } from './surroundings.ts'
 import { addTokenize } from './tokenize.ts'
@@ -11,8 +13,10 @@ const help = `
 Examples:
   dawnrank rerank "what is panda?" "hi" "The giant panda is a bear."
   dawnrank rerank --help          the forms of input and output
+  dawnrank layers --help          what each layer of a layerwise model is worth
 
-Exit codes: 0 done, 1 a fault of the data, the model or the device, 2 wrong usage, 130 interrupted.
+Exit codes: 0 done, 1 a fault of the data, the model or the device, 2 wrong usage, among it an option that
+the model does not take, 130 interrupted.
 DAWNRANK_DEBUG=1 shows where an error comes from.
 `
 
@@ -33,6 +37,7 @@ export async function runCli(args: readonly string[], on: Surroundings): Promise
   addRerank(program, on)
   addTokenize(program, on)
   addEval(program, on)
+  addLayers(program, on)
   addDoctor(program, on)
 
   // A failed write is told by its own callback; without a listener it would end the process.
@@ -60,5 +65,8 @@ function exitCode(error: unknown, { stderr, signal, debug }: Surroundings): numb
   if (error instanceof CliError && error.code === 'output-closed') return 0
   if (debug && error instanceof Error) tell(error.stack ?? error.message)
   else tell(error instanceof Error ? error.message : String(error))
-  return error instanceof CliError && error.code === 'usage' ? 2 : 1
+  const wrongUsage =
+    (error instanceof CliError && error.code === 'usage') ||
+    (error instanceof RerankerError && error.code === 'option-invalid')
+  return wrongUsage ? 2 : 1
 }

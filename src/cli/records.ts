@@ -1,6 +1,6 @@
 import type { Line } from '../eval/index.ts'
 import { CliError } from './errors.ts'
-import type { RankedPassage, Reranker } from './reranker.ts'
+import type { RankedPassage, RankOptions, Reranker } from './reranker.ts'
 
 /** The fields of a record besides `passages`, in the order of its line. */
 type Rest = Record<string, unknown> & { query: string }
@@ -84,7 +84,7 @@ export function groupRecords(
 export async function answerGroup(
   group: Group,
   reranker: Reranker,
-  options: { topN?: number; normalize: boolean; signal: AbortSignal },
+  options: RankOptions,
 ): Promise<Answer[]> {
   if ('list' in group) {
     const { rest, passages } = group.list

@@ -2,14 +2,21 @@ import { type Command, Option } from 'commander'
 import { overlap } from '../eval/index.ts'
 import { CliError } from './errors.ts'
 import { type Input, openInput, readPassages } from './input.ts'
-import { type ModelOptions, wholeNumber, withModel, withModelOptions } from './model.ts'
+import {
+  type LayerOptions,
+  type ModelOptions,
+  wholeNumber,
+  withLayerOptions,
+  withModel,
+  withModelOptions,
+} from './model.ts'
 import { answerPrinter, type Format, formatFor, printRanked } from './print.ts'
 import type { Progress } from './progress.ts'
 import { answerGroup, groupRecords } from './records.ts'
-import type { Reranker } from './reranker.ts'
+import type { RankOptions, Reranker } from './reranker.ts'
 import type { Surroundings } from './surroundings.ts'
 
-interface RerankOptions extends ModelOptions {
+interface RerankOptions extends ModelOptions, LayerOptions {
   query?: string
   file?: string
   top?: number
@@ -31,6 +38,12 @@ Three ways to give the input:
       other fields of a record, such as an id, are handed through
 
 Scores are the model's logits, larger being better; --normalize puts them between 0 and 1.
+
+A layerwise model has a score at many layers, the earlier ones cheaper and coarser; rows then tell their layer:
+      dawnrank rerank --cutoff-layer 16 --model folder --file records.jsonl
+      dawnrank rerank --cascade 12:40,20:15,28 --model folder --file records.jsonl
+Of a cascade, the passages that left follow those that stayed, later leavers first. A record with a single passage
+has the last stage's score. "dawnrank layers" shows what each layer of a model is worth.
 `
 
 /** Adds `dawnrank rerank` to the program. */
@@ -51,7 +64,7 @@ export function addRerank(program: Command, on: Surroundings): void {
         'form of the output (default: table on a terminal, else jsonl)',
       ).choices(['table', 'json', 'jsonl']),
     )
-  withModelOptions(command)
+  withModelOptions(withLayerOptions(command))
     .addHelpText('after', help)
     .action((first: string | undefined, others: string[], options: RerankOptions) => {
       const given = first === undefined ? [] : [first, ...others]
@@ -82,10 +95,14 @@ async function rerank(
   }
 }
 
-const callOptions = ({ top, normalize }: RerankOptions, { signal }: Surroundings) => ({
+const callOptions = (
+  { top, normalize, cascade }: RerankOptions,
+  { signal }: Surroundings,
+): RankOptions => ({
+  topN: top,
   normalize,
+  cascade,
   signal,
-  ...(top === undefined ? {} : { topN: top }),
 })
 
 async function rerankList(
@@ -96,7 +113,9 @@ async function rerankList(
 ): Promise<void> {
   const ranked = await withModel(options, on, (reranker, progress) => {
     progress.start('reranking', passages.length)
-    const onProgress = ({ done }: { done: number }) => progress.update(done)
+    // A cascade counts a passage once for each of its stages.
+    const onProgress = ({ done, total }: { done: number; total: number }) =>
+      progress.update(Math.floor((done / total) * passages.length))
     return reranker.rank(query, passages, { ...callOptions(options, on), onProgress })
   })
   await printRanked(query, ranked, formatFor(options.format, on), on)

@@ -1,13 +1,24 @@
 import type { Readable, Writable } from 'node:stream'
 import { CliError } from './errors.ts'
-import type { Reranker } from './reranker.ts'
+import type { LayerwiseReranker, Reranker } from './reranker.ts'
 
 /** How a model is loaded: options of the library's `load` that the command line offers. */
 export interface LoadOptions {
-  dtype?: 'auto' | 'f32' | 'f16' | 'bf16'
-  maxLength?: number
+  dtype?: 'auto' | 'f32' | 'f16' | 'bf16' | undefined
+  activations?: 'f32' | 'f16' | undefined
+  inputs?: 'flag' | 'plain' | undefined
+  maxLength?: number | undefined
+  queryInstructionForRerank?: string | undefined
+  passageInstructionForRerank?: string | undefined
+  prompt?: string | undefined
+  maxBatchTokens?: number | undefined
   signal?: AbortSignal
   onProgress?: (progress: { done: number; total: number }) => void
+}
+
+/** What a layerwise reranker's `load` takes besides. */
+export interface LayerwiseLoadOptions extends LoadOptions {
+  cutoffLayers: number | 'all'
 }
 
 /** All that a command touches outside itself, so that tests can stand in for it. */
@@ -19,6 +30,16 @@ export interface Surroundings {
   readonly signal: AbortSignal
   /** Loads the model of a folder, or the embedded one. */
   load(place: string | undefined, options: LoadOptions): Promise<Reranker>
+  /** The same for layerwise models alone. */
+  loadLayerwise(
+    place: string | undefined,
+    options: LayerwiseLoadOptions,
+  ): Promise<LayerwiseReranker>
+  /** The embedded models, each with the class that loads it when no folder is named. */
+  readonly embedded: readonly {
+    readonly name: string
+    load(options: LoadOptions): Promise<Reranker>
+  }[]
   /** The entry to WebGPU. */
   webgpu(): Promise<GPU>
   /** Print the stack of an error. */

@@ -22,13 +22,14 @@ const chars = {
 const oneLine = (text: string) => text.replace(/[\p{Cc}\s]+/gu, ' ').trim()
 
 /**
- * Rows under their heads, as plain text. Columns that hold numbers only stand to the right. Where
+ * Rows under their heads, as plain text. Columns of numbers (and of "-" or
+ * nothing, where there is none) stand to the right. Where
  * `width` (columns of the terminal) is given, the last column is cut to fit.
  */
 export function table(head: readonly string[], rows: readonly string[][], width?: number): string {
   const cells = rows.map((row) => row.map(oneLine))
   const colAligns = head.map((_, i) =>
-    cells.length > 0 && cells.every((row) => /^-?[\d.]+$/.test(row[i]!)) ? 'right' : 'left',
+    cells.length > 0 && cells.every((row) => /^(-?[\d.]+|-?)$/.test(row[i]!)) ? 'right' : 'left',
   )
   const last = head.length - 1
   const colWidths: (number | null)[] = head.map(() => null)

@@ -1,6 +1,15 @@
-/** The evaluation room: data in BEIR's format, TREC runs, measures, and reranking over a first stage. */
+/** The evaluation room: data in BEIR's format, TREC runs, measures, and reranking over a first stage, and sweeps over layers. */
 export { openPlainOrGzip, readCorpus, readQrels, readQueries } from './beir.ts'
+export { cascadeScores } from './cascade.ts'
 export { EvaluationError } from './errors.ts'
+export { type FirstStage, firstStagePairs, rerankedDocuments } from './first_stage.ts'
+export {
+  type LayerFindings,
+  type LayerScorer,
+  type LayerSweep,
+  type LayerSweepOptions,
+  sweepLayers,
+} from './layers.ts'
 export { type Line, lineBatches, sourceChunks } from './lines.ts'
 export {
   type Evaluation,
@@ -18,7 +27,7 @@ export {
   type RerankEvaluation,
   type RerankEvaluationOptions,
   type RerankProgress,
-  rerankedDocuments,
   type Scorer,
 } from './rerank.ts'
+export { safetensorsLayout } from './safetensors.ts'
 export { readRun } from './trec.ts'

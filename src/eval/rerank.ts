@@ -1,6 +1,13 @@
 import { EvaluationError } from './errors.ts'
-import type { ScoredDocument, Values } from './metrics.ts'
-import { type Evaluation, evaluate, type Measure, type Qrels, type Run } from './metrics.ts'
+import { checkIds, type FirstStage, firstStageOrder } from './first_stage.ts'
+import {
+  type Evaluation,
+  evaluate,
+  type Measure,
+  type Run,
+  type ScoredDocument,
+  type Values,
+} from './metrics.ts'
 import { type RunFile, type RunSettings, resumeRun } from './output.ts'
 import { overlap } from './overlap.ts'
 import { formatTrec } from './trec.ts'
@@ -9,16 +16,7 @@ import { formatTrec } from './trec.ts'
 export type Scorer = (query: string, passages: readonly string[]) => Promise<ArrayLike<number>>
 
 /** What is to be reranked, with what, and how it is judged. */
-export interface RerankEvaluationOptions {
-  /** Query id -> text. */
-  readonly queries: ReadonlyMap<string, string>
-  /** Document id -> passage; those of the first `topK` of each query are needed. */
-  readonly passages: ReadonlyMap<string, string>
-  readonly qrels: Qrels
-  /** The first stage. */
-  readonly run: Run
-  /** How many documents of each query are reranked. */
-  readonly topK: number
+export interface RerankEvaluationOptions extends FirstStage {
   readonly score: Scorer
   readonly measures: readonly Measure[]
   /** Where the reranked run goes; what it already holds of these settings is not computed again. */
@@ -101,44 +99,6 @@ export async function evaluateRerank(options: RerankEvaluationOptions): Promise<
   return { before, after: evaluate(qrels, reranked, measures), run: reranked, resumed, pairs }
 }
 
-/** The ids of the documents that {@link evaluateRerank} will need the passages of. */
-export function rerankedDocuments(run: Run, topK: number): Set<string> {
-  const lists = [...firstStageOrder(run).values()]
-  return new Set(lists.flatMap((list) => list.slice(0, topK).map(({ id }) => id)))
-}
-
-/** By score, descending; ties keep the order of the run, which is what its system meant. */
-const firstStageOrder = (run: Run): Run =>
-  new Map([...run].map(([query, list]) => [query, [...list].sort((a, b) => b.score - a.score)]))
-
-function checkIds({ queries, passages, qrels, topK }: RerankEvaluationOptions, run: Run): void {
-  for (const [query, documents] of run) {
-    if (!queries.has(query)) {
-      throw new EvaluationError('id-unknown', `the run has query "${query}", the queries do not`)
-    }
-    const lost = documents.slice(0, topK).find(({ id }) => !passages.has(id))
-    if (lost) {
-      throw new EvaluationError(
-        'id-unknown',
-        `the run has document "${lost.id}" for query "${query}", the corpus does not`,
-      )
-    }
-  }
-  const stray = [...qrels.keys()].find((query) => !queries.has(query))
-  if (stray !== undefined) {
-    throw new EvaluationError(
-      'id-unknown',
-      `query "${stray}" is judged, and is not among the queries`,
-    )
-  }
-  if (![...qrels.keys()].some((query) => run.has(query))) {
-    throw new EvaluationError(
-      'id-unknown',
-      `none of the ${qrels.size} judged queries is in the run of ${run.size} queries; do they belong together?`,
-    )
-  }
-}
-
 /** SHA-256 over everything of the data that the output depends on, query by query. */
 async function fingerprint(options: RerankEvaluationOptions, run: Run): Promise<string> {
   const encoder = new TextEncoder()
@@ -177,7 +137,10 @@ function checkScores(
  * The query's documents with the new scores, best first, and beneath them the ones that have none.
  * These get scores that fall by 1, or by enough for trec_eval's 32-bit floats to tell them apart.
  */
-function placeScores(documents: readonly ScoredDocument[], scores: ArrayLike<number>) {
+export function placeScores(
+  documents: readonly ScoredDocument[],
+  scores: ArrayLike<number>,
+): ScoredDocument[] {
   const top = documents
     .slice(0, scores.length)
     .map(({ id }, i) => ({ id, score: Math.fround(scores[i]!) }))

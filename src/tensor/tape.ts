@@ -71,7 +71,8 @@ abstract class BaseTape implements Tape {
     }
     const freed = [...this.#taken.filter((tensor) => tensor !== kept), ...consumed]
     for (const { block } of freed) this.give(block)
-    this.#taken = [...outer.filter((tensor) => !consumed.includes(tensor)), kept]
+    const before = outer.filter((tensor) => tensor !== kept && !consumed.includes(tensor))
+    this.#taken = [...before, kept]
     return kept
   }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { noAdapter } from '../../src/cli/remedies.ts'
+import { FlagReranker } from '../../src/index.ts'
 import { session } from './helpers.ts'
 
 const limits = {
@@ -21,7 +22,7 @@ describe('doctor', () => {
     const on = session({ webgpu })
     expect(await on.run('doctor')).toBe(0)
     expect(on.stdout.text).toMatch(/adapter\s+ok\s+Fast GPU\n/)
-    expect(on.stdout.text).toMatch(/self-test\s+ok\s+logit 4\.6411/)
+    expect(on.stdout.text).toMatch(/self-test of FlagReranker\s+ok\s+numbers: logit 4\.6411/)
     expect(on.stdout.text).toContain('shader-f16, subgroups\n')
     expect(on.stderr.text).toBe('')
     expect(on.reranker.disposed).toBe(1)
@@ -37,6 +38,27 @@ describe('doctor', () => {
       model: { dtype: 'f32' },
     })
     expect(report.checks.map(({ state }: { state: string }) => state)).toEqual(Array(5).fill('ok'))
+  })
+
+  it('tests each embedded model, and notes one that is not there', async () => {
+    const on = session({
+      webgpu: gpuWith({ description: 'Fast GPU' }, ['subgroups', 'shader-f16']),
+      embedded: [
+        { name: 'FlagReranker', load: (options) => FlagReranker.load(undefined, options) },
+        { name: 'Other', load: (options) => FlagReranker.load('no/such/folder', options) },
+      ],
+    })
+    expect(await on.run('doctor', '--json')).toBe(0)
+    const { model, checks } = JSON.parse(on.stdout.text)
+    expect(model.sizes.hidden).toBe(384)
+    expect(checks.slice(-2)).toMatchObject([
+      { name: 'self-test of FlagReranker', state: 'ok' },
+      {
+        name: 'self-test of Other',
+        state: 'note',
+        found: expect.stringContaining('no/such/folder'),
+      },
+    ])
   })
 
   it('notes what could be better', async () => {
@@ -66,7 +88,7 @@ describe('doctor', () => {
     const wrong = session({ webgpu: gpuWith({}, []) })
     wrong.reranker.selfTest = () => Promise.reject(new Error('the score is 3'))
     expect(await wrong.run('doctor')).toBe(1)
-    expect(wrong.stdout.text).toMatch(/self-test\s+FAULT\s+the score is 3/)
+    expect(wrong.stdout.text).toMatch(/self-test of FlagReranker\s+FAULT\s+the score is 3/)
     expect(wrong.reranker.disposed).toBe(1)
   })
 

@@ -22,7 +22,7 @@ afterAll(() => rmSync(folder, { recursive: true }))
 /** A model that finds the passages that share words with the query. */
 function panda(): Session {
   const on = session()
-  on.reranker.info = { model, dtype: 'f32' }
+  on.reranker.info = { ...on.reranker.info, model }
   on.reranker.computeScore = async (pairs, options) => {
     options?.signal?.throwIfAborted()
     on.reranker.calls.push(pairs[0]![0]!)
@@ -76,7 +76,7 @@ describe('eval', () => {
     expect(JSON.parse(readFileSync(`${whole}.settings.json`, 'utf8'))).toMatchObject({
       model: 'model',
       dtype: 'f32',
-      maxLength: 512,
+      activations: 'f32',
       topK: 3,
     })
 
@@ -102,7 +102,10 @@ describe('eval', () => {
 
     const refusals: [string[], string][] = [
       [['--top', '4'], 'topK was 3, is 4'],
-      [['--max-length', '64'], 'maxLength was 512, is 64'],
+      [['--prompt', 'Why?'], 'prompt was nothing, is "Why?"'],
+      [['--inputs', 'plain'], 'inputs was nothing, is "plain"'],
+      [['--query-instruction', 'Q: '], 'queryInstruction was nothing, is "Q: "'],
+      [['--max-length', '64'], 'maxLength was nothing, is 64'],
     ]
     for (const [args, message] of refusals) {
       const on = panda()

@@ -1,7 +1,11 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { PassThrough, Writable } from 'node:stream'
+import { fileURLToPath } from 'node:url'
 import { runCli } from '../../src/cli/program.ts'
-import type { Reranker } from '../../src/cli/reranker.ts'
-import type { LoadOptions, Surroundings } from '../../src/cli/surroundings.ts'
+import type { LayerwiseReranker, Reranker } from '../../src/cli/reranker.ts'
+import type { LayerwiseLoadOptions, LoadOptions, Surroundings } from '../../src/cli/surroundings.ts'
+import { LayerWiseFlagLLMReranker, loadReranker, RerankerError } from '../../src/rerankers/index.ts'
 
 /** A stream that keeps its text. */
 export class Sink extends Writable {
@@ -14,7 +18,12 @@ export class Sink extends Writable {
 
 /** An reranker whose score is the first number in the passage, and that writes down what it was asked. */
 export class FakeReranker implements Reranker {
-  info = { model: 'fakes/numbers', dtype: 'f32' }
+  info = {
+    model: 'fakes/numbers',
+    dtype: 'f32',
+    activations: 'f32',
+    adapter: { description: 'Fake GPU' },
+  }
   readonly calls: string[] = []
   disposed = 0
   readonly tokenizer = { pieces: (ids: Iterable<number>) => Array.from(ids, (id) => `p${id}`) }
@@ -23,7 +32,7 @@ export class FakeReranker implements Reranker {
   rank: Reranker['rank'] = async (query, passages, options = {}) => {
     options.signal?.throwIfAborted()
     this.calls.push(`rank ${query} ${passages.length} ${JSON.stringify(options)}`)
-    const scores = await this.computeScore(
+    const scores = await this.scorePairs(
       passages.map((passage) => [query, passage]),
       options,
     )
@@ -40,7 +49,9 @@ export class FakeReranker implements Reranker {
       .slice(0, options.topN)
   }
 
-  computeScore: Reranker['computeScore'] = async (pairs, options = {}) => {
+  computeScore: Reranker['computeScore'] = (pairs, options) => this.scorePairs(pairs, options)
+
+  protected scorePairs: Reranker['computeScore'] = async (pairs, options = {}) => {
     options.signal?.throwIfAborted()
     this.calls.push(`score ${pairs.length}`)
     // Later calls are quicker than earlier ones, so that only care keeps them in order.
@@ -66,12 +77,66 @@ export class FakeReranker implements Reranker {
   }
 }
 
+/** Its score at layer n of 4 to 6 is the number of the passage plus n; its states are the score and the layer. */
+export class FakeLayerwise extends FakeReranker implements LayerwiseReranker {
+  readonly layers = [4, 5, 6]
+  readonly #layer: number
+
+  constructor(cutoff: number | 'all') {
+    super()
+    this.#layer = cutoff === 'all' ? 6 : cutoff
+  }
+
+  override rank: Reranker['rank'] = async (query, passages, options = {}) => {
+    this.calls.push(`rank ${query} ${passages.length} ${JSON.stringify(options)}`)
+    const cascade = options.cascade ?? [{ layer: this.#layer }]
+    const found: { index: number; layer: number }[] = []
+    let staying = passages
+      .map((_, index) => index)
+      .sort((a, b) => this.score(passages[b]!) - this.score(passages[a]!) || a - b)
+    cascade.forEach(({ layer, keep = 0 }, i) => {
+      const last = i === cascade.length - 1
+      const leaving = last ? staying : staying.slice(keep)
+      staying = last ? [] : staying.slice(0, keep)
+      found.unshift(...leaving.map((index) => ({ index, layer })))
+    })
+    return found.slice(0, options.topN).map(({ index, layer }) => ({
+      index,
+      layer,
+      score: this.score(passages[index]!) + layer,
+      passage: passages[index]!,
+      tokens: 3,
+      truncated: false,
+    }))
+  }
+
+  override computeScore = (async (pairs, options = {}) => {
+    const { cutoffLayers } = options as { cutoffLayers?: readonly number[] | 'all' }
+    this.calls.push(`score ${pairs.length} ${JSON.stringify(cutoffLayers)}`)
+    const at = (layer: number) => pairs.map(([, passage]) => this.score(passage!) + layer)
+    if (cutoffLayers === undefined) return at(this.#layer)
+    return (cutoffLayers === 'all' ? this.layers : cutoffLayers).map(at)
+  }) as LayerwiseReranker['computeScore']
+
+  hiddenStates: LayerwiseReranker['hiddenStates'] = async (pairs, layers) => {
+    if (layers.some((layer) => layer > 6)) throw new RerankerError('option-invalid', 'layers: …')
+    this.calls.push(`states ${pairs.length}`)
+    return pairs.map(([, passage]) =>
+      Object.fromEntries(
+        layers.map((layer) => [layer, new Float32Array([this.score(passage!), layer])]),
+      ),
+    )
+  }
+}
+
 export interface Session {
   readonly stdin: PassThrough & { isTTY?: boolean }
   readonly stdout: Sink & { isTTY?: boolean; columns?: number }
   readonly stderr: Sink & { isTTY?: boolean; columns?: number }
   readonly reranker: FakeReranker
-  readonly loads: { place: string | undefined; options: LoadOptions }[]
+  /** The layerwise model, once it is loaded. */
+  readonly layerwise: FakeLayerwise | undefined
+  readonly loads: { place: string | undefined; options: LoadOptions | LayerwiseLoadOptions }[]
   readonly interrupt: AbortController
   run(...args: string[]): Promise<number>
 }
@@ -81,6 +146,7 @@ export function session(changes: Partial<Surroundings> = {}): Session {
   const interrupt = new AbortController()
   const reranker = new FakeReranker()
   const loads: Session['loads'] = []
+  let layerwise: FakeLayerwise | undefined
   const streams = { stdin: new PassThrough(), stdout: new Sink(), stderr: new Sink() }
   const on: Surroundings = {
     ...streams,
@@ -89,6 +155,12 @@ export function session(changes: Partial<Surroundings> = {}): Session {
       loads.push({ place, options })
       return reranker
     },
+    loadLayerwise: async (place, options) => {
+      loads.push({ place, options })
+      layerwise = new FakeLayerwise(options.cutoffLayers)
+      return layerwise
+    },
+    embedded: [{ name: 'FlagReranker', load: async () => reranker }],
     webgpu: async () => ({ requestAdapter: async () => null }) as unknown as GPU,
     debug: false,
     ...changes,
@@ -96,8 +168,30 @@ export function session(changes: Partial<Surroundings> = {}): Session {
   return {
     ...streams,
     reranker,
+    get layerwise() {
+      return layerwise
+    },
     loads,
     interrupt,
     run: (...args) => runCli(args, on),
   }
+}
+
+/** A command line on streams in memory that loads real models. */
+export const realSession = (): Session =>
+  session({
+    load: (place, options) => loadReranker(place, options),
+    loadLayerwise: (place, options) => LayerWiseFlagLLMReranker.load(place, options),
+  })
+
+const panda = fileURLToPath(new URL('../fixtures/beir/panda', import.meta.url))
+
+/** Options for small data with judgements and a first stage. */
+export const firstStage = ['--data', panda, '--run', join(panda, 'bm25.trec')]
+
+/** The texts of its queries.jsonl or corpus.jsonl by id. */
+export function pandaTexts(file: string): Map<string, string> {
+  const lines = readFileSync(join(panda, file), 'utf8').trim().split('\n')
+  const records = lines.map((line): Record<string, string> => JSON.parse(line))
+  return new Map(records.map(({ _id, title = '', text }) => [_id!, `${title} ${text}`.trim()]))
 }

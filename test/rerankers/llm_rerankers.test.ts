@@ -154,6 +154,17 @@ describe('cutoff layers', () => {
     })
     await expect(reranker.hiddenStates([['a', 'b']], [7])).rejects.toThrow('layers: found 7')
   })
+
+  it('gives hidden states over several batches, each time the same, and scores after them', async () => {
+    const small = await LayerWiseFlagLLMReranker.load(fixtureFolder('minicpm-layerwise'), {
+      maxBatchTokens: 200,
+    })
+    const once = await small.hiddenStates(pairs, [0, 4, 6])
+    expect(await small.hiddenStates(pairs, [0, 4, 6])).toEqual(once)
+    expect(await reranker.hiddenStates(pairs, [6, 4, 0])).toEqual(once)
+    expect(await small.computeScore(pairs, { cutoffLayers: 'all' })).toEqual(all)
+    small.dispose()
+  })
 })
 
 describe('cascade', () => {

@@ -1,0 +1,243 @@
+import { basename, join } from 'node:path'
+import { type Command, InvalidArgumentError } from 'commander'
+import { openFolder } from '#platform'
+import {
+  firstStagePairs,
+  type LayerScorer,
+  type LayerSweepOptions,
+  readCorpus,
+  readQrels,
+  readQueries,
+  rerankedDocuments,
+  sweepLayers,
+} from '../eval/index.ts'
+import { drawChart } from './chart.ts'
+import { CliError } from './errors.ts'
+import { writeHiddenStates } from './hidden-states.ts'
+import { openInput } from './input.ts'
+import { layersTable, type PairLabel, type SweepSubject, sweepReport } from './layers-report.ts'
+import { type ModelOptions, wholeNumber, withLayerwiseModel, withModelOptions } from './model.ts'
+import { checkOutput, writeOutput } from './output.ts'
+import type { Progress } from './progress.ts'
+import { groupRecords } from './records.ts'
+import type { LayerwiseReranker } from './reranker.ts'
+import { readRunFile } from './run-file.ts'
+import { type Surroundings, write } from './surroundings.ts'
+
+interface LayersOptions extends ModelOptions {
+  file?: string
+  data?: string
+  run?: string
+  top: number
+  qrels: string
+  json?: string
+  chart?: string
+  hiddenStates?: string
+  layers?: readonly number[]
+  timePairs: number
+  times: boolean
+}
+
+/** Pairs to be looked at, and what is known of them. */
+interface Material extends Pick<LayerSweepOptions, 'pairs' | 'groups' | 'judged'> {
+  /** What the output calls each pair. */
+  readonly labels: readonly PairLabel[]
+  readonly source: string
+}
+
+/** How often each layer is timed. */
+const rounds = 5
+
+const help = `
+Two ways to give the pairs:
+  JSON lines, as for rerank; pairs of one query are one list, wherever they stand
+      dawnrank layers --file records.jsonl
+      {"query": "what is panda?", "passages": ["hi", "The giant panda is a bear."]}
+      {"query": "what is panda?", "passage": "The giant panda is a bear."}
+  data in BEIR's format and a first-stage run; its judgements then give nDCG@10 and MRR@10 at each layer
+      dawnrank layers --data squad-dev-hard --run squad-dev-hard/bm25.trec --top 20 --chart layers.svg
+
+Columns: the mean score; Spearman's and Kendall's rank correlation with the last layer, by query and then averaged;
+milliseconds a pair up to this layer, and their share of those up to the last layer.
+
+Times are measured, not estimated: the same pairs (--time-pairs, those of queries spread over the data) are scored with
+each layer in turn as the cutoff, once to warm up and then in ${rounds} rounds, of which the median is told, and how far they
+differ. They hold for this machine and these pairs: tokenizing is in them, loading is not, and passages of one query share
+the query's states.
+
+--hidden-states writes, for each layer of --layers (0: the embeddings), a tensor "layer.N" of f32 [pairs, hidden]: the
+states of the scored token before the final norm, rows in the order of the pairs.
+`
+
+/** Adds `dawnrank layers` to the program. */
+export function addLayers(program: Command, on: Surroundings): void {
+  const command = program
+    .command('layers')
+    .summary('show what each layer of a layerwise model is worth')
+    .description(
+      'Scores pairs at every layer of a layerwise model: scores, agreement with the last layer, quality and time by layer.',
+    )
+    .option('-f, --file <file>', 'read JSON lines from this file (plain or gzip) instead of stdin')
+    .option('-d, --data <folder>', "data in BEIR's format")
+    .option('-r, --run <file>', 'the first-stage run')
+    .option('-n, --top <k>', 'how many documents of each query are scored', wholeNumber, 100)
+    .option('--qrels <name>', 'which judgements of the folder qrels/', 'test')
+    .option('--json <file>', 'write all of it, with every score, as JSON; - for stdout')
+    .option('--chart <file>', 'draw it, as .svg or .html', chartFile)
+    .option('--hidden-states <file>', 'write hidden states as safetensors')
+    .option('--layers <list>', 'the layers of --hidden-states, such as 4,8', layerList)
+    .option('--time-pairs <n>', 'at most so many pairs are timed', wholeNumber, 32)
+    .option('--no-times', 'do not measure times')
+  withModelOptions(command)
+    .addHelpText('after', help)
+    .action((options: LayersOptions) => showLayers(options, on))
+}
+
+function chartFile(text: string): string {
+  if (/\.(svg|html)$/i.test(text)) return text
+  throw new InvalidArgumentError('Expected a name that ends in .svg or .html.')
+}
+
+function layerList(text: string): number[] {
+  if (!/^\d+(,\d+)*$/.test(text)) {
+    throw new InvalidArgumentError('Expected layers between commas, such as 4,8.')
+  }
+  return [...new Set(text.split(',').map(Number))]
+}
+
+/** Runs `dawnrank layers`. */
+async function showLayers(options: LayersOptions, on: Surroundings): Promise<void> {
+  const { json, chart, hiddenStates, layers } = options
+  checkUsage(options)
+  for (const file of [json, chart, hiddenStates]) {
+    if (file !== undefined && file !== '-') await checkOutput(file)
+  }
+  const material = await readMaterial(options, on)
+  on.signal.throwIfAborted()
+  await withLayerwiseModel(options, on, 'layers', async (reranker, progress) => {
+    // A layer that the model does not have is told before the work, not after it.
+    if (layers) await reranker.hiddenStates([], layers)
+    const sweep = await sweepLayers({
+      ...material,
+      layers: reranker.layers,
+      score: scorerOf(reranker, on, progress, material.pairs.length),
+      signal: on.signal,
+      timing: options.times
+        ? {
+            pairs: options.timePairs,
+            rounds,
+            onProgress: ({ done, total }) => {
+              if (done === 1) progress.start('timing', total)
+              progress.update(done)
+            },
+          }
+        : undefined,
+    })
+    progress.stop()
+    const subject: SweepSubject = {
+      source: material.source,
+      model: reranker.info,
+      queries: material.groups.length,
+      labels: material.labels,
+    }
+    if (json === '-') await write(on.stdout, sweepReport(subject, sweep))
+    else await write(on.stdout, layersTable(subject, sweep))
+    if (json !== undefined && json !== '-') await writeOutput(json, sweepReport(subject, sweep))
+    if (chart !== undefined) await writeOutput(chart, await drawChart(chart, subject, sweep))
+    if (hiddenStates !== undefined) {
+      progress.start('hidden states', material.pairs.length)
+      const { pairs } = material
+      await writeHiddenStates(hiddenStates, reranker, pairs, layers!, on.signal, progress.update)
+    }
+  })
+}
+
+function checkUsage({ file, data, run, hiddenStates, layers }: LayersOptions): void {
+  const wrong =
+    (data === undefined) !== (run === undefined)
+      ? '--data and --run go together'
+      : data !== undefined && file !== undefined
+        ? 'pairs come either by --file or by --data and --run'
+        : (hiddenStates === undefined) !== (layers === undefined)
+          ? '--hidden-states and --layers go together'
+          : undefined
+  if (wrong) throw new CliError('usage', wrong)
+}
+
+function scorerOf(
+  reranker: LayerwiseReranker,
+  { signal }: Surroundings,
+  progress: Progress,
+  count: number,
+): LayerScorer {
+  let first = true
+  return (pairs, cutoff) => {
+    const cutoffLayers = cutoff === 'all' ? cutoff : [cutoff]
+    // The scores themselves; the calls after them are timed, and have their own bar.
+    if (!first) return reranker.computeScore(pairs, { cutoffLayers, signal })
+    first = false
+    progress.start('scoring', count)
+    const onProgress = ({ done }: { done: number }) => progress.update(done)
+    return reranker.computeScore(pairs, { cutoffLayers, signal, onProgress })
+  }
+}
+
+function readMaterial(options: LayersOptions, on: Surroundings): Promise<Material> {
+  const { data, run } = options
+  return data === undefined || run === undefined
+    ? readRecords(options.file, on)
+    : readFirstStage(data, run, options)
+}
+
+async function readFirstStage(data: string, file: string, options: LayersOptions) {
+  const folder = await openFolder(data)
+  const qrels = await readQrels(await openFolder(join(data, 'qrels')), options.qrels)
+  const firstStage = await readRunFile(file)
+  const { run, pairs, ids, groups } = firstStagePairs({
+    qrels,
+    run: firstStage,
+    topK: options.top,
+    queries: await readQueries(folder),
+    passages: await readCorpus(folder, rerankedDocuments(firstStage, options.top)),
+  })
+  return {
+    pairs,
+    groups,
+    judged: { qrels, run },
+    labels: ids.map(([queryId, documentId]) => ({ queryId, documentId })),
+    source: `the first ${options.top} of ${basename(file)} on ${basename(data)}`,
+  }
+}
+
+async function readRecords(file: string | undefined, on: Surroundings): Promise<Material> {
+  const input = await openInput(file, undefined, on)
+  const pairs: [string, string][] = []
+  try {
+    for await (const lines of input.batches()) {
+      const { groups, fault } = groupRecords(lines, input.name)
+      if (fault) throw fault
+      for (const group of groups) {
+        if ('list' in group) {
+          const { rest, passages } = group.list
+          pairs.push(...passages.map((passage): [string, string] => [rest.query, passage]))
+        } else
+          pairs.push(...group.pairs.map(({ rest }): [string, string] => [rest.query, rest.passage]))
+      }
+    }
+  } finally {
+    await input.close()
+  }
+  if (pairs.length === 0) throw new CliError('input-malformed', `${input.name}: has no pair in it`)
+  const groups = new Map<string, number[]>()
+  pairs.forEach(([query], i) => {
+    const group = groups.get(query)
+    if (group) group.push(i)
+    else groups.set(query, [i])
+  })
+  return {
+    pairs,
+    groups: [...groups.values()],
+    labels: pairs.map(([query, passage]) => ({ query, passage })),
+    source: basename(input.name),
+  }
+}

@@ -1,0 +1,28 @@
+/** A passage with the score of the last layer it reached. */
+interface CascadeRow {
+  readonly index: number
+  readonly score: number
+  readonly layer?: number | undefined
+}
+
+/**
+ * Scores, by index, that put passages in the order in which a cascade ranked them. Those that went to the end keep
+ * theirs; those that left after one layer are moved together, so that the best of them lies 1 below the ones before.
+ *
+ * @param rows ranked: later layers first, best first
+ */
+export function cascadeScores(rows: readonly CascadeRow[]): number[] {
+  const scores = new Array<number>(rows.length)
+  let layer = rows[0]?.layer
+  let moved = 0
+  let lowest = 0
+  for (const row of rows) {
+    if (row.layer !== layer) {
+      layer = row.layer
+      moved = lowest - 1 - row.score
+    }
+    lowest = row.score + moved
+    scores[row.index] = lowest
+  }
+  return scores
+}
