@@ -3,16 +3,20 @@ import { causalArchitectures } from '../models/causal.ts'
 import { ModelError } from '../models/errors.ts'
 import { minicpmArchitecture } from '../models/minicpm.ts'
 import { xlmRobertaArchitecture } from '../models/xlm-roberta.ts'
+import { RerankerError } from './errors.ts'
 import { FlagLLMReranker } from './flag_llm_reranker.ts'
 import { FlagReranker } from './flag_reranker.ts'
-import { LayerWiseFlagLLMReranker } from './layerwise_reranker.ts'
+import { LayerWiseFlagLLMReranker, type LayerwiseLoadOptions } from './layerwise_reranker.ts'
 import { embeddedModels, type ModelPlace, openModelFolder } from './load.ts'
-import { type LoadOptions, show } from './options.ts'
+import { show } from './options.ts'
 import type { Reranker } from './reranker.ts'
 
 /** The class for each architecture. */
 const classes: Readonly<
-  Record<string, { load(place?: ModelPlace, options?: LoadOptions): Promise<Reranker> }>
+  Record<
+    string,
+    { name: string; load(place?: ModelPlace, options?: LayerwiseLoadOptions): Promise<Reranker> }
+  >
 > = {
   [xlmRobertaArchitecture]: FlagReranker,
   ...Object.fromEntries(Object.keys(causalArchitectures).map((name) => [name, FlagLLMReranker])),
@@ -22,11 +26,12 @@ const classes: Readonly<
 /**
  * Loads a model with the class that its config.json asks for; the embedded one if no folder is given.
  *
- * @throws ModelError `architecture-unsupported`, which lists the known ones, and what the class's `load` throws
+ * @throws ModelError `architecture-unsupported`, which lists the known ones, and what the class's `load` throws;
+ * RerankerError where `cutoffLayers` is given for a model without them
  */
 export async function loadReranker(
   place?: ModelPlace,
-  options: LoadOptions = {},
+  options: LayerwiseLoadOptions = {},
 ): Promise<Reranker> {
   const folder = await openModelFolder(place ?? embeddedModels.FlagReranker)
   const config = await Config.read(folder)
@@ -34,6 +39,12 @@ export async function loadReranker(
   const known = architectures.find((name) => Object.hasOwn(classes, name))
   // Without a config the class says what the folder lacks.
   const reranker = config ? classes[known ?? ''] : FlagReranker
+  if (reranker && reranker !== LayerWiseFlagLLMReranker && options.cutoffLayers !== undefined) {
+    throw new RerankerError(
+      'option-invalid',
+      `cutoffLayers: ${folder.name} is a model for ${reranker.name}, which scores at its last layer; leave it out`,
+    )
+  }
   if (reranker) return reranker.load(folder, options)
   throw new ModelError(
     'architecture-unsupported',

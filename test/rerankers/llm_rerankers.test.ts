@@ -279,6 +279,13 @@ describe('loadReranker', () => {
     )
   })
 
+  it('refuses cutoff layers where the model has none', async () => {
+    const load = loadReranker(fixtureFolder('gemma'), { cutoffLayers: 2 })
+    await expect(load).rejects.toThrow(
+      'is a model for FlagLLMReranker, which scores at its last layer',
+    )
+  })
+
   it('refuses a prompt where none is asked', async () => {
     await expect(
       FlagReranker.load(fixtureFolder('xlm-roberta-514'), { prompt: 'Why?' }),
