@@ -68,6 +68,39 @@ describe('one pair, whatever its batch', () => {
   })
 })
 
+describe('the embedded model', () => {
+  const { cases } = readFixtures('xlm-roberta-514')
+  const pairs = cases
+    .filter(({ passage }) => passage.length > 0 && passage.length < 200)
+    .slice(0, 16)
+    .map(({ query, passage }): [string, string] => [query, passage])
+  let reranker: FlagReranker
+  beforeAll(async () => {
+    reranker = await FlagReranker.load(undefined, { selfTest: true })
+  })
+  afterAll(() => reranker.dispose())
+
+  it('has the same bits alone, together, in reverse, and from calls that run at once', async () => {
+    const together = await reranker.computeScore(pairs)
+    expect(new Set(together).size).toBeGreaterThan(12)
+    const [reversed, ...alone] = await Promise.all([
+      reranker.computeScore(pairs.toReversed()),
+      ...pairs.map((pair) => reranker.computeScore(pair)),
+    ])
+    expect(reversed.toReversed()).toEqual(together)
+    expect(alone).toEqual(together)
+  })
+
+  it('prefers the passage that answers', async () => {
+    const [best] = await reranker.rank('What do giant pandas eat?', [
+      'The capital of France is Paris.',
+      'Giant pandas live on bamboo, of which they eat many kilograms a day.',
+      'A violin has four strings.',
+    ])
+    expect(best).toMatchObject({ index: 1, truncated: false })
+  })
+})
+
 describe('calls', () => {
   const passages = ['hi', 'The giant panda is a bear.', '', 'hi']
   let reranker: FlagReranker
