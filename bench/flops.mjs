@@ -1,5 +1,5 @@
 // @ts-check
-// The arithmetic of an XLM-RoBERTa forward pass, in floating-point operations (a multiply-add counts two).
+// The arithmetic of forward passes, in floating-point operations (a multiply-add counts two).
 
 /**
  * @typedef {{
@@ -8,7 +8,7 @@
  */
 
 /**
- * What the scores need, padding not counted: in the last layer only the first token's query, attention,
+ * XLM-RoBERTa: what the scores need, padding not counted: in the last layer only the first token's query, attention,
  * output and MLP, but every token's key and value.
  * @param {Config} config
  * @param {readonly number[]} lengths tokens of each sequence
@@ -29,7 +29,52 @@ export function forwardFlops(config, lengths) {
 }
 
 /**
- * The matmuls of a layer over 512 tokens: attention projections, and into and out of the MLP.
+ * The sizes of a decoder's projections.
+ * @param {Record<string, any>} config of config.json
+ */
+function decoderSizes({ hidden_size: hidden, num_attention_heads: heads, ...config }) {
+  const width = config.head_dim ?? hidden / heads
+  const keys = config.num_key_value_heads * width
+  return { hidden, queries: heads * width, keys, inner: config.intermediate_size }
+}
+
+/**
+ * Gemma and MiniCPM: what the scores need where no two sequences share a beginning. In the last layer every token's
+ * key and value, all else for the last token only; attention up to the token itself. Heads are left out.
+ * @param {Record<string, any>} config of config.json
+ * @param {readonly number[]} lengths tokens of each sequence
+ */
+export function decoderFlops(config, lengths) {
+  const { hidden, queries, keys, inner } = decoderSizes(config)
+  const keyValue = 4 * hidden * keys
+  const rest = 4 * hidden * queries + 6 * hidden * inner
+  let total = 0
+  for (const length of lengths) {
+    const attention = 4 * queries * ((length * (length + 1)) / 2)
+    const layer = length * (keyValue + rest) + attention
+    const lastLayer = length * keyValue + rest + 4 * queries * length
+    total += (config.num_hidden_layers - 1) * layer + lastLayer
+  }
+  return total
+}
+
+/**
+ * The matmuls of a decoder's layer that take most of its time.
+ * @param {Record<string, any>} config of config.json
+ * @param {number} rows tokens
+ * @returns {[rows: number, inner: number, columns: number][]}
+ */
+export function decoderMatmulShapes(config, rows) {
+  const { hidden, queries, inner } = decoderSizes(config)
+  return [
+    [rows, hidden, queries],
+    [rows, hidden, inner],
+    [rows, inner, hidden],
+  ]
+}
+
+/**
+ * The matmuls of an encoder's layer over 512 tokens: attention projections, and into and out of the MLP.
  * @param {Config} config
  * @returns {[rows: number, inner: number, columns: number][]}
  */

@@ -1,5 +1,5 @@
 /**
- * The best matmul that this adapter is known to do: every linear kernel of dawnrank in every weight format,
+ * The best matmul that this adapter is known to do: every linear kernel of dawnrank in the weight formats asked for,
  * on the shapes of the model. As a contestant its values are GFLOP/s.
  */
 import { Gpu } from '../src/gpu/device.ts'
@@ -10,8 +10,9 @@ import { serve } from './contestant.mjs'
 
 type Shape = readonly [rows: number, inner: number, columns: number]
 
-/** Dispatches in one submission, so that its fixed costs do not count. */
-const REPEATS = 4
+/** A submission has as many dispatches as take this long, so that its fixed costs do not count. */
+const ENOUGH_MS = 50
+const MOST_REPEATS = 256
 
 /** A weight of 1.0 in f16, of small normal numbers in f32: values do not matter, denormals would. */
 const FILLER = 0x3c003c00
@@ -28,27 +29,36 @@ function makeWeight(
   return { name: 'matmul', shape, dtype, block, kernel }
 }
 
-/** The same layer REPEATS times over the same input. */
-function repeat(tape: Tape, weight: LinearWeight, [rows, inner]: Shape): Tensor[] {
+/** The same layer several times over the same input. */
+function repeat(tape: Tape, weight: LinearWeight, [rows, inner]: Shape, times: number): Tensor[] {
   const data = new Float32Array(rows * inner).fill(0.5)
   const x = tape.upload(data, [rows, inner], 'f32')
-  return Array.from({ length: REPEATS }, () => linear(tape, x, { weight }))
+  return Array.from({ length: times }, () => linear(tape, x, { weight }))
 }
 
-/** GFLOP/s of one shape, from recording to the end of the device's work. */
-async function measure(gpu: Gpu, weight: LinearWeight, shape: Shape): Promise<number> {
-  const [rows, inner, columns] = shape
+/** Milliseconds of some dispatches of one shape, from recording to the end of the device's work. */
+async function time(gpu: Gpu, weight: LinearWeight, shape: Shape, times: number): Promise<number> {
   const tape = new RecordTape(gpu, 'f32', 'matmul')
   await gpu.device.queue.onSubmittedWorkDone()
   const start = performance.now()
-  const [output] = repeat(tape, weight, shape)
+  const [output] = repeat(tape, weight, shape, times)
   if (output) await tape.read([{ ...output, shape: [1] }])
-  return (2 * rows * inner * columns * REPEATS) / (performance.now() - start) / 1e6
+  return performance.now() - start
 }
 
-serve(async ({ shapes }: { shapes: Shape[] }) => {
+/** GFLOP/s of one shape. */
+async function measure(gpu: Gpu, weight: LinearWeight, shape: Shape): Promise<number> {
+  const [rows, inner, columns] = shape
+  for (let times = 1; ; times *= 4) {
+    const ms = await time(gpu, weight, shape, times)
+    if (ms >= ENOUGH_MS || times >= MOST_REPEATS) {
+      return (2 * rows * inner * columns * times) / ms / 1e6
+    }
+  }
+}
+
+serve(async ({ shapes, dtypes }: { shapes: Shape[]; dtypes: WeightDtype[] }) => {
   const gpu = await Gpu.open()
-  const dtypes: WeightDtype[] = ['f32', 'f16']
   const plans = linearKernels(gpu.facts).flatMap((kernel) =>
     dtypes.flatMap((dtype) =>
       shapes.map((shape) => {
@@ -59,7 +69,7 @@ serve(async ({ shapes }: { shapes: Shape[] }) => {
     ),
   )
   const needed = new PlanTape(gpu, 'f32')
-  for (const { weight, shape } of plans) repeat(needed, weight, shape)
+  for (const { weight, shape } of plans) repeat(needed, weight, shape, 1)
   await gpu.compile(needed.kernels)
   return {
     facts: { names: plans.map(({ name }) => name) },

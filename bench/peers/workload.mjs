@@ -12,15 +12,17 @@ const MEDIAN = 95
 const SPREAD = 0.6
 
 /** @param {string} file of test/fixtures/beir */
-function readRows(file) {
+function readText(file) {
   const path = fileURLToPath(new URL(`../../test/fixtures/beir/${file}`, import.meta.url))
   const data = readFileSync(path)
-  const text = (file.endsWith('.gz') ? gunzipSync(data) : data).toString('utf8')
-  return text
-    .trim()
-    .split('\n')
-    .map((line) => /** @type {{ title?: string, text: string }} */ (JSON.parse(line)))
+  return (file.endsWith('.gz') ? gunzipSync(data) : data).toString('utf8').trim()
 }
+
+/** @param {string} file of test/fixtures/beir */
+const readRows = (file) =>
+  readText(file)
+    .split('\n')
+    .map((line) => /** @type {{ _id: string, title?: string, text: string }} */ (JSON.parse(line)))
 
 /**
  * Numbers in [0, 1) from a seed: the generator mulberry32.
@@ -84,4 +86,25 @@ export function makeWorkload(tokenizer, count = 32) {
   }
   const ids = pairs.map(([query, passage]) => Array.from(tokenizer.encodePair(query, passage)))
   return { pairs, ids }
+}
+
+/**
+ * A question and the passages that BM25 has for it, each cut to a number of tokens, the same on every machine.
+ * @param {{ encode: (text: string) => ArrayLike<number> }} tokenizer
+ * @param {{ count: number, limit: number }} options how many passages, and the most tokens of each
+ * @returns {{ query: string, passages: string[] }}
+ */
+export function makeRanking(tokenizer, { count, limit }) {
+  const run = readText('squad-dev-hard/bm25.trec').split('\n')
+  const [id = ''] = run[0]?.split(' ') ?? []
+  const wanted = run
+    .map((line) => line.split(/\s+/))
+    .filter(([query]) => query === id)
+    .slice(0, count)
+  const query = readRows('squad-dev-hard/queries.jsonl').find(({ _id }) => _id === id)
+  const corpus = new Map(readRows('squad-dev-hard/corpus.jsonl.gz').map((row) => [row._id, row]))
+  const passages = wanted.map(([, , passage = '']) =>
+    cutTo(corpus.get(passage)?.text ?? '', limit, (part) => tokenizer.encode(part).length),
+  )
+  return { query: query?.text ?? '', passages }
 }

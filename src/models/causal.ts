@@ -14,14 +14,15 @@ export interface CausalConfig extends DecoderConfig {
 /** Gemma (Gemma Team 2024; `GemmaForCausalLM`): embeddings times sqrt(hidden), norms of 1 + weight, tanh GELU. */
 function gemmaConfig(config: Config): CausalConfig {
   const sizes = decoderSizes(config, 256)
-  // "gelu" means the tanh approximation here, as in the paper: transformers 4.46 overrides it.
-  const act = { allowed: ['gelu', 'gelu_pytorch_tanh', 'gelu_tanh'], default: undefined } as const
-  config.string('hidden_activation', act)
-  config.string('hidden_act', act)
+  // hidden_act is not what is computed: without hidden_activation it is the tanh approximation, as in the paper
+  // and in transformers 4.46.
+  const allowed = ['gelu', 'gelu_pytorch_tanh', 'gelu_tanh'] as const
+  config.string('hidden_act', { allowed, default: undefined })
+  const activation = config.string('hidden_activation', { allowed, default: 'gelu_tanh' })
   return {
     ...sizes,
     window: 0,
-    activation: 'geluTanh',
+    activation: activation === 'gelu' ? 'gelu' : 'geluTanh',
     normOffset: 1,
     embeddingScale: Math.fround(Math.sqrt(sizes.hidden)),
     residualScale: 1,
@@ -29,12 +30,13 @@ function gemmaConfig(config: Config): CausalConfig {
   }
 }
 
-/** Llama and Mistral (Touvron et al. 2023, Jiang et al. 2023; `LlamaForCausalLM`, `MistralForCausalLM`). */
+/** Llama (Touvron et al. 2023; `LlamaForCausalLM`). */
 function llamaConfig(config: Config): CausalConfig {
   config.string('hidden_act', { allowed: ['silu'], default: 'silu' })
   return {
     ...decoderSizes(config),
-    window: config.integer('sliding_window', { min: 1, default: 0 }),
+    mlpBias: config.boolean('mlp_bias', { default: false }),
+    window: 0,
     activation: 'silu',
     normOffset: 0,
     embeddingScale: 1,
@@ -43,11 +45,21 @@ function llamaConfig(config: Config): CausalConfig {
   }
 }
 
+/** Mistral (Jiang et al. 2023; `MistralForCausalLM`): Llama without biases, and with a window of attention. */
+function mistralConfig(config: Config): CausalConfig {
+  return {
+    ...llamaConfig(config),
+    attentionBias: false,
+    mlpBias: false,
+    window: config.integer('sliding_window', { min: 1, default: 0 }),
+  }
+}
+
 /** How the config of each architecture is read. */
 export const causalArchitectures: Readonly<Record<string, (config: Config) => CausalConfig>> = {
   GemmaForCausalLM: gemmaConfig,
   LlamaForCausalLM: llamaConfig,
-  MistralForCausalLM: llamaConfig,
+  MistralForCausalLM: mistralConfig,
 }
 
 /** A causal language model that is scored by the logit of one word at the last token. */

@@ -26,6 +26,7 @@ export interface DecoderConfig {
   /** Tokens that a token sees, itself counted; 0 for all before it. */
   readonly window: number
   readonly attentionBias: boolean
+  readonly mlpBias: boolean
   readonly activation: Activation
   /** Added to the weights of the norms. */
   readonly normOffset: number
@@ -69,6 +70,7 @@ export function decoderSizes(config: Config, defaultHeadDim?: number) {
     eps: config.number('rms_norm_eps', { min: 0, default: 1e-6 }),
     theta: config.number('rope_theta', { min: 1, default: 10000 }),
     attentionBias: config.boolean('attention_bias', { default: false }),
+    mlpBias: false,
   }
 }
 
@@ -109,7 +111,7 @@ export class Decoder {
   ) {
     const { vocab, hidden, heads, kvHeads, headDim, intermediate, eps, normOffset } = config
     const bias = { bias: config.attentionBias }
-    const none = { bias: false }
+    const mlpBias = { bias: config.mlpBias }
     this.#words = loader.hostTable('model.embed_tokens.weight', vocab, hidden)
     this.#layers = Array.from({ length: layers }, (_, i) => {
       const layer = `model.layers.${i}`
@@ -120,9 +122,9 @@ export class Decoder {
         value: loader.linear(`${layer}.self_attn.v_proj`, kvHeads * headDim, hidden, bias),
         attentionOutput: loader.linear(`${layer}.self_attn.o_proj`, hidden, heads * headDim, bias),
         mlpNorm: loader.rmsNorm(`${layer}.post_attention_layernorm`, hidden, eps, normOffset),
-        gate: loader.linear(`${layer}.mlp.gate_proj`, intermediate, hidden, none),
-        up: loader.linear(`${layer}.mlp.up_proj`, intermediate, hidden, none),
-        down: loader.linear(`${layer}.mlp.down_proj`, hidden, intermediate, none),
+        gate: loader.linear(`${layer}.mlp.gate_proj`, intermediate, hidden, mlpBias),
+        up: loader.linear(`${layer}.mlp.up_proj`, intermediate, hidden, mlpBias),
+        down: loader.linear(`${layer}.mlp.down_proj`, hidden, intermediate, mlpBias),
       }
     })
     this.#norm = loader.rmsNorm('model.norm', hidden, eps, normOffset)

@@ -49,8 +49,8 @@ interface Job extends Take {
   open(): WriteRows
 }
 
-/** Bytes read at a time. */
-const pieceBytes = 8 * 2 ** 20
+/** Bytes read at a time. Pieces that are done with lie about until they are collected: larger ones fill the host. */
+const pieceBytes = 2 * 2 ** 20
 
 /**
  * The weights of a model: declared first, when shapes are checked against the checkpoint and memory is

@@ -18,6 +18,8 @@ export interface MiniCpmConfig extends DecoderConfig {
   readonly headType: 'simple' | 'raw' | 'complex'
   /** Whether each layer has its own head. */
   readonly headMulti: boolean
+  /** Whether the one `raw` head is the table of the embeddings; heads of the other kinds never are. */
+  readonly tied: boolean
   /** What `raw` and `complex` heads multiply the normed state by. */
   readonly headScale: number
 }
@@ -27,6 +29,12 @@ export function minicpmConfig(config: Config): MiniCpmConfig {
   const sizes = decoderSizes(config)
   config.string('hidden_act', { allowed: ['silu'], default: 'silu' })
   const base = config.number('dim_model_base', { min: 1, default: 1 })
+  const headType = config.string('head_type', {
+    allowed: ['simple', 'raw', 'complex'],
+    default: 'simple' as const,
+  })
+  const headMulti = config.boolean('head_multi', { default: true })
+  const tied = config.boolean('tie_word_embeddings', { default: true })
   return {
     ...sizes,
     window: 0,
@@ -35,11 +43,9 @@ export function minicpmConfig(config: Config): MiniCpmConfig {
     embeddingScale: config.number('scale_emb', { default: 1 }),
     residualScale: config.number('scale_depth', { default: 1 }) / Math.sqrt(sizes.layers),
     startLayer: config.integer('start_layer', { min: 1, max: sizes.layers, default: 8 }),
-    headType: config.string('head_type', {
-      allowed: ['simple', 'raw', 'complex'],
-      default: 'simple',
-    }),
-    headMulti: config.boolean('head_multi', { default: true }),
+    headType,
+    headMulti,
+    tied: tied && headType === 'raw' && !headMulti,
     headScale: base / sizes.hidden,
   }
 }
@@ -55,10 +61,10 @@ export class MiniCpm {
     loader: WeightLoader,
     last = config.layers,
   ) {
-    const { startLayer, headMulti } = config
+    const { startLayer, headMulti, tied } = config
     this.decoder = new Decoder(config, loader, last)
     const layers = Array.from({ length: last - startLayer + 1 }, (_, i) => startLayer + i)
-    const one = headMulti ? undefined : this.#head(loader, 'lm_head')
+    const one = headMulti ? undefined : this.#head(loader, tied ? 'model.embed_tokens' : 'lm_head')
     this.#heads = new Map(
       layers.map((layer) => [layer, one ?? this.#head(loader, `lm_head.${layer - startLayer}`)]),
     )

@@ -106,6 +106,7 @@ def flag_entry(reference, pair, settings):
     """Ids and scores of the FlagEmbedding class."""
     more = {"cutoff_layers": reference.layers} if reference.layers else {}
     got = reference.flag_scores([pair], settings, **more)
+    got = [got] if len(reference.layers or []) == 1 else got  # the class unwraps a single layer
     fed = reference.fed[-1]
     mask = fed["attention_mask"][0]
     written = as_written(settings)
@@ -156,6 +157,7 @@ def batch_entry(reference, batch, chosen):
     pairs = [(case["query"], case["passage"]) for case in chosen]
     more = {"cutoff_layers": reference.layers} if reference.layers else {}
     got = reference.flag_scores(pairs, settings, **more)
+    got = [got] if len(reference.layers or []) == 1 else got
     written = as_written(settings)
     if reference.layers:
         scores = {

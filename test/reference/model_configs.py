@@ -12,8 +12,12 @@ FAMILIES = [
     "bert",
     "deberta-v2",
     "gemma2-lightweight",
+    "llama",
     "mistral",
 ]
+
+# causal models whose head has its own weights unless the config says otherwise
+UNTIED = ("llama", "mistral")
 
 ENCODER = {
     "attention_probs_dropout_prob": 0.1,
@@ -149,6 +153,24 @@ BASE_CONFIG = {
         "use_cache": True,
         "vocab_size": 256000,
     },
+    "llama": {
+        "architectures": ["LlamaForCausalLM"],
+        "model_type": "llama",
+        "attention_bias": False,
+        "attention_dropout": 0.0,
+        "bos_token_id": 1,
+        "eos_token_id": 2,
+        "hidden_act": "silu",
+        "initializer_range": 0.02,
+        "max_position_embeddings": 4096,
+        "mlp_bias": False,
+        "rms_norm_eps": 1e-5,
+        "rope_scaling": None,
+        "rope_theta": 10000.0,
+        "tie_word_embeddings": False,
+        "use_cache": True,
+        "vocab_size": 32000,
+    },
     "mistral": {
         "architectures": ["MistralForCausalLM"],
         "model_type": "mistral",
@@ -222,12 +244,22 @@ SIZES = {
         "base": dims(3584, 16, 14336, 10, num_key_value_heads=8),
         "full": dims(3584, 16, 14336, 42, num_key_value_heads=8),
     },
+    "llama": {
+        "tiny": dims(64, 4, 160, 3, num_key_value_heads=2),
+        "base": dims(4096, 32, 11008, 4, num_key_value_heads=32),
+        "full": dims(4096, 32, 11008, 32, num_key_value_heads=32),
+    },
     "mistral": {
         "tiny": dims(64, 4, 160, 3, num_key_value_heads=2),
         "base": dims(4096, 32, 14336, 4, num_key_value_heads=8),
         "full": dims(4096, 32, 14336, 32, num_key_value_heads=8),
     },
 }
+
+
+def is_tied(family, config):
+    """Whether the table of the embeddings is the head's weight too."""
+    return config.get("tie_word_embeddings", family not in UNTIED)
 
 
 def configuration(family, size, overrides):

@@ -16,6 +16,8 @@ from dataclasses import dataclass
 
 import torch
 
+from model_configs import is_tied
+
 DTYPES = {
     "float32": ("F32", torch.float32),
     "float16": ("F16", torch.float16),
@@ -132,10 +134,17 @@ def encoder_layer_rest(specs, layer, value, hidden, inner):
 ATTENTION_GAIN = {
     "gemma": 4.0,
     "gemma2-lightweight": 1.5,
+    "llama": 2.5,
     "mistral": 2.5,
     "minicpm-layerwise": 4.0,
 }
-MLP_GAIN = {"gemma": 1.5, "gemma2-lightweight": 1.5, "mistral": 1.0, "minicpm-layerwise": 1.0}
+MLP_GAIN = {
+    "gemma": 1.5,
+    "gemma2-lightweight": 1.5,
+    "llama": 1.0,
+    "mistral": 1.0,
+    "minicpm-layerwise": 1.0,
+}
 
 
 def embedding_std(family, config):
@@ -144,17 +153,19 @@ def embedding_std(family, config):
     return {
         "gemma": 2.5 / root,
         "gemma2-lightweight": 2.0 / root,
+        "llama": 1.0,
         "mistral": 1.0,
         "minicpm-layerwise": 1.5 / config.get("scale_emb", 1),
     }[family]
 
 
 def decoder_specs(family, config):
-    """Gemma, Mistral, layerwise MiniCPM and the lightweight Gemma 2, with their heads."""
+    """Gemma, Llama, Mistral, layerwise MiniCPM and the lightweight Gemma 2, with their heads."""
     hidden, inner = config["hidden_size"], config["intermediate_size"]
     heads, kv_heads = config["num_attention_heads"], config["num_key_value_heads"]
     head_dim = config.get("head_dim") or hidden // heads
     bias = 0.2 if config.get("attention_bias") else None
+    mlp_bias = 0.2 if config.get("mlp_bias") else None
     # the norms of the Gemma families multiply by 1 + weight
     norm_mean = 0.0 if family in ("gemma", "gemma2-lightweight") else 1.0
     query_key = 1.3
@@ -179,23 +190,27 @@ def decoder_specs(family, config):
         specs.linear(attention + "o_proj", hidden, heads * head_dim, ATTENTION_GAIN[family], bias)
         for norm in norms[1:]:
             specs.append(TensorSpec(f"{layer}{norm}.weight", (hidden,), norm_mean, 0.25))
-        specs.linear(layer + "mlp.gate_proj", inner, hidden, 1.2, None)
-        specs.linear(layer + "mlp.up_proj", inner, hidden, 1.2, None)
-        specs.linear(layer + "mlp.down_proj", hidden, inner, MLP_GAIN[family], None)
+        specs.linear(layer + "mlp.gate_proj", inner, hidden, 1.2, mlp_bias)
+        specs.linear(layer + "mlp.up_proj", inner, hidden, 1.2, mlp_bias)
+        specs.linear(layer + "mlp.down_proj", hidden, inner, MLP_GAIN[family], mlp_bias)
     specs.append(TensorSpec("model.norm.weight", (hidden,), norm_mean, 0.25))
     head_specs(specs, family, config)
     return specs
 
 
 def head_specs(specs, family, config):
-    """The heads of a decoder; Gemma has none of its own, its embeddings are tied."""
+    """The heads of a decoder; one tied to the embeddings has no tensor of its own."""
     hidden, layers = config["hidden_size"], config["num_hidden_layers"]
-    if family == "mistral":
-        specs.linear("lm_head", config["vocab_size"], hidden, 3.0, None)
+    if family in ("gemma", "llama", "mistral"):
+        if not is_tied(family, config):
+            specs.linear("lm_head", config["vocab_size"], hidden, 3.0, None)
     elif family == "gemma2-lightweight" and config["layer_wise"]:
         for k in range(len(range(config["start_layer"], layers + 1, config["layer_sep"]))):
             specs.linear(f"lm_head.{k}.linear_head", 1, hidden, 3.0, None)
     elif family == "minicpm-layerwise":
+        # only a bare nn.Linear is tied; the other heads are modules around one
+        if config["head_type"] == "raw" and not config["head_multi"] and is_tied(family, config):
+            return
         rows = 1 if config["head_type"] == "simple" else config["vocab_size"]
         for k in range(layers + 1 - config["start_layer"] if config["head_multi"] else 1):
             name = f"lm_head.{k}" if config["head_multi"] else "lm_head"

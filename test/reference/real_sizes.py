@@ -1,13 +1,17 @@
 #!/usr/bin/env python3
-"""Random-weight checkpoints of the published encoder rerankers, with the scores of transformers.
+"""Random-weight checkpoints of the published rerankers, with the scores of the reference.
 
     real_sizes.py base large v2-m3 --tokenizer XLM_ROBERTA_TOKENIZER_FOLDER --work FOLDER
+    real_sizes.py v2-gemma v2-minicpm-layerwise --work FOLDER
 
-Each goes to FOLDER/NAME: the model folder in float16 (v2-m3 in 3 shards) and expected.json
-{pairs, ids, scores, max_length, versions}. The scores are those of the stored float16 weights computed in
-float32. `node bench/real-sizes.mjs FOLDER` loads the same folders with dawnrank and compares.
+Each goes to FOLDER/NAME: the model folder in float16 (the decoders in bfloat16) and expected.json
+{pairs, ids, scores, max_length, versions}, for the layerwise model also layer_scores. The scores are those of the
+stored weights computed in float32, by transformers for the encoders and by FlagEmbedding's classes for the
+decoders. `node bench/real-sizes.mjs FOLDER` loads the same folders with dawnrank and compares.
 
-One model is in memory at a time: about 1.3 GB for base, 2.5 GB for the others.
+Without --tokenizer a small one of the family's type is trained; the embedding table has its published size all the
+same. One model is in memory at a time: about 1.3 GB for base, 2.5 GB for large and v2-m3, 12 GB for the decoders,
+which take 5 GB of disk each.
 """
 
 import argparse
@@ -15,6 +19,7 @@ import json
 import os
 import sys
 import time
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
@@ -25,12 +30,30 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from make_models import make_model
 from pairs import PANDA, PARAGRAPH
+from reference_model import Reference, unmasked
+
+
+@dataclass(frozen=True)
+class Shape:
+    """A model to make, and the limit its pairs are scored with."""
+
+    family: str
+    size: str
+    shards: int
+    dtype: str
+    max_length: int
+    positions: int | None = None
+    layers: tuple = ()  # whose scores are kept, the last one last
+
 
 SHAPES = {
-    # name: (size, positions, shards, max_length)
-    "base": ("base", 514, 1, 512),
-    "large": ("full", 514, 1, 512),
-    "v2-m3": ("full", 8194, 3, 1024),
+    "base": Shape("xlm-roberta", "base", 1, "float16", 512, positions=514),
+    "large": Shape("xlm-roberta", "full", 1, "float16", 512, positions=514),
+    "v2-m3": Shape("xlm-roberta", "full", 3, "float16", 1024, positions=8194),
+    "v2-gemma": Shape("gemma", "full", 3, "bfloat16", 512),
+    "v2-minicpm-layerwise": Shape(
+        "minicpm-layerwise", "full", 3, "bfloat16", 512, layers=(8, 24, 40)
+    ),
 }
 SEED = 20261123
 SMALLEST_SPREAD = 0.05
@@ -50,7 +73,17 @@ def scored_pairs(max_length):
     ]
 
 
-def score(folder, max_length):
+def decoder_pairs():
+    """Four pairs of 80 to 150 tokens by the small tokenizers."""
+    return [
+        PANDA[1],
+        ("什么是熊猫？", "大熊猫生活在山里，每天吃很多竹子。"),
+        ("what does a panda eat?", PARAGRAPH[230:330]),
+        ("how many pandas live in the wild?", PARAGRAPH[-120:]),
+    ]
+
+
+def encoder_scores(folder, max_length):
     """Token ids and float32 scores of the pairs, each alone, so that nothing is padded."""
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForSequenceClassification.from_pretrained(folder, torch_dtype=torch.float32)
@@ -67,7 +100,27 @@ def score(folder, max_length):
             ).logits
         ids.append(tokens)
         scores.append(float(logits[0, 0]))
-    return pairs, ids, scores
+    return {"pairs": pairs, "ids": ids, "scores": scores}
+
+
+def decoder_scores(folder, max_length, layers):
+    """Token ids and float32 scores of FlagEmbedding's class, each pair alone."""
+    reference = Reference(folder)
+    pairs = decoder_pairs()
+    ids, rows = [], []
+    for pair in pairs:
+        more = {"cutoff_layers": list(layers)} if layers else {}
+        got = reference.flag_scores([pair], {"max_length": max_length}, **more)
+        fed = reference.fed[-1]
+        ids.append(unmasked(fed["input_ids"][0], fed["attention_mask"][0]))
+        rows.append([values[0] for values in got] if layers else got)
+    answers = {"pairs": pairs, "ids": ids, "scores": [row[-1] for row in rows]}
+    if layers:
+        columns = zip(*rows, strict=True)
+        answers["layer_scores"] = {
+            str(layer): list(column) for layer, column in zip(layers, columns, strict=True)
+        }
+    return answers
 
 
 def check_spread(name, scores):
@@ -84,36 +137,39 @@ def check_spread(name, scores):
 
 def make(name, args):
     """Make one checkpoint and its expected scores."""
-    size, positions, shards, max_length = SHAPES[name]
+    shape = SHAPES[name]
     seed = args.seed + list(SHAPES).index(name)  # large and v2-m3 would share their layers
     folder = args.work / name
     start = time.time()
     parameters, total = make_model(
         folder,
-        "xlm-roberta",
-        size,
+        shape.family,
+        shape.size,
         seed=seed,
-        dtype="float16",
-        shards=shards,
+        dtype=shape.dtype,
+        shards=shape.shards,
         tokenizer=args.tokenizer,
-        positions=positions,
+        positions=shape.positions,
     )
     made = time.time()
-    pairs, ids, scores = score(folder, max_length)
-    check_spread(name, scores)
+    if shape.family == "xlm-roberta":
+        answers = encoder_scores(folder, shape.max_length)
+    else:
+        answers = decoder_scores(folder, shape.max_length, shape.layers)
+    check_spread(name, answers["scores"])
+    packages = ("torch", "transformers", "tokenizers", "FlagEmbedding")
     expected = {
-        "model": f"xlm-roberta of the shape of bge-reranker-{name}, random weights, seed {seed}",
-        "dtype": "float32 on the stored float16 weights",
-        "versions": {k: version(k) for k in ("torch", "transformers", "tokenizers")},
-        "max_length": max_length,
-        "pairs": pairs,
-        "ids": ids,
-        "scores": scores,
+        "model": f"{shape.family} of the shape of bge-reranker-{name}, random weights, seed {seed}",
+        "dtype": f"float32 on the stored {shape.dtype} weights",
+        "versions": {k: version(k) for k in packages},
+        "max_length": shape.max_length,
+        **answers,
     }
     (folder / "expected.json").write_text(json.dumps(expected, ensure_ascii=False, indent=1) + "\n")
     print(
-        f"{folder}: {parameters / 1e6:.1f} M parameters, {total / 2**20:.0f} MiB in {shards} file(s); "
-        f"tokens {[len(x) for x in ids]}; made in {made - start:.0f} s, scored in {time.time() - made:.0f} s"
+        f"{folder}: {parameters / 1e6:.1f} M parameters, {total / 2**20:.0f} MiB in {shape.shards} file(s); "
+        f"tokens {[len(x) for x in answers['ids']]}; "
+        f"made in {made - start:.0f} s, scored in {time.time() - made:.0f} s"
     )
 
 
@@ -126,7 +182,9 @@ def main():
         "names", nargs="+", choices=list(SHAPES), metavar="NAME", help=" | ".join(SHAPES)
     )
     parser.add_argument(
-        "--tokenizer", type=Path, required=True, help="folder with XLM-R's 250002-piece tokenizer"
+        "--tokenizer",
+        type=Path,
+        help="folder with the family's tokenizer, such as XLM-R's of 250002 pieces",
     )
     parser.add_argument("--work", type=Path, required=True, help="folder to write to")
     parser.add_argument("--seed", type=int, default=SEED)

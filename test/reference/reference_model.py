@@ -19,6 +19,8 @@ import torch
 import transformers
 from safetensors import safe_open
 
+from model_configs import is_tied
+
 warnings.filterwarnings("ignore")
 transformers.logging.set_verbosity_error()
 torch.set_grad_enabled(False)
@@ -33,6 +35,7 @@ FAMILY_OF_TYPE = {
     "bert": "bert",
     "deberta-v2": "deberta-v2",
     "gemma": "gemma",
+    "llama": "llama",
     "mistral": "mistral",
     "minicpm": "minicpm-layerwise",
     "cost_wise_gemma": "gemma2-lightweight",
@@ -40,6 +43,7 @@ FAMILY_OF_TYPE = {
 ENCODER_BODY = {"xlm-roberta": "roberta", "bert": "bert", "deberta-v2": "deberta"}
 CLASS_OF_FAMILY = {
     "gemma": "FlagLLMReranker",
+    "llama": "FlagLLMReranker",
     "mistral": "FlagLLMReranker",
     "minicpm-layerwise": "LayerWiseFlagLLMReranker",
     "gemma2-lightweight": "LightWeightFlagLLMReranker",
@@ -111,7 +115,7 @@ class Reference:
             with safe_open(path, "pt") as file:
                 names |= set(file.keys())
         expected = set(self.model.state_dict())
-        if self.config.get("tie_word_embeddings", self.family != "mistral"):
+        if is_tied(self.family, self.config):
             expected.discard("lm_head.weight")
         missing = expected - names
         unknown = {name for name in names - expected if not name.endswith("position_ids")}

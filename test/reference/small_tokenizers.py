@@ -27,6 +27,7 @@ def train_tokenizer(family, folder, vocab_size, layout):
         "gemma": train_gemma,
         "gemma2-lightweight": train_gemma,
         "minicpm-layerwise": train_llama,
+        "llama": train_llama,
         "mistral": train_llama,
         "deberta-v2": train_deberta,
         "bert": train_bert,
