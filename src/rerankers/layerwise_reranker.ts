@@ -81,7 +81,10 @@ export class LayerWiseFlagLLMReranker extends Reranker {
     this.#cutoff = cutoff ?? loaded.model.decoder.layers
   }
 
-  /** Loads a model as `FlagReranker.load` does, with the same faults; of its layers only those that `cutoffLayers` needs. */
+  /**
+   * Loads a model as `FlagReranker.load` does, with the same faults; of its layers only those that `cutoffLayers` needs.
+   * No model of this kind is embedded yet: name a folder.
+   */
   static async load(
     place?: ModelPlace,
     options: LayerwiseLoadOptions = {},

@@ -279,6 +279,12 @@ describe('loadReranker', () => {
     )
   })
 
+  it('says that a class has no embedded model', async () => {
+    for (const load of [() => FlagLLMReranker.load(), () => LayerWiseFlagLLMReranker.load()]) {
+      await expect(load()).rejects.toThrow('in this version; give the folder of a model of yours')
+    }
+  })
+
   it('refuses cutoff layers where the model has none', async () => {
     const load = loadReranker(fixtureFolder('gemma'), { cutoffLayers: 2 })
     await expect(load).rejects.toThrow(
