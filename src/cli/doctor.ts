@@ -154,11 +154,14 @@ async function selfTests({ embedded, signal }: Surroundings, checks: Check[]): P
       }
     } catch (error) {
       signal.throwIfAborted()
-      // A copy that lacks one of the models still reranks with the others.
+      // Not every class has an embedded model; those that are there rerank without it.
       const missing =
         infos.length > 0 && error instanceof PlatformError && error.code === 'folder-missing'
-      const remedy = missing ? [folderRemedy] : [folderRemedy, driverRemedy]
-      checks.push({ ...fault(check, error, remedy), ...(missing && { state: 'note' }) })
+      checks.push(
+        missing
+          ? { name: check, state: 'note', found: error.message }
+          : fault(check, error, [folderRemedy, driverRemedy]),
+      )
     }
   }
   return infos[0]
