@@ -1,0 +1,178 @@
+"""Train a decoder reranker, Gemma-type or layerwise, from a start folder.
+
+    python -m llm.train --data TRAINING_SET --scores FILE --start FOLDER --out FOLDER --minutes 40
+
+Each step takes 8 queries with four passages each (or 16 cropped sentences with four shorter ones). The target of the
+four is half the label, half the teacher's softmax where the teacher scored them; the loss is a cross-entropy over the
+four plus half a binary one, so that the sigmoid of a score means something. Every head layer has the loss, with a
+weight that grows with depth. The folder is written every few minutes and can be used at any time; a run that starts
+from it goes on. bfloat16 products on the CPU, float32 weights; the learning rate falls with the clock.
+"""
+
+import argparse
+import json
+import random
+import time
+from pathlib import Path
+
+import torch
+from tokenizers import Tokenizer
+from torch.nn import functional
+
+from llm.decoder import load, save
+from llm.examples import Groups, truecaser
+from llm.prompt import Layout
+from llm.teacher_scores import balanced
+from training_data import read_jsonl, read_queries
+
+LOWER_CASED = "squadtrain"
+PASSAGES = 4
+
+
+def read_data(folder, rng):
+    """Balanced rows, {passage id: text}, {passage id: language}; the lower-cased source gets capitals back."""
+    passages = read_jsonl(folder / "passages.jsonl.gz")
+    english = [p["text"] for p in passages if p["lang"] == "en" and p["source"] != LOWER_CASED]
+    restore = truecaser(english)
+    texts = {
+        p["id"]: restore(p["text"]) if p["source"] == LOWER_CASED else p["text"] for p in passages
+    }
+    rows = balanced(read_queries(folder, "train"), rng)
+    for row in rows:
+        if row["source"] == LOWER_CASED and rng.random() < 0.7:
+            row["query"] = restore(row["query"])
+    return rows, texts, {p["id"]: p["lang"] for p in passages}
+
+
+def load_for_training(folder):
+    """The model of a folder and the layout of its inputs."""
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    config = json.loads((folder / "config.json").read_text())
+    (yes,) = tokenizer.encode("Yes", add_special_tokens=False).ids[-1:]
+    return load(folder, yes), Layout(tokenizer, config["bos_token_id"])
+
+
+def loss_of(scores, teacher):
+    """Loss of scores [heads, queries, 4]; `teacher`: one list of 4 scores or None a query."""
+    target = torch.zeros(scores.shape[1:])
+    target[:, 0] = 1
+    odds = target.clone()
+    for row, known in enumerate(teacher):
+        if known:
+            known = torch.tensor(known)
+            target[row] = (target[row] + functional.softmax(known, 0)) / 2
+            odds[row] = (odds[row] + torch.sigmoid(known)) / 2
+    heads = len(scores)
+    weights = torch.arange(1, heads + 1) / sum(range(1, heads + 1))
+    listwise = -(target * functional.log_softmax(scores, -1)).sum(-1).mean(-1)
+    binary = functional.binary_cross_entropy_with_logits(
+        scores, odds.expand_as(scores), reduction="none"
+    )
+    return (weights * (listwise + 0.5 * binary.mean((1, 2)))).sum()
+
+
+def hits(scores):
+    """Share of queries whose first passage scores best, at every head."""
+    return (scores[:, :, :1] > scores[:, :, 1:]).all(-1).float().mean(-1)
+
+
+def dev_mrr(model, layout, rows, texts, max_length):
+    """MRR at every head of the positive among its negatives; a tie counts against it."""
+    model.eval()
+    total = torch.zeros(len(model.head_layers))
+    with torch.no_grad():
+        for row in rows:
+            keys = [row["pos"][0], *row["neg"], *row["rand"]]
+            (query,) = layout.queries([row["query"]])
+            passages = layout.passages([texts[key] for key in keys])
+            scores = model([layout.pair(query, p, max_length) for p in passages], torch.bfloat16)
+            total += 1 / (1 + (scores[:, 1:] >= scores[:, :1]).sum(1))
+    model.train()
+    return [round(x, 3) for x in (total / len(rows)).tolist()]
+
+
+def arguments():
+    """The command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data", type=Path, required=True, help="training set folder")
+    parser.add_argument("--scores", type=Path, required=True, help="file of teacher_scores.py")
+    parser.add_argument("--start", type=Path, required=True, help="folder to start from")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write the model to")
+    parser.add_argument("--minutes", type=float, required=True, help="the learning rate falls over")
+    parser.add_argument("--learning-rate", type=float, default=1.5e-4, help="at its peak (1.5e-4)")
+    parser.add_argument("--warmup", type=int, default=30, help="steps of rising rate (30)")
+    parser.add_argument("--queries", type=int, default=8, help="queries a step (8)")
+    parser.add_argument("--max-length", type=int, default=192, help="of query and passage (192)")
+    parser.add_argument("--crops", type=float, default=0.3, help="share of cropped batches (0.3)")
+    parser.add_argument("--taught-only", action="store_true", help="only what the teacher scored")
+    parser.add_argument("--compile", action="store_true", help="compile the layers")
+    parser.add_argument("--dev", type=int, default=60, help="dev queries per evaluation (60)")
+    parser.add_argument("--save-every", type=float, default=5, help="minutes (5)")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--threads", type=int, default=2)
+    return parser.parse_args()
+
+
+def main():
+    """Train and write the model."""
+    args = arguments()
+    torch.set_num_threads(args.threads)
+    torch.manual_seed(args.seed)
+    rows, texts, languages = read_data(args.data, random.Random(args.seed))
+    scored = map(json.loads, args.scores.read_text().splitlines())
+    teacher = {row["id"]: (row["passages"], row["scores"]) for row in scored}
+    dev = read_queries(args.data, "dev")[: args.dev]
+    model, layout = load_for_training(args.start)
+    if args.compile:
+        for layer in model.model.layers[:-1]:
+            layer.compile(dynamic=True)
+    matrices = [p for p in model.parameters() if p.ndim == 2]
+    vectors = [p for p in model.parameters() if p.ndim < 2]
+    optimizer = torch.optim.AdamW(
+        [{"params": matrices, "weight_decay": 0.01}, {"params": vectors, "weight_decay": 0.0}],
+        lr=args.learning_rate,
+        betas=(0.9, 0.98),
+        fused=True,
+    )
+    print(f"{len(rows)} queries, {len(teacher)} of them scored by the teacher", flush=True)
+    groups = Groups(layout, rows, texts, languages, teacher, args)
+    began = saved = time.time()
+    losses, rates = [], []
+    for step, batch in enumerate(groups.batches(lambda: args.crops), 1):
+        progress = (time.time() - began) / 60 / args.minutes
+        if progress >= 1:
+            break
+        for group in optimizer.param_groups:
+            group["lr"] = args.learning_rate * min(1, step / args.warmup) * (1 - progress)
+        scores = model([ids for four, _ in batch for ids in four], torch.bfloat16)
+        scores = scores.view(len(scores), len(batch), PASSAGES)
+        loss = loss_of(scores, [known for _, known in batch])
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        losses.append(float(loss.detach()))
+        if len(batch) == args.queries:
+            rates.append(hits(scores.detach()))
+        if step in (1, 2, 5, 10) or step % 20 == 0:
+            recent = torch.stack(rates[-20:]).mean(0).tolist() if rates else []
+            print(
+                f"step {step}: {(time.time() - began) / 60:.1f} min, loss {sum(losses[-20:]) / len(losses[-20:]):.4f}, "
+                f"hit@1 of 4 by head {[round(x, 2) for x in recent]}",
+                flush=True,
+            )
+        if time.time() - saved > args.save_every * 60:
+            save(model, args.out, args.start)
+            mrr = dev_mrr(model, layout, dev, texts, args.max_length)
+            print(f"step {step}: dev MRR by head {mrr}", flush=True)
+            saved = time.time()
+    save(model, args.out, args.start)
+    print(
+        f"{step} steps, dev MRR {dev_mrr(model, layout, dev, texts, args.max_length)}", flush=True
+    )
+
+
+if __name__ == "__main__":
+    main()
