@@ -35,6 +35,8 @@ export function minicpmConfig(config: Config): MiniCpmConfig {
   })
   const headMulti = config.boolean('head_multi', { default: true })
   const tied = config.boolean('tie_word_embeddings', { default: true })
+  // Split heads forget the scale in the reference; elsewhere the split changes no result.
+  if (headType !== 'simple') config.integer('pretraining_tp', { min: 1, max: 1, default: 1 })
   return {
     ...sizes,
     window: 0,

@@ -1,5 +1,7 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
-import { Checkpoint } from '../../src/checkpoint/index.ts'
+import { Checkpoint, Config } from '../../src/checkpoint/index.ts'
 import { Gpu } from '../../src/gpu/device.ts'
 import { packBatch } from '../../src/models/batch.ts'
 import { CausalModel, causalArchitectures } from '../../src/models/causal.ts'
@@ -145,3 +147,22 @@ it('layers asked for one by one have the bits of all in one pass', async () => {
   expect(await engine.score(sequences, { layers: [6, 2, 6] })).toEqual([all[4], all[0], all[4]])
   dispose()
 })
+
+const published = () =>
+  JSON.parse(readFileSync(join(fixtureFolder('minicpm-layerwise'), 'config.json'), 'utf8'))
+
+it.each([
+  ['simple', 4],
+  ['raw', 1],
+])('takes the config of a model with %s heads trained in %i parts', (head_type, pretraining_tp) => {
+  const config = { ...published(), head_type, pretraining_tp }
+  expect(minicpmConfig(new Config('config.json', config)).headType).toBe(head_type)
+})
+
+it.each(['raw', 'complex'])(
+  'refuses split %s heads, whose scale the reference forgets',
+  (head_type) => {
+    const config = { ...published(), head_type, pretraining_tp: 2 }
+    expect(() => minicpmConfig(new Config('config.json', config))).toThrow('pretraining_tp')
+  },
+)
