@@ -3,6 +3,9 @@
 import gzip
 import json
 
+QUERIES_PER_SOURCE = 9000
+QUERIES_OF = {"medquad": 3000}  # built from templates, hence fewer
+
 
 def read_jsonl(path):
     """The objects of a gzipped JSON-lines file."""
@@ -18,3 +21,20 @@ def read_passages(folder):
 def read_queries(folder, part):
     """Rows {id, query, pos, neg, rand, source, lang} of 'train' or 'dev'."""
     return read_jsonl(folder / f"{part}.jsonl.gz")
+
+
+def english(rows):
+    """Those of the rows, passages or queries, that are English."""
+    return [row for row in rows if row["lang"] == "en"]
+
+
+def balanced(rows, rng):
+    """The rows, shuffled, with no more of a source than its share."""
+    left, chosen = {}, []
+    for row in rng.sample(rows, len(rows)):
+        source = row["source"]
+        left.setdefault(source, QUERIES_OF.get(source, QUERIES_PER_SOURCE))
+        if left[source]:
+            left[source] -= 1
+            chosen.append(row)
+    return chosen

@@ -227,8 +227,12 @@ class Decoder(nn.Module):
             return state @ self.model.embed_tokens.weight[self.yes]
         return (state @ self.lm_head[head]["linear_head"].weight.float().T)[:, 0]
 
-    def forward(self, sequences, dtype=torch.float32):
-        """Scores [heads, batch] of token lists; `dtype` of the matrix products: float32 or bfloat16."""
+    def forward(self, sequences, dtype=torch.float32, states=None):
+        """Scores [heads, batch] of token lists; `dtype` of the matrix products: float32 or bfloat16.
+
+        A list `states` takes the residual stream after every layer, [batch, tokens, hidden]; of the last layer that of
+        the scored tokens.
+        """
         last = torch.tensor([len(s) - 1 for s in sequences])
         ids = torch.zeros(len(sequences), int(last.max()) + 1, dtype=torch.long)
         for row, sequence in enumerate(sequences):
@@ -241,6 +245,8 @@ class Decoder(nn.Module):
             x = self.model.embed_tokens(ids) * self.scale
             for number, layer in enumerate(self.model.layers, 1):
                 x = layer(x, tables, last if number == count else None)
+                if states is not None:
+                    states.append(x)
                 if number in self.head_layers:
                     state = x[:, 0] if number == count else x[rows, last]
                     with torch.autocast("cpu", enabled=False):

@@ -2,9 +2,12 @@
 
 import random
 import re
+from bisect import bisect_left, bisect_right
+from typing import NamedTuple
 
-SENTENCE_END = re.compile(r"(?<=[.!?。！？])\s*")
-CROP_CHARACTERS = {"en": 320, "ar": 280, "th": 300, "zh": 110, "ja": 130}
+SENTENCE_END = re.compile(r"(?<=[.!?])\s+")
+CROP_CHARACTERS = 320
+BOS, EOS = 0, 2  # the teacher's
 LETTERS = re.compile(r"[a-z]+")
 
 
@@ -38,78 +41,102 @@ def window(text, characters, rng):
     for sentence in sentences[start:]:
         if out and len(out) + len(sentence) > characters:
             break
-        out += sentence + (" " if sentence.isascii() else "")
+        out += sentence + " "
     return out[: 2 * characters].strip() or text[:characters]
 
 
 def crop(text, rng):
-    """A query-like part of a text: some of the words (or spans of characters) of one of its sentences."""
+    """A query-like part of a text: some of the words of one of its sentences."""
     sentences = [s for s in SENTENCE_END.split(text) if len(s) > 8] or [text]
-    sentence = rng.choice(sentences)
-    words = sentence.split()
-    if len(words) > 5:
-        length = rng.randint(4, 14)
-        start = rng.randrange(max(1, len(words) - length))
-        kept = [w for w in words[start : start + length] if rng.random() < 0.7]
-        return " ".join(kept) or sentence
-    length = rng.randint(6, 16)
-    start = rng.randrange(max(1, len(sentence) - length))
-    return sentence[start : start + length]
+    words = rng.choice(sentences).split()
+    length = rng.randint(4, 14)
+    start = rng.randrange(max(1, len(words) - length + 1))
+    part = words[start : start + length]
+    return " ".join([w for w in part if rng.random() < 0.7] or part)
+
+
+class Pair(NamedTuple):
+    """A query and a passage: the decoder's ids, the teacher's, and places (of ours, of theirs) that tell the same."""
+
+    ours: list
+    theirs: list
+    places: list
+
+
+def make_pair(layout, query, passage, max_length):
+    """The pair of two texts. query, passage: (ends of ours, ends of theirs), see Layout.ends and Teacher.ends."""
+    (q, q_ends), (q_theirs, q_theirs_ends) = query
+    (p, p_ends), (p_theirs, p_theirs_ends) = passage
+    q, p = q[: max_length // 3], p[:max_length]
+    ours = layout.pair(q, p, max_length)
+    # the teacher reads no further than the decoder does
+    q_theirs = q_theirs[: bisect_right(q_theirs_ends, q_ends[len(q) - 1])]
+    p_theirs = p_theirs[: bisect_right(p_theirs_ends, p_ends[len(p) - 1])]
+    theirs = [BOS, *q_theirs, EOS, EOS, *p_theirs, EOS]
+    separator = 1 + len(q)
+    places = [(separator + len(layout.separator) - 1, len(q_theirs) + 1), (len(ours) - 1, 0)]
+    for ids, ends, their_ids, their_ends, at, their_at in (
+        (q, q_ends, q_theirs, q_theirs_ends, 1, 1),
+        (p, p_ends, p_theirs, p_theirs_ends, separator + len(layout.separator), len(q_theirs) + 3),
+    ):
+        for i, end in enumerate(ends[: len(ids)]):
+            found = bisect_left(their_ends, end)
+            if end > 0 and found < len(their_ids):
+                places.append((at + i, their_at + found))
+    return Pair(ours, theirs, places)
 
 
 class Groups:
-    """Endless batches of groups. A group: ([4 token lists], [4 targets], whether teacher scores are there)."""
+    """Endless batches of groups, lists of four pairs."""
 
-    def __init__(self, layout, rows, passages, languages, teacher, args):
-        """`passages` {id: text}, `teacher` {row id: (passage ids, scores)}."""
-        self.layout, self.rows, self.passages = layout, rows, passages
-        self.languages, self.teacher, self.args = languages, teacher, args
+    def __init__(self, layout, teacher, rows, passages, args):
+        """`passages` {id: text}."""
+        self.layout, self.teacher, self.args = layout, teacher, args
+        self.rows, self.passages = rows, passages
         self.rng = random.Random(args.seed)
 
+    def four(self, row):
+        """Passages of a row: a positive, two hard negatives, a random one."""
+        keys = [
+            self.rng.choice(row["pos"]),
+            *self.rng.sample(row["neg"], 2),
+            self.rng.choice(row["rand"]),
+        ]
+        return [self.passages[key] for key in keys]
+
     def question(self, row):
-        """Token lists and teacher scores (or None) of a training query."""
-        if row["id"] in self.teacher:
-            keys, scores = self.teacher[row["id"]]
-        else:
-            keys = [self.rng.choice(row["pos"]), *self.rng.sample(row["neg"], 2)]
-            keys.append(self.rng.choice(row["rand"]))
-            scores = None
-        return self.pairs(row["query"], [self.passages[key] for key in keys]), scores
+        """The group of a training query."""
+        return self.pairs(row["query"], self.four(row))
 
     def cropped(self, row):
-        """Token lists of a cropped query and the shortened passages of a row; no scores."""
-        keys = [self.rng.choice(row["pos"]), *self.rng.sample(row["neg"], 2)]
-        keys.append(self.rng.choice(row["rand"]))
-        self.rng.shuffle(keys)
-        size = CROP_CHARACTERS[self.languages[keys[0]]]
-        texts = [window(self.passages[key], size, self.rng) for key in keys]
-        return self.pairs(crop(texts[0], self.rng), texts), None
+        """The group of a cropped query and the shortened passages of a row."""
+        texts = self.four(row)
+        self.rng.shuffle(texts)
+        texts = [window(text, CROP_CHARACTERS, self.rng) for text in texts]
+        return self.pairs(crop(texts[0], self.rng), texts)
 
     def pairs(self, query, texts):
-        """Inputs of the model."""
-        (query_ids,) = self.layout.queries([query])
-        return [
-            self.layout.pair(query_ids, ids, self.args.max_length, self.args.max_length // 3)
-            for ids in self.layout.passages(texts)
-        ]
+        """Inputs of the model and of the teacher."""
+        (q,) = zip(self.layout.ends([f"A: {query}"]), self.teacher.ends([query]), strict=True)
+        passages = zip(
+            self.layout.ends([f"B: {text}" for text in texts]),
+            self.teacher.ends(texts),
+            strict=True,
+        )
+        return [make_pair(self.layout, q, p, self.args.max_length) for p in passages]
 
     def batches(self, crop_share):
-        """Endless batches; `crop_share()` is the share of batches with cropped queries at the moment."""
+        """Endless batches of similar length; `crop_share()` is the share of cropped queries at the moment."""
         usable = [row for row in self.rows if len(row["neg"]) >= 2 and row["rand"]]
         size = self.args.queries
         while True:
-            # rows that the teacher scored come first
             self.rng.shuffle(usable)
-            usable.sort(key=lambda row: row["id"] not in self.teacher)
-            taught = sum(row["id"] in self.teacher for row in usable)
-            limit = max(taught, size * 16) if self.args.taught_only else len(usable)
-            for start in range(0, limit - size * 16 + 1, size * 16):
-                part = usable[start : start + size * 16]
-                groups = [self.question(row) for row in part]
-                groups.sort(key=lambda group: max(map(len, group[0])))
+            for start in range(0, len(usable) - size * 16 + 1, size * 16):
+                groups = [self.question(row) for row in usable[start : start + size * 16]]
+                groups.sort(key=lambda group: max(len(pair.ours) for pair in group))
                 batches = [groups[i : i + size] for i in range(0, len(groups), size)]
                 self.rng.shuffle(batches)
                 for batch in batches:
                     while self.rng.random() < crop_share():
-                        yield [self.cropped(row) for row in self.rng.sample(usable, 2 * size)]
+                        yield [self.cropped(row) for row in self.rng.sample(usable, size)]
                     yield batch

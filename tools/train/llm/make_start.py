@@ -1,6 +1,6 @@
 """The start point of the layerwise decoder, made from the weights of the XLM-R reranker.
 
-    python -m llm.make_start --teacher FOLDER --scores FILE --tokenizer FOLDER --data TRAINING_SET --out FOLDER
+    python -m llm.make_start --teacher FOLDER --tokenizer FOLDER --data TRAINING_SET --out FOLDER
 
 The teacher is a post-norm encoder with biases, the decoder a pre-norm one without. What is carried over:
 
@@ -21,12 +21,13 @@ The teacher is a post-norm encoder with biases, the decoder a pre-norm one witho
 - Embedding rows by piece string; a piece that the teacher lacks is the mean of the pieces that spell it. The last
   token of the prompt, where the score is read, starts as the teacher's <s>, the newline as its </s>.
 
-Heads are fitted to the teacher's scores by ridge regression; those above its last layer start from its classifier.
+Heads above the teacher's last layer start from its classifier, the others from zero.
 """
 
 import argparse
 import json
 import math
+import random
 from pathlib import Path
 
 import torch
@@ -34,16 +35,12 @@ from safetensors.torch import load_file
 from tokenizers import Tokenizer
 
 from llm.decoder import Decoder, config_of, save
+from llm.positions import FIRST_POSITION, MARK, fit_positions, set_position_layer
 from llm.prompt import Layout
-from training_data import read_passages, read_queries
+from training_data import balanced, english, read_passages, read_queries
 
 GELU_TO_SILU = 1.702
 ROPE_THETA = 1e6  # most directions turn slowly, as the teacher has no rotary embedding
-FIRST_POSITION = 2
-FIRST_TOKEN_HEADS = (1.5, 4, 10, 25, 60, 150, 400, 1500)  # c of c / (c + t)
-NEWLINE_HEADS = (3, 15, 60, 300)
-RIDGE = 1.0  # relative to the variance of the states
-MARK = 3.0  # value of the dimensions that mark the first token and the newline
 ALWAYS_ON = 8.0  # silu of it is nearly itself
 MAX_TOKENS = 224
 BOS, EOS, UNK = 0, 2, 3
@@ -127,69 +124,6 @@ def embedding_rows(weights, teacher, tokenizer, layout):
     for special in (layout.bos, layout.prompt[-1]):
         rows[special], deviations[special] = first, first.pow(2).mean().sqrt()
     return rows / deviations, float(deviations.median())
-
-
-def position_features(starts, length):
-    """Weights of the heads of the position layer: [heads, tokens] for a text whose newlines are at `starts`."""
-    t = torch.arange(length).float()
-    newlines = sum((t >= start).float() for start in starts)
-    first = [c / (c + t) for c in FIRST_TOKEN_HEADS]
-    return torch.stack(
-        first + [c * newlines / (c * newlines + t + 1 - newlines) for c in NEWLINE_HEADS]
-    )
-
-
-def fit_positions(table, layout):
-    """Vectors [heads, hidden] whose weighted sum is about the teacher's position vector of each token."""
-    features, targets, importance = [], [], []
-    tail = len(layout.separator) + len(layout.prompt)
-    for query in range(5, 30, 3):
-        for passage in range(30, 200, 15):
-            newline = 3 + query + len(layout.separator) - 1
-            end = newline + 3 + passage
-            length = end + tail
-            t = torch.arange(length)
-            place = torch.where(t <= newline, t - 2, t - 4).clamp(min=1, max=250)
-            target = table[FIRST_POSITION + place]
-            weight = torch.ones(length)
-            target[0], weight[0] = 0, 100  # has its position in its row
-            target[end:], weight[end:] = table[FIRST_POSITION + 1 : 202].mean(0), 0.2
-            target[-1], weight[-1] = 0, 30  # the same
-            features.append(position_features([newline, end + len(layout.separator) - 1], length).T)
-            targets.append(target)
-            importance.append(weight)
-    features, targets = torch.cat(features).double(), torch.cat(targets).double()
-    weight = torch.cat(importance).double()[:, None]
-    gram = features.T @ (weight * features) / len(features)
-    gram += 1e-6 * torch.eye(len(gram)).double()
-    vectors = torch.linalg.solve(gram, features.T @ (weight * targets) / len(features))
-    ordinary = (weight == 1)[:, 0]
-    left = (features @ vectors - targets)[ordinary].pow(2).mean()
-    spread = (targets[ordinary] - targets[ordinary].mean(0)).pow(2).mean()
-    print(
-        f"positions: {left / spread:.3f} of their variance is lost, largest weight {vectors.abs().max():.1f}"
-    )
-    return vectors.float()
-
-
-def set_position_layer(layer, vectors, marks):
-    """The layer that adds the positions. marks: dimensions of the constant, first token and newline."""
-    constant, first, newline = marks
-    attention, size = layer.self_attn, layer.self_attn.size
-    for parameter in layer.parameters():
-        if parameter.ndim == 2:
-            parameter.zero_()
-    slow = size // 2 - 1
-    heads = [(first, c) for c in FIRST_TOKEN_HEADS] + [(newline, c) for c in NEWLINE_HEADS]
-    for head, (mark, c) in enumerate(heads):
-        row = head * size + slow
-        attention.q_proj.weight[row, constant] = 1
-        attention.k_proj.weight[row, mark] = math.log(c) * math.sqrt(size) / MARK
-        attention.v_proj.weight[row, mark] = 1 / MARK
-        attention.o_proj.weight[:, row] = vectors[head] / layer.scale
-    # small random neurons that do nothing yet
-    for linear in (layer.mlp.gate_proj, layer.mlp.up_proj):
-        linear.weight.normal_(0, 0.02)
 
 
 def rotary_basis(query, key, covariance, size):
@@ -352,59 +286,18 @@ def linear_head(weights, states):
     return (weights[c + "out_proj.weight"] * slope) @ weights[c + "dense.weight"]
 
 
-def fit_heads(model, pairs, targets, prior):
-    """Ridge regression of the targets on the normed states of the scored tokens, at every head layer.
-
-    Heads above the teacher's last layer stay near `prior` {layer: vector}.
-    """
-    states = [[] for _ in model.head_layers]
-    original = model.score
-    model.score = lambda state, head: states[head].append(model.model.norm(state)) or state[:, 0]
-    with torch.inference_mode():
-        for start in range(0, len(pairs), 32):
-            model(pairs[start : start + 32], torch.bfloat16)
-    model.score = original
-    targets = torch.tensor(targets)
-    for head, parts in enumerate(states):
-        x = torch.cat(parts).float()
-        train = len(x) * 3 // 4 // 4 * 4
-        known = prior.get(model.head_layers[head], torch.zeros(x.shape[1]))
-        mean = x[:train].mean(0)
-        for name, vector in (("prior", known), ("fitted", None)):
-            if vector is None:
-                left = targets[:train] - targets[:train].mean() - (x[:train] - mean) @ known
-                inner = (x[:train] - mean) / train**0.5
-                gram = inner.T @ inner + RIDGE * x.var() * torch.eye(x.shape[1])
-                vector = known + torch.linalg.solve(gram, inner.T @ left / train**0.5)
-                # the constant dimension carries what is left
-                at = int(model.model.embed_tokens.weight.std(0).argmin())
-                vector[at] += (targets[:train].mean() - mean @ vector) / mean[at]
-                model.lm_head[head]["linear_head"].weight.copy_(vector[None])
-            scores = (x[train:] @ vector).view(-1, 4)
-            first = (scores[:, :1] > scores[:, 1:]).all(1).float().mean()
-            r = torch.corrcoef(torch.stack([scores.flatten(), targets[train:]]))[0, 1]
-            print(
-                f"head {model.head_layers[head]} {name}: hit@1 of 4 {first:.3f}, r {r:.3f}",
-                flush=True,
-            )
-
-
 def main():
     """Write the start point."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--teacher", type=Path, required=True, help="folder of the XLM-R reranker")
-    parser.add_argument("--scores", type=Path, required=True, help="file of teacher_scores.py")
     parser.add_argument("--tokenizer", type=Path, required=True, help="MiniCPM-type tokenizer")
     parser.add_argument("--data", type=Path, required=True, help="training set folder")
     parser.add_argument("--out", type=Path, required=True, help="folder to write the model to")
     parser.add_argument("--layers", type=int, default=8)
     parser.add_argument("--intermediate", type=int, default=496, help="neurons a layer (496)")
     parser.add_argument("--calibration", type=int, default=40, help="pairs run by the teacher (40)")
-    parser.add_argument(
-        "--fit", type=int, default=300, help="queries the heads are fitted on (300)"
-    )
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
@@ -415,18 +308,18 @@ def main():
     weights = {k: v.float() for k, v in load_file(args.teacher / "model.safetensors").items()}
     config = json.loads((args.teacher / "config.json").read_text())
     passages = read_passages(args.data)
-    queries = {row["id"]: row["query"] for row in read_queries(args.data, "train")}
-    rows = [json.loads(line) for line in args.scores.read_text().splitlines()]
+    rows = balanced(english(read_queries(args.data, "train")), random.Random(1))
 
     def ids(text):
         return teacher.encode(text, add_special_tokens=False).ids
 
+    # every other pair with a passage that is not the right one
     sequences = [
-        ([BOS, *ids(queries[row["id"]]), EOS, EOS, *ids(passages[row["passages"][i % 2]])])[
+        [BOS, *ids(row["query"]), EOS, EOS, *ids(passages[[*row["pos"], *row["neg"]][i % 2]])][
             :MAX_TOKENS
         ]
         + [EOS]
-        for i, row in enumerate(rows[-args.calibration :])
+        for i, row in enumerate(rows[: args.calibration])
     ]
     shape = {
         "hidden_size": config["hidden_size"],
@@ -442,16 +335,10 @@ def main():
         states = teacher_states(weights, config, sequences)
         table = embedding_rows(weights, teacher, tokenizer, layout)
         convert(weights, config, states, model, table, layout)
-        vector = linear_head(weights, states)[0]
-        prior = {n: vector for n in model.head_layers if n > config["num_hidden_layers"]}
-        chosen = rows[-args.fit :]
-        pairs, targets = [], []
-        for row in chosen:
-            (query,) = layout.queries([queries[row["id"]]])
-            for text in layout.passages([passages[key] for key in row["passages"]]):
-                pairs.append(layout.pair(query, text, MAX_TOKENS))
-            targets += row["scores"]
-        fit_heads(model, pairs, targets, prior)
+        classifier = linear_head(weights, states)
+        for layer, head in zip(model.head_layers, model.lm_head, strict=True):
+            above = layer > config["num_hidden_layers"]
+            head["linear_head"].weight.copy_(classifier * above)
     save(model, args.out, args.tokenizer)
     count = sum(p.numel() for p in model.parameters())
     print(f"{args.out}: {count / 1e6:.3f} M parameters", flush=True)

@@ -3,13 +3,11 @@
     python -m llm.make_tokenizers --data TRAINING_SET --out FOLDER
 
 Writes FOLDER/gemma (no dummy prefix; <pad> <eos> <bos> <unk>) and FOLDER/minicpm (a leading "▁" for every text;
-<unk> <s> </s>). Both are trained on the same passages and queries, balanced over the languages, so that most of
-their pieces agree. Needs transformers 4.46 with sentencepiece and protobuf.
+<unk> <s> </s>). Both are trained on the same English passages and queries, so that most of their pieces agree. Needs transformers 4.46 with sentencepiece and protobuf.
 """
 
 import argparse
 import random
-import re
 import shutil
 import tempfile
 from pathlib import Path
@@ -18,16 +16,8 @@ import sentencepiece
 from transformers import GemmaTokenizerFast, LlamaTokenizerFast
 
 from llm.prompt import PROMPT
-from training_data import read_jsonl, read_queries
+from training_data import english, read_jsonl, read_queries
 
-# Characters of text a language gives; a source of it gives no more than CHARACTERS_OF_SOURCE.
-CHARACTERS_OF_LANGUAGE = {
-    "en": 6_000_000,
-    "zh": 1_500_000,
-    "ja": 700_000,
-    "th": 1_500_000,
-    "ar": 700_000,
-}
 CHARACTERS_OF_SOURCE = 2_000_000
 PROMPT_COPIES = 3000  # so that every word of the prompt, "Yes" too, becomes one piece
 MODEL_MAX_LENGTH = 1024
@@ -40,20 +30,15 @@ GEMMA_SYMBOLS = (
 
 
 def sample_texts(folder, rng):
-    """Lines of passages and queries, balanced over the languages."""
-    rows = [(p["lang"], p["source"], p["text"]) for p in read_jsonl(folder / "passages.jsonl.gz")]
-    rows += [(q["lang"], q["source"], q["query"]) for q in read_queries(folder, "train")]
+    """Lines of English passages and queries, balanced over the sources."""
+    rows = [(p["source"], p["text"]) for p in english(read_jsonl(folder / "passages.jsonl.gz"))]
+    rows += [(q["source"], q["query"]) for q in english(read_queries(folder, "train"))]
     rng.shuffle(rows)
-    by_language, by_source, lines = {}, {}, []
-    for language, source, text in rows:
-        if by_language.get(language, 0) >= CHARACTERS_OF_LANGUAGE[language]:
-            continue
-        if by_source.get(source, 0) >= CHARACTERS_OF_SOURCE:
-            continue
-        by_language[language] = by_language.get(language, 0) + len(text)
-        by_source[source] = by_source.get(source, 0) + len(text)
-        # shorter lines: text without spaces is one "word" a line, and merging in long ones is slow
-        lines += [part for part in re.split(r"(?<=[。！？])|\n", text) if part]
+    by_source, lines = {}, []
+    for source, text in rows:
+        if by_source.get(source, 0) < CHARACTERS_OF_SOURCE:
+            by_source[source] = by_source.get(source, 0) + len(text)
+            lines += [line for line in text.split("\n") if line]
     return lines + [PROMPT] * PROMPT_COPIES
 
 
@@ -143,7 +128,7 @@ def main():
     )
     parser.add_argument("--data", type=Path, required=True, help="training set folder")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
-    parser.add_argument("--vocab-size", type=int, default=12000, help="pieces of each (12000)")
+    parser.add_argument("--vocab-size", type=int, default=8000, help="pieces of each (8000)")
     parser.add_argument(
         "--coverage", type=float, default=0.997, help="share of characters with a piece (0.997)"
     )

@@ -22,26 +22,26 @@ from torch.nn import functional
 from llm.decoder import load, save
 from llm.examples import Groups, truecaser
 from llm.prompt import Layout
-from llm.teacher_scores import balanced
-from training_data import read_jsonl, read_queries
+from llm.teacher import StateLoss, Teacher
+from training_data import balanced, english, read_jsonl, read_queries
 
 LOWER_CASED = "squadtrain"
 PASSAGES = 4
+MAPS_RATE = 8  # of the maps of the states' loss, relative to the model's
 
 
 def read_data(folder, rng):
-    """Balanced rows, {passage id: text}, {passage id: language}; the lower-cased source gets capitals back."""
-    passages = read_jsonl(folder / "passages.jsonl.gz")
-    english = [p["text"] for p in passages if p["lang"] == "en" and p["source"] != LOWER_CASED]
-    restore = truecaser(english)
+    """Balanced English rows and {passage id: text}; the lower-cased source gets capitals back."""
+    passages = english(read_jsonl(folder / "passages.jsonl.gz"))
+    restore = truecaser([p["text"] for p in passages if p["source"] != LOWER_CASED])
     texts = {
         p["id"]: restore(p["text"]) if p["source"] == LOWER_CASED else p["text"] for p in passages
     }
-    rows = balanced(read_queries(folder, "train"), rng)
+    rows = balanced(english(read_queries(folder, "train")), rng)
     for row in rows:
         if row["source"] == LOWER_CASED and rng.random() < 0.7:
             row["query"] = restore(row["query"])
-    return rows, texts, {p["id"]: p["lang"] for p in passages}
+    return rows, texts
 
 
 def load_for_training(folder):
@@ -53,15 +53,11 @@ def load_for_training(folder):
 
 
 def loss_of(scores, teacher):
-    """Loss of scores [heads, queries, 4]; `teacher`: one list of 4 scores or None a query."""
-    target = torch.zeros(scores.shape[1:])
-    target[:, 0] = 1
-    odds = target.clone()
-    for row, known in enumerate(teacher):
-        if known:
-            known = torch.tensor(known)
-            target[row] = (target[row] + functional.softmax(known, 0)) / 2
-            odds[row] = (odds[row] + torch.sigmoid(known)) / 2
+    """Loss of scores [heads, queries, 4], the relevant passage first; teacher: its scores [queries, 4]."""
+    label = torch.zeros_like(teacher)
+    label[:, 0] = 1
+    target = (label + functional.softmax(teacher, -1)) / 2
+    odds = (label + torch.sigmoid(teacher)) / 2
     heads = len(scores)
     weights = torch.arange(1, heads + 1) / sum(range(1, heads + 1))
     listwise = -(target * functional.log_softmax(scores, -1)).sum(-1).mean(-1)
@@ -97,7 +93,7 @@ def arguments():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, required=True, help="training set folder")
-    parser.add_argument("--scores", type=Path, required=True, help="file of teacher_scores.py")
+    parser.add_argument("--teacher", type=Path, required=True, help="folder of the XLM-R reranker")
     parser.add_argument("--start", type=Path, required=True, help="folder to start from")
     parser.add_argument("--out", type=Path, required=True, help="folder to write the model to")
     parser.add_argument("--minutes", type=float, required=True, help="the learning rate falls over")
@@ -106,7 +102,7 @@ def arguments():
     parser.add_argument("--queries", type=int, default=8, help="queries a step (8)")
     parser.add_argument("--max-length", type=int, default=192, help="of query and passage (192)")
     parser.add_argument("--crops", type=float, default=0.3, help="share of cropped batches (0.3)")
-    parser.add_argument("--taught-only", action="store_true", help="only what the teacher scored")
+    parser.add_argument("--states", type=float, default=2.0, help="weight of the states' loss (2)")
     parser.add_argument("--compile", action="store_true", help="compile the layers")
     parser.add_argument("--dev", type=int, default=60, help="dev queries per evaluation (60)")
     parser.add_argument("--save-every", type=float, default=5, help="minutes (5)")
@@ -115,52 +111,80 @@ def arguments():
     return parser.parse_args()
 
 
+def places_of(pairs):
+    """(row, ours, theirs) of all places of a batch."""
+    return [(row, *place) for row, pair in enumerate(pairs) for place in pair.places]
+
+
 def main():
     """Train and write the model."""
     args = arguments()
     torch.set_num_threads(args.threads)
     torch.manual_seed(args.seed)
-    rows, texts, languages = read_data(args.data, random.Random(args.seed))
-    scored = map(json.loads, args.scores.read_text().splitlines())
-    teacher = {row["id"]: (row["passages"], row["scores"]) for row in scored}
-    dev = read_queries(args.data, "dev")[: args.dev]
+    rows, texts = read_data(args.data, random.Random(args.seed))
+    dev = english(read_queries(args.data, "dev"))[: args.dev]
+    teacher = Teacher(args.teacher)
     model, layout = load_for_training(args.start)
+    told = slice(1, 1 + teacher.layers)  # the decoder's layers that tell the teacher's
+    state_loss = StateLoss(teacher.layers, teacher.size)
     if args.compile:
-        for layer in model.model.layers[:-1]:
+        for layer in (*model.model.layers[:-1], *teacher.model.roberta.encoder.layer):
             layer.compile(dynamic=True)
     matrices = [p for p in model.parameters() if p.ndim == 2]
     vectors = [p for p in model.parameters() if p.ndim < 2]
+    maps = list(state_loss.parameters())
     optimizer = torch.optim.AdamW(
-        [{"params": matrices, "weight_decay": 0.01}, {"params": vectors, "weight_decay": 0.0}],
+        [
+            {"params": matrices, "weight_decay": 0.01},
+            {"params": vectors, "weight_decay": 0.0},
+            {"params": maps, "weight_decay": 0.0, "scale": MAPS_RATE},
+        ],
         lr=args.learning_rate,
         betas=(0.9, 0.98),
         fused=True,
     )
-    print(f"{len(rows)} queries, {len(teacher)} of them scored by the teacher", flush=True)
-    groups = Groups(layout, rows, texts, languages, teacher, args)
+    print(f"{len(rows)} queries", flush=True)
+    groups = Groups(layout, teacher, rows, texts, args)
     began = saved = time.time()
-    losses, rates = [], []
-    for step, batch in enumerate(groups.batches(lambda: args.crops), 1):
-        progress = (time.time() - began) / 60 / args.minutes
-        if progress >= 1:
+    losses, rates, untold = [], [], None
+
+    def progress():
+        return (time.time() - began) / 60 / args.minutes
+
+    for step, batch in enumerate(groups.batches(lambda: args.crops * (1 - progress())), 1):
+        left = 1 - progress()
+        if left <= 0:
             break
         for group in optimizer.param_groups:
-            group["lr"] = args.learning_rate * min(1, step / args.warmup) * (1 - progress)
-        scores = model([ids for four, _ in batch for ids in four], torch.bfloat16)
-        scores = scores.view(len(scores), len(batch), PASSAGES)
-        loss = loss_of(scores, [known for _, known in batch])
+            rate = args.learning_rate * group.get("scale", 1)
+            group["lr"] = rate * min(1, step / args.warmup) * left
+        pairs = [pair for four in batch for pair in four]
+        states = []
+        scores = model([pair.ours for pair in pairs], torch.bfloat16, states)
+        their_scores, their_states = teacher([pair.theirs for pair in pairs])
+        loss = loss_of(
+            scores.view(len(scores), len(batch), PASSAGES), their_scores.view(-1, PASSAGES)
+        )
+        losses.append(float(loss.detach()))
+        if args.states > 0:
+            places = places_of(pairs)
+            if step == 1:
+                with torch.no_grad():
+                    state_loss.start(states[told], their_states, places)
+            told_loss, untold = state_loss(states[told], their_states, places)
+            loss = loss + args.states * left * told_loss
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-        losses.append(float(loss.detach()))
         if len(batch) == args.queries:
-            rates.append(hits(scores.detach()))
+            rates.append(hits(scores.detach().view(len(scores), -1, PASSAGES)))
         if step in (1, 2, 5, 10) or step % 20 == 0:
             recent = torch.stack(rates[-20:]).mean(0).tolist() if rates else []
             print(
                 f"step {step}: {(time.time() - began) / 60:.1f} min, loss {sum(losses[-20:]) / len(losses[-20:]):.4f}, "
-                f"hit@1 of 4 by head {[round(x, 2) for x in recent]}",
+                f"hit@1 of 4 by head {[round(x, 2) for x in recent]}, "
+                f"untold {[] if untold is None else [round(x, 2) for x in untold.tolist()]}",
                 flush=True,
             )
         if time.time() - saved > args.save_every * 60:
