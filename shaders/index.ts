@@ -8,7 +8,10 @@ import gather_rows from './gather_rows.wgsl'
 import layer_norm from './layer_norm.wgsl'
 import linear_finish from './linear_finish.wgsl'
 import linear_subgroup from './linear_subgroup.wgsl'
+import linear_subgroup_grouped from './linear_subgroup_grouped.wgsl'
 import linear_tiled from './linear_tiled.wgsl'
+import load_weight from './load_weight.wgsl'
+import load_weight_grouped from './load_weight_grouped.wgsl'
 import reduce_subgroup from './reduce_subgroup.wgsl'
 import reduce_workgroup from './reduce_workgroup.wgsl'
 import rms_norm from './rms_norm.wgsl'
@@ -17,6 +20,7 @@ import unpack_rows from './unpack_rows.wgsl'
 import weights_bf16 from './weights_bf16.wgsl'
 import weights_f16 from './weights_f16.wgsl'
 import weights_f32 from './weights_f32.wgsl'
+import weights_grouped from './weights_grouped.wgsl'
 
 /** Every WGSL file by its name, as text. */
 export const shaders = {
@@ -30,7 +34,10 @@ export const shaders = {
   layer_norm,
   linear_finish,
   linear_subgroup,
+  linear_subgroup_grouped,
   linear_tiled,
+  load_weight,
+  load_weight_grouped,
   reduce_subgroup,
   reduce_workgroup,
   rms_norm,
@@ -39,6 +46,7 @@ export const shaders = {
   weights_bf16,
   weights_f16,
   weights_f32,
+  weights_grouped,
 } as const
 
 export type ShaderName = keyof typeof shaders

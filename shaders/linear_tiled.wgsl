@@ -1,6 +1,6 @@
-// uses: weights, activations, linear_finish
+// uses: weights, load_weight, activations, linear_finish
 // y = activation(x · weightᵀ + bias) * scale, then + other or * other, for GPUs: tiles in workgroup memory, 4 x 4 sums in registers.
-// x: T [rows, inner]   weight: [columns, quads] of four neighbours along k, quads = inner / 4 rounded up, zero-filled
+// x: T [rows, inner]   weight: [columns, quads] of four neighbours along k, quads = inner / 4 rounded up, zero-filled; or in groups
 // bias: f32 [columns]   other: T, y: Y [rows, columns]   sums in f32, k in order
 struct Params { rows: u32, inner: u32, columns: u32, quads: u32, activation: u32, has_bias: u32, combine: u32, scale: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
@@ -58,9 +58,4 @@ fn load_x(row: u32, k: u32) -> vec4f {
     if (k + i < params.inner) { values[i] = f32(x[start + k + i]); }
   }
   return values;
-}
-
-fn load_weight(column: u32, quad: u32) -> vec4f {
-  if (quad >= params.quads) { return vec4f(); }
-  return unpack4(weight[min(column, params.columns - 1u) * params.quads + quad]);
 }

@@ -2,6 +2,7 @@ import type { ByteSource, Folder } from '../platform/files.ts'
 import { readExactly } from './bytes.ts'
 import { Config } from './config.ts'
 import { CheckpointError, show, showShape } from './errors.ts'
+import { type QuantizedDtype, quantizedTensors, readQuantization } from './quantization.ts'
 import type { StoredDtype, TensorInfo } from './safetensors.ts'
 import { closeAll, configMissing, openWeights } from './weights.ts'
 
@@ -17,6 +18,8 @@ export class Checkpoint {
   readonly config: Config
   /** All tensors by name. */
   readonly tensors: ReadonlyMap<string, TensorInfo>
+  /** What the matrices of the layers are quantized to, where they are. */
+  readonly quantization: QuantizedDtype | undefined
   readonly #sources: ReadonlyMap<string, ByteSource>
   #closing: Promise<void> | undefined
 
@@ -25,10 +28,12 @@ export class Checkpoint {
     config: Config,
     tensors: ReadonlyMap<string, TensorInfo>,
     sources: ReadonlyMap<string, ByteSource>,
+    quantization: QuantizedDtype | undefined,
   ) {
     this.folder = folder
     this.config = config
     this.tensors = tensors
+    this.quantization = quantization
     this.#sources = sources
   }
 
@@ -42,8 +47,9 @@ export class Checkpoint {
   static async open(folder: Folder): Promise<Checkpoint> {
     const config = await Config.read(folder)
     if (!config) throw await configMissing(folder)
+    const quantization = readQuantization(config)
     const { tensors, sources } = await openWeights(folder)
-    return new Checkpoint(folder, config, tensors, sources)
+    return new Checkpoint(folder, config, tensors, sources, quantization)
   }
 
   /** Whether there is a tensor of this name. */
@@ -57,6 +63,33 @@ export class Checkpoint {
    * @throws CheckpointError `tensor-missing`, `tensor-shape`, `tensor-dtype`
    */
   tensor(name: string, shape: readonly number[]): TensorInfo {
+    const remedy = 'Save the model in one of these from Python, unquantized'
+    return this.#tensor({ name, shape }, FLOAT_DTYPES, remedy)
+  }
+
+  /**
+   * The two tensors of a quantized matrix [columns, inner].
+   *
+   * @throws CheckpointError `tensor-missing`, `tensor-shape`, `tensor-dtype`
+   */
+  quantized(
+    name: string,
+    shape: readonly [number, number],
+    dtype: QuantizedDtype,
+  ): { readonly numbers: TensorInfo; readonly scales: TensorInfo } {
+    const { numbers, scales } = quantizedTensors(name, shape, dtype)
+    const remedy = 'Write the folder again with "dawnrank quantize"'
+    return {
+      numbers: this.#tensor(numbers, ['u8'], remedy),
+      scales: this.#tensor(scales, ['bf16'], remedy),
+    }
+  }
+
+  #tensor(
+    { name, shape }: { readonly name: string; readonly shape: readonly number[] },
+    dtypes: readonly StoredDtype[],
+    remedy: string,
+  ): TensorInfo {
     const info = this.tensors.get(name)
     if (!info) throw this.#missing(name)
     const what = `${this.folder.name}/${info.file}: tensor ${show(name)}`
@@ -66,10 +99,10 @@ export class Checkpoint {
         `${what} is ${showShape(info.shape)}; config.json makes it ${showShape(shape)}`,
       )
     }
-    if (!(FLOAT_DTYPES as readonly string[]).includes(info.dtype)) {
+    if (!dtypes.includes(info.dtype)) {
       throw new CheckpointError(
         'tensor-dtype',
-        `${what} is stored as ${info.dtype}; expected ${FLOAT_DTYPES.join(', ')}. Save the model in one of these from Python, unquantized`,
+        `${what} is stored as ${info.dtype}; expected ${dtypes.join(', ')}. ${remedy}`,
       )
     }
     return info

@@ -13,6 +13,8 @@ import { DawnrankError } from '../error.ts'
  * - `tensor-invalid`: a tensor's entry in the header contradicts itself, another entry or the file
  * - `tensor-missing`, `tensor-shape`, `tensor-dtype`: a tensor that the model needs is not there, or
  *   is not as the model needs it
+ * - `quantization-unsupported`: config.json names a way of quantizing that is not read
+ * - `already-quantized`, `nothing-to-quantize`, `weights-not-finite`: a model cannot be quantized
  * - `file-truncated`, `file-unreadable`: a file ends too early, or reading it failed
  * - `range-invalid`: a read was asked for outside of its tensor
  * - `closed`: a read was asked for after {@link Checkpoint.close}

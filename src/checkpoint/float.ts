@@ -54,12 +54,30 @@ export function f32ToF16(src: Float32Array, out = new Uint16Array(src.length)): 
 export function f32ToBf16(src: Float32Array, out = new Uint16Array(src.length)): Uint16Array {
   const bits = bitsOf(src, src.length)
   checkRoom(out.length, src.length)
-  for (let i = 0; i < src.length; i++) {
-    const x = bits[i]!
-    const nan = (x & 0x7fffffff) > 0x7f800000
-    out[i] = nan ? (x >>> 16) | 0x40 : (x + 0x7fff + ((x >>> 16) & 1)) >>> 16
-  }
+  for (let i = 0; i < src.length; i++) out[i] = nearestBf16(bits[i]!)
   return out
+}
+
+/** The bf16 pattern nearest to an f32 pattern. */
+export function nearestBf16(x: number): number {
+  const nan = (x & 0x7fffffff) > 0x7f800000
+  return nan ? (x >>> 16) | 0x40 : (x + 0x7fff + ((x >>> 16) & 1)) >>> 16
+}
+
+/** The formats that weights are stored in. */
+export type FloatDtype = 'f32' | 'f16' | 'bf16'
+
+/** Numbers as they are stored, as f32; those of f32 in place. */
+export function storedToF32(
+  { buffer, byteOffset, byteLength }: Uint8Array<ArrayBuffer>,
+  dtype: FloatDtype,
+): Float32Array<ArrayBuffer> {
+  if (dtype === 'f32') return new Float32Array(buffer, byteOffset, byteLength / 4)
+  const values = new Float32Array(byteLength / 2)
+  const patterns = new Uint16Array(buffer, byteOffset, byteLength / 2)
+  if (dtype === 'f16') f16ToF32(patterns, values)
+  else bf16ToF32(patterns, values)
+  return values
 }
 
 let table: Uint32Array | undefined

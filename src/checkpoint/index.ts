@@ -2,5 +2,20 @@
 export { Checkpoint, FLOAT_DTYPES } from './checkpoint.ts'
 export { type Bounds, Config, type Default } from './config.ts'
 export { CheckpointError } from './errors.ts'
-export { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from './float.ts'
+export {
+  bf16ToF32,
+  type FloatDtype,
+  f16ToF32,
+  f32ToBf16,
+  f32ToF16,
+  storedToF32,
+} from './float.ts'
+export { safetensorsLayout } from './layout.ts'
+export {
+  isLayerMatrix,
+  type QuantizedDtype,
+  type QuantizedRows,
+  quantizeRows,
+} from './quantization.ts'
+export { type QuantizedCheckpoint, quantizeCheckpoint } from './quantize.ts'
 export type { StoredDtype, TensorInfo } from './safetensors.ts'

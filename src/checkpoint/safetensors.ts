@@ -39,6 +39,9 @@ type FormatDtype = keyof typeof BITS
 /** How a tensor's elements are stored: the format's names in lower case. */
 export type StoredDtype = Lowercase<FormatDtype>
 
+/** Bits of one element. */
+export const storedBits = (dtype: StoredDtype): number => BITS[dtype.toUpperCase() as FormatDtype]
+
 /** What the header tells of a tensor. Data is little-endian, rows one after another. */
 export interface TensorInfo {
   readonly name: string

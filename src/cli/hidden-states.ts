@@ -1,6 +1,6 @@
 import { open, rename } from 'node:fs/promises'
 import { basename } from 'node:path'
-import { safetensorsLayout } from '../eval/index.ts'
+import { safetensorsLayout } from '../checkpoint/index.ts'
 import { writable } from './output.ts'
 import type { LayerwiseReranker } from './reranker.ts'
 
@@ -32,7 +32,7 @@ export async function writeHiddenStates(
       if (!starts) {
         const shape = [pairs.length, hidden]
         const layout = safetensorsLayout(
-          layers.map((layer) => ({ name: `layer.${layer}`, shape })),
+          layers.map((layer) => ({ name: `layer.${layer}`, dtype: 'f32', shape })),
           {
             model: basename(reranker.info.model),
             pairs: String(pairs.length),

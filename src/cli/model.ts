@@ -57,7 +57,7 @@ export function withModelOptions(command: Command): Command {
     .option('-m, --model <folder>', 'folder of the model (default: an embedded one)')
     .addOption(
       new Option('--dtype <type>', 'how weights lie on the device')
-        .choices(['auto', 'f32', 'f16', 'bf16'])
+        .choices(['auto', 'f32', 'f16', 'bf16', 'int8', 'int4'])
         .default('auto'),
     )
     .addOption(

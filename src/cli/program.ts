@@ -5,6 +5,7 @@ import { addDoctor } from './doctor.ts'
 import { CliError } from './errors.ts'
 import { addEval } from './eval.ts'
 import { addLayers } from './layers.ts'
+import { addQuantize } from './quantize.ts'
 import { addRerank } from './rerank.ts'
 import type { Surroundings } from './surroundings.ts'
 import { addTokenize } from './tokenize.ts'
@@ -38,6 +39,7 @@ export async function runCli(args: readonly string[], on: Surroundings): Promise
   addTokenize(program, on)
   addEval(program, on)
   addLayers(program, on)
+  addQuantize(program, on)
   addDoctor(program, on)
 
   // A failed write is told by its own callback; without a listener it would end the process.

@@ -4,7 +4,7 @@ import type { LayerwiseReranker, Reranker } from './reranker.ts'
 
 /** How a model is loaded: options of the library's `load` that the command line offers. */
 export interface LoadOptions {
-  dtype?: 'auto' | 'f32' | 'f16' | 'bf16' | undefined
+  dtype?: 'auto' | 'f32' | 'f16' | 'bf16' | 'int8' | 'int4' | undefined
   activations?: 'f32' | 'f16' | undefined
   inputs?: 'flag' | 'plain' | undefined
   maxLength?: number | undefined

@@ -29,5 +29,4 @@ export {
   type RerankProgress,
   type Scorer,
 } from './rerank.ts'
-export { safetensorsLayout } from './safetensors.ts'
 export { readRun } from './trec.ts'

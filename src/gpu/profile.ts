@@ -7,6 +7,9 @@ export interface ProfileRow {
   flops: number
 }
 
+/** What the dispatches of a label are summed under: layers are told apart by number only, their times belong together. */
+export const operationOf = (label: string): string => label.replace(/\.\d+\./g, '.*.')
+
 /** Dispatches timed in one batch; timestamp query sets hold at most 4,096 entries. */
 const capacity = 2048
 
@@ -34,8 +37,7 @@ export class Profile {
   /** Where the next dispatch writes its times; past the capacity a batch's dispatches share the last entry. */
   next(kernel: string, label: string, flops: number): GPUComputePassTimestampWrites {
     if (this.#pending.length < capacity) {
-      // Layers are told apart by number only: their times belong together.
-      this.#pending.push({ kernel, operation: label.replace(/\.\d+\./g, '.*.'), flops })
+      this.#pending.push({ kernel, operation: operationOf(label), flops })
     }
     const at = 2 * (this.#pending.length - 1)
     return { querySet: this.#queries, beginningOfPassWriteIndex: at, endOfPassWriteIndex: at + 1 }

@@ -1,5 +1,5 @@
 import type { Config } from '../checkpoint/index.ts'
-import { attention, attentionTiles } from '../tensor/attention.ts'
+import { type AttentionTiles, attention, attentionTiles } from '../tensor/attention.ts'
 import { embedRows, gatherTable, type HostTable } from '../tensor/embedding.ts'
 import { gatherRows } from '../tensor/gather_rows.ts'
 import { type Activation, type Linear, linear } from '../tensor/linear.ts'
@@ -88,7 +88,7 @@ interface DecoderLayer {
 
 /** The tables of a batch that every layer reads. */
 interface Tables {
-  readonly tiles: Tensor
+  readonly tiles: AttentionTiles
   readonly positions: Tensor
   readonly turns: Tensor
 }

@@ -1,5 +1,11 @@
 import type { Checkpoint, TensorInfo } from '../checkpoint/index.ts'
-import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from '../checkpoint/index.ts'
+import {
+  f32ToBf16,
+  f32ToF16,
+  isLayerMatrix,
+  quantizeRows,
+  storedToF32,
+} from '../checkpoint/index.ts'
 import type { Gpu } from '../gpu/device.ts'
 import type { Block } from '../gpu/memory.ts'
 import { type HostTable, tablePairs, tableRowWords } from '../tensor/embedding.ts'
@@ -10,15 +16,27 @@ import {
   type LinearWeight,
   linearBytes,
   linearKernels,
+  linearRowWords,
+  linearUnit,
   paddedInner,
 } from '../tensor/linear.ts'
+import { groupedRows } from '../tensor/quantized.ts'
 import type { RmsNorm } from '../tensor/rms_norm.ts'
-import { dtypeBytes, type WeightDtype } from '../tensor/tensor.ts'
+import {
+  dtypeBytes,
+  isQuantized,
+  type LinearDtype,
+  type QuantizedDtype,
+  type WeightDtype,
+} from '../tensor/tensor.ts'
 import type { Vector, Weight } from '../tensor/weights.ts'
 import { ModelError } from './errors.ts'
 
-/** `auto` keeps 16-bit files as they are and makes f16 of f32 files. */
-export type DtypeOption = WeightDtype | 'auto'
+/**
+ * `auto` keeps 16-bit and quantized files as they are and makes f16 of f32 files. `int8` and `int4` are for the matrices
+ * of the layers; embeddings and heads then lie as with `auto`.
+ */
+export type DtypeOption = LinearDtype | 'auto'
 
 export interface LoadProgress {
   /** Bytes read so far, and in all. */
@@ -31,18 +49,22 @@ export interface LoadOptions {
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined
 }
 
-/** Rows of a tensor to be read, `width` numbers each, taken in pieces of a multiple of `group` rows. */
+/** Rows of one tensor, or of several side by side, to be read in pieces of a multiple of `group` rows. */
 interface Take {
-  readonly info: TensorInfo
+  readonly infos: readonly [TensorInfo, ...TensorInfo[]]
   /** The first row, and how many. */
   readonly row: number
   readonly rows: number
-  readonly width: number
   readonly group: number
 }
 
-/** Writes rows as they lie in the file to where they go; `row` counts from the first one taken. */
-type WriteRows = (bytes: Uint8Array<ArrayBuffer>, row: number, rows: number) => void
+type Bytes = Uint8Array<ArrayBuffer>
+
+/** Rows of each tensor of a {@link Take} as they lie in the file. */
+type Pieces = readonly [Bytes, ...Bytes[]]
+
+/** Writes rows to where they go; `row` counts from the first one taken. */
+type WriteRows = (pieces: Pieces, row: number, rows: number) => void
 
 interface Job extends Take {
   /** Makes the place that the rows go to. */
@@ -75,39 +97,87 @@ export class WeightLoader {
 
   /** How a tensor will lie on the device. */
   dtypeOf(info: TensorInfo): WeightDtype {
-    if (this.dtype !== 'auto') return this.dtype
+    if (this.dtype !== 'auto' && !isQuantized(this.dtype)) return this.dtype
     return info.dtype === 'bf16' ? 'bf16' : 'f16'
+  }
+
+  /** What the matrices of the layers are quantized to, in the checkpoint or as they are loaded. */
+  get quantization(): QuantizedDtype | undefined {
+    const { dtype, checkpoint } = this
+    return dtype !== 'auto' && isQuantized(dtype) ? dtype : checkpoint.quantization
   }
 
   /** A linear layer: `name.weight` [columns, inner] and, unless there is none, `name.bias` [columns]. */
   linear(name: string, columns: number, inner: number, { bias = true } = {}): Linear {
-    const info = this.checkpoint.tensor(`${name}.weight`, [columns, inner])
-    const weight = this.#linearWeight({ info, row: 0, rows: columns, width: inner })
+    const { quantization } = this
+    const weight =
+      quantization && isLayerMatrix(`${name}.weight`)
+        ? this.#quantizedWeight(`${name}.weight`, columns, inner, quantization)
+        : this.#floatWeight(`${name}.weight`, columns, inner)
     return bias ? { weight, bias: this.vector(`${name}.bias`, columns) } : { weight }
   }
 
   /** One row of a tensor [rows, inner] as a linear layer to one number: a word's logit of a language-model head. */
   linearRow(name: string, rows: number, inner: number, row: number): Linear {
-    const info = this.checkpoint.tensor(name, [rows, inner])
-    return { weight: this.#linearWeight({ info, row, rows: 1, width: inner }) }
+    return { weight: this.#floatWeight(name, rows, inner, row, 1) }
   }
 
-  #linearWeight(take: Omit<Take, 'group'>): LinearWeight {
-    const [kernel] = linearKernels(this.gpu.facts) as [LinearKernel]
-    const { info, rows: columns, width: inner } = take
+  /** A tensor [rows, inner], or `count` rows of it, in a float dtype. */
+  #floatWeight(name: string, rows: number, inner: number, row = 0, count = rows): LinearWeight {
+    const info = this.checkpoint.tensor(name, [rows, inner])
     const dtype = this.dtypeOf(info)
-    const padded = paddedInner(kernel, inner)
-    const bytes = linearBytes(kernel, dtype, [columns, inner])
-    const rowBytes = padded * dtypeBytes[dtype]
-    const block = this.#declare(
-      { ...take, group: kernel.columns },
-      bytes,
-      (write) => (piece, row, rows) => {
-        const words = rowsAsWords(piece, info, dtype, inner, padded)
-        write(kernel.pack(words, dtype === 'f32' ? 2 : 1, padded, rows), row * rowBytes)
-      },
+    const padded = paddedInner(this.#kernel(dtype), inner)
+    return this.#linearWeight([info], [count, inner], dtype, row, ([piece]) =>
+      rowsAsWords(piece, info, dtype, inner, padded),
     )
-    return { name: info.name, shape: [columns, inner], dtype, block, kernel }
+  }
+
+  /** A tensor [columns, inner] that is quantized in the checkpoint, or is as it is loaded. */
+  #quantizedWeight(
+    name: string,
+    columns: number,
+    inner: number,
+    dtype: QuantizedDtype,
+  ): LinearWeight {
+    const shape = [columns, inner] as const
+    if (this.checkpoint.quantization) {
+      const { numbers, scales } = this.checkpoint.quantized(name, shape, dtype)
+      return this.#linearWeight([numbers, scales], shape, dtype, 0, ([rows, pairs]) => {
+        const { buffer, byteOffset, byteLength } = pairs as Bytes
+        const patterns = new Uint16Array(buffer, byteOffset, byteLength / 2)
+        return groupedRows(rows, patterns, inner, dtype)
+      })
+    }
+    const info = this.checkpoint.tensor(name, shape)
+    return this.#linearWeight([info], shape, dtype, 0, ([piece]) => {
+      const values = storedToF32(piece, info.dtype as WeightDtype)
+      const { numbers, scales } = quantizeRows(values, inner, dtype, name)
+      return groupedRows(numbers, scales, inner, dtype)
+    })
+  }
+
+  /** Declares a weight; `words` makes its rows, {@link linearRowWords} each, of what is read from row `row` on. */
+  #linearWeight(
+    infos: Take['infos'],
+    shape: readonly [columns: number, inner: number],
+    dtype: LinearDtype,
+    row: number,
+    words: (pieces: Pieces) => Uint32Array,
+  ): LinearWeight {
+    const kernel = this.#kernel(dtype)
+    const [columns, inner] = shape
+    const rowWords = linearRowWords(kernel, dtype, inner)
+    const take = { infos, row, rows: columns, group: kernel.columns }
+    const bytes = linearBytes(kernel, dtype, shape)
+    const block = this.#declare(take, bytes, (write) => (pieces, at, rows) => {
+      const packed = kernel.pack(words(pieces), linearUnit(kernel, dtype), rowWords, rows)
+      write(packed, 4 * at * rowWords)
+    })
+    return { name: infos[0].name, shape, dtype, block, kernel }
+  }
+
+  #kernel(dtype: LinearDtype): LinearKernel {
+    return linearKernels(this.gpu.facts, dtype)[0] as LinearKernel
   }
 
   /** A layer norm: `name.weight` and `name.bias`, [width]. */
@@ -124,8 +194,8 @@ export class WeightLoader {
   /** Numbers for each column, [width], always in f32. */
   vector(name: string, width: number): Vector {
     const info = this.checkpoint.tensor(name, [width])
-    const take = { info, row: 0, rows: 1, width, group: 1 }
-    const block = this.#declare(take, 4 * width, (write) => (piece) => {
+    const take: Take = { infos: [info], row: 0, rows: 1, group: 1 }
+    const block = this.#declare(take, 4 * width, (write) => ([piece]) => {
       write(rowsAsWords(piece, info, 'f32', width, width), 0)
     })
     return { name, shape: info.shape, dtype: 'f32', block }
@@ -135,8 +205,8 @@ export class WeightLoader {
   table(name: string, rows: number, width: number, dtype: WeightDtype): Weight {
     const info = this.checkpoint.tensor(name, [rows, width])
     const rowBytes = 4 * tableRowWords(dtype, width)
-    const take = { info, row: 0, rows, width, group: 1 }
-    const block = this.#declare(take, rows * rowBytes, (write) => (piece, row) => {
+    const take: Take = { infos: [info], row: 0, rows, group: 1 }
+    const block = this.#declare(take, rows * rowBytes, (write) => ([piece], row) => {
       write(rowsAsWords(piece, info, dtype, width, 2 * tablePairs(width)), row * rowBytes)
     })
     return { name, shape: info.shape, dtype, block }
@@ -151,10 +221,10 @@ export class WeightLoader {
     let words = new Uint32Array()
     const open = (): WriteRows => {
       words = new Uint32Array(rows * rowWords)
-      return (piece, row) =>
+      return ([piece], row) =>
         words.set(rowsAsWords(piece, info, dtype, width, 2 * tablePairs(width)), row * rowWords)
     }
-    this.#jobs.push({ info, row: 0, rows, width, group: 1, open })
+    this.#jobs.push({ infos: [info], row: 0, rows, group: 1, open })
     return {
       name,
       shape: [rows, width],
@@ -170,7 +240,7 @@ export class WeightLoader {
     bytes: number,
     writer: (write: (words: Uint32Array<ArrayBuffer>, offset: number) => void) => WriteRows,
   ): Block {
-    const { name } = take.info
+    const { name } = take.infos[0]
     this.#deviceBytes += bytes
     if (bytes > this.#largest.bytes) this.#largest = { name, bytes }
     let buffer: GPUBuffer | undefined
@@ -205,7 +275,7 @@ export class WeightLoader {
   async load({ signal, onProgress }: LoadOptions = {}): Promise<void> {
     const total = this.#jobs.reduce((sum, job) => sum + job.rows * rowBytesOf(job), 0)
     const inFileOrder = this.#jobs.toSorted(
-      ({ info: a }, { info: b }) => a.file.localeCompare(b.file) || a.start - b.start,
+      ({ infos: [a] }, { infos: [b] }) => a.file.localeCompare(b.file) || a.start - b.start,
     )
     let done = 0
     for (const job of inFileOrder) {
@@ -214,24 +284,35 @@ export class WeightLoader {
       const step = Math.max(1, Math.floor(pieceBytes / rowBytes / job.group)) * job.group
       for (let row = 0; row < job.rows; row += step) {
         const count = Math.min(step, job.rows - row)
-        const start = (job.row + row) * rowBytes
-        const piece = await this.checkpoint.read(job.info, start, start + count * rowBytes)
+        const [first, ...rest] = job.infos
+        const pieces: [Bytes, ...Bytes[]] = [await this.#read(first, job.row + row, count)]
+        for (const info of rest) pieces.push(await this.#read(info, job.row + row, count))
         signal?.throwIfAborted()
         this.gpu.check()
-        write(piece, row, count)
-        done += piece.length
+        write(pieces, row, count)
+        done += count * rowBytes
         onProgress?.({ done, total })
       }
     }
   }
+
+  #read(info: TensorInfo, row: number, count: number): Promise<Bytes> {
+    const bytes = storedRowBytes(info)
+    return this.checkpoint.read(info, row * bytes, (row + count) * bytes)
+  }
 }
 
-/** Bytes of a row as it lies in the file. */
-const rowBytesOf = ({ info, width }: Take): number => width * dtypeBytes[info.dtype as WeightDtype]
+/** Bytes of a row of a tensor as it lies in the file; a vector is one row. */
+const storedRowBytes = ({ shape, bytes }: TensorInfo): number =>
+  shape.length > 1 ? bytes / (shape[0] as number) : bytes
+
+/** Bytes of a row of all tensors of a {@link Take}. */
+const rowBytesOf = ({ infos }: Take): number =>
+  infos.reduce((sum, info) => sum + storedRowBytes(info), 0)
 
 /** Rows of `width` numbers as words of another dtype, each row filled up with zeros to `padded` numbers. */
 function rowsAsWords(
-  bytes: Uint8Array<ArrayBuffer>,
+  bytes: Bytes,
   { dtype: from }: TensorInfo,
   to: WeightDtype,
   width: number,
@@ -252,7 +333,7 @@ function rowsAsWords(
 
 /** Numbers of one dtype as the bit patterns of another; equal dtypes keep every bit. */
 function convert(
-  bytes: Uint8Array<ArrayBuffer>,
+  bytes: Bytes,
   from: WeightDtype,
   to: WeightDtype,
 ): Uint32Array<ArrayBuffer> | Uint16Array<ArrayBuffer> {
@@ -263,9 +344,7 @@ function convert(
       ? new Uint32Array(buffer, byteOffset, count)
       : new Uint16Array(buffer, byteOffset, count)
   }
-  const values = new Float32Array(count)
-  if (from === 'f32') values.set(new Float32Array(buffer, byteOffset, count))
-  else (from === 'f16' ? f16ToF32 : bf16ToF32)(new Uint16Array(buffer, byteOffset, count), values)
+  const values = storedToF32(bytes, from)
   if (to === 'f32') return new Uint32Array(values.buffer)
   const halves = new Uint16Array(count)
   if (to === 'f16') f32ToF16(values, halves)

@@ -1,5 +1,5 @@
 import type { Config } from '../checkpoint/index.ts'
-import { attention, attentionTiles } from '../tensor/attention.ts'
+import { type AttentionTiles, attention, attentionTiles } from '../tensor/attention.ts'
 import { embed, gatherTable, type HostTable } from '../tensor/embedding.ts'
 import { gatherRows } from '../tensor/gather_rows.ts'
 import { type LayerNorm, layerNorm } from '../tensor/layer_norm.ts'
@@ -76,10 +76,10 @@ interface EncoderLayer {
 /** The tables of a batch that every layer reads. */
 interface Tables {
   /** Attention tiles of all tokens. */
-  readonly tiles: Tensor
+  readonly tiles: AttentionTiles
   /** The scored tokens, and their attention tiles. */
   readonly scored: Tensor
-  readonly scoredTiles: Tensor
+  readonly scoredTiles: AttentionTiles
 }
 
 /**
@@ -232,7 +232,7 @@ function encoderLayer(
   x: Tensor,
   all: Tensor,
   layer: EncoderLayer,
-  tiles: Tensor,
+  tiles: AttentionTiles,
   headDim: number,
 ): Tensor {
   const attended = tape.step([], () => {

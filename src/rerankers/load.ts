@@ -2,7 +2,7 @@ import { embeddedFolder, openFolder } from '#platform'
 import { Checkpoint, type Config } from '../checkpoint/index.ts'
 import { Gpu } from '../gpu/device.ts'
 import { ModelError } from '../models/errors.ts'
-import { WeightLoader } from '../models/loader.ts'
+import { type DtypeOption, WeightLoader } from '../models/loader.ts'
 import { PlatformError } from '../platform/errors.ts'
 import { blobFolder, type Folder } from '../platform/files.ts'
 import type { PlanTape } from '../tensor/tape.ts'
@@ -11,6 +11,7 @@ import { Engine, type ScoringModel } from './engine.ts'
 import { RerankerError } from './errors.ts'
 import {
   checkCount,
+  dtypes,
   type LoadOptions,
   resolveSettings,
   type SettingsDefaults,
@@ -76,7 +77,7 @@ export async function loadModel<Model extends ScoringModel & { config: object }>
   options: LoadOptions,
 ): Promise<Loaded & { readonly model: Model }> {
   const { dtype = 'auto', activations = 'f32', signal, onProgress, ...rest } = options
-  checkOneOf('dtype', dtype, ['auto', 'f32', 'f16', 'bf16'])
+  checkOneOf('dtype', dtype, dtypes)
   checkOneOf('activations', activations, ['f32', 'f16'])
   resolveSettings(family, rest, {})
   signal?.throwIfAborted()
@@ -85,6 +86,7 @@ export async function loadModel<Model extends ScoringModel & { config: object }>
   let gpu: Gpu | undefined
   try {
     const architecture = checkArchitecture(checkpoint, family)
+    checkQuantization(checkpoint, dtype)
     const tokenizer = await Tokenizer.load(folder)
     gpu = await Gpu.open(options)
     if (activations === 'f16' && !gpu.facts.shaderF16) {
@@ -115,7 +117,7 @@ export async function loadModel<Model extends ScoringModel & { config: object }>
         model: folder.name,
         architecture,
         adapter: gpu.facts,
-        dtype: model.dtype,
+        dtype: loader.quantization ?? model.dtype,
         activations,
         kernels: [...new Set([...plan.kernels].map(({ name }) => name))].sort(),
         sizes: numbersOf(model.config),
@@ -173,6 +175,15 @@ function checkArchitecture(
   throw new ModelError(
     'architecture-unsupported',
     `${checkpoint.config.file}: architectures is ${show(found)}; ${family.name} takes ${family.architectures.join(', ')}`,
+  )
+}
+
+/** The weights of a quantized folder are what they are: of their numbers no other dtype is made. */
+function checkQuantization({ folder, quantization }: Checkpoint, dtype: DtypeOption): void {
+  if (!quantization || dtype === 'auto' || dtype === quantization) return
+  throw new RerankerError(
+    'option-invalid',
+    `dtype: found ${show(dtype)}; ${folder.name} is quantized to ${quantization}. Leave it out, or load the folder that this one was made from`,
   )
 }
 

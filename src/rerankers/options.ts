@@ -52,7 +52,10 @@ export interface RankOptions<T> extends ScoreOptions {
 
 /** Options of `load`. */
 export interface LoadOptions extends ScoreSettings {
-  /** How weights lie on the device: `auto` (default) keeps 16-bit files as they are and makes f16 of f32 files. */
+  /**
+   * How weights lie on the device: `auto` (default) keeps 16-bit and quantized files as they are and makes f16 of f32
+   * files. `int8` and `int4` quantize the matrices of the layers as they are loaded, at some loss of quality.
+   */
   readonly dtype?: DtypeOption | undefined
   /** How activations lie on the device: `f32` (default), or `f16` where the adapter has it. */
   readonly activations?: 'f32' | 'f16' | undefined
@@ -75,6 +78,16 @@ export interface LoadOptions extends ScoreSettings {
   /** Bytes of weights read so far, and in all. */
   readonly onProgress?: ((progress: { done: number; total: number }) => void) | undefined
 }
+
+/** What `dtype` may be. */
+export const dtypes = [
+  'auto',
+  'f32',
+  'f16',
+  'bf16',
+  'int8',
+  'int4',
+] as const satisfies readonly DtypeOption[]
 
 /** Where the settings of families differ when nothing is said. */
 export interface SettingsDefaults {

@@ -40,8 +40,9 @@ export async function readSelfTest(folder: Folder): Promise<SelfTest> {
   return found as SelfTest
 }
 
-/** What 16-bit activations, or weights rounded to bf16, may add to the difference. */
-const coarseTolerance = 3e-2
+/** What 16-bit activations may add to the difference, and weights rounded to a dtype. */
+const ofF16Activations = 3e-2
+const ofWeights: Readonly<Record<string, number>> = { bf16: 3e-2, int8: 3e-2, int4: 3e-1 }
 
 /** Throws unless the score found is the one stored. */
 export function checkSelfTest(
@@ -49,8 +50,8 @@ export function checkSelfTest(
   found: number,
   { dtype, activations }: { readonly dtype: string; readonly activations: string },
 ): void {
-  const coarse = activations === 'f16' || dtype === 'bf16'
-  const allowed = Math.max(tolerance, coarse ? coarseTolerance : 0) * Math.max(1, Math.abs(score))
+  const coarse = Math.max(activations === 'f16' ? ofF16Activations : 0, ofWeights[dtype] ?? 0)
+  const allowed = Math.max(tolerance, coarse) * Math.max(1, Math.abs(score))
   if (Math.abs(found - score) <= allowed) return
   throw new RerankerError(
     'self-test-failed',

@@ -54,6 +54,11 @@ export function attentionKernel(facts: AdapterFacts, headDim: number): Attention
   }
 }
 
+/** The table of tiles on the device, and the spans that it was cut from. */
+export interface AttentionTiles extends Tensor {
+  readonly spans: readonly AttentionSpan[]
+}
+
 /** Numbers of a row of the table of tiles: struct Tile of shaders/attention_tile.wgsl. */
 const tileFields = 8
 
@@ -62,7 +67,7 @@ export function attentionTiles(
   tape: Tape,
   spans: readonly AttentionSpan[],
   headDim: number,
-): Tensor {
+): AttentionTiles {
   const { rows: perTile } = attentionKernel(tape.gpu.facts, headDim)
   const tiles = []
   for (const { row, rows, position, key, keys, prefix } of spans) {
@@ -72,7 +77,22 @@ export function attentionTiles(
       tiles.push(row + at, count, position + at, before + keys, prefix?.key ?? 0, before, key, 0)
     }
   }
-  return tape.upload(new Uint32Array(tiles), [tiles.length / tileFields, tileFields], 'u32')
+  const shape = [tiles.length / tileFields, tileFields]
+  return { ...tape.upload(new Uint32Array(tiles), shape, 'u32'), spans }
+}
+
+/** How many keys the queries of a span see, all queries together. */
+function keysSeen(
+  { rows, position, keys, prefix }: AttentionSpan,
+  { causal, window = 0 }: AttentionMask,
+): number {
+  const all = keys + (prefix?.keys ?? 0)
+  let seen = 0
+  for (let row = 0; row < rows; row++) {
+    const before = causal ? position + row + 1 : all
+    seen += window > 0 ? Math.min(before, window) : before
+  }
+  return seen
 }
 
 /**
@@ -85,10 +105,11 @@ export function attention(
   q: Tensor,
   k: Tensor,
   v: Tensor,
-  tiles: Tensor,
+  tiles: AttentionTiles,
   headDim: number,
-  { causal = false, window = 0 }: AttentionMask = {},
+  mask: AttentionMask = {},
 ): Tensor {
+  const { causal = false, window = 0 } = mask
   const [, width = 0] = q.shape
   const [, keyWidth = 0] = k.shape
   const heads = width / headDim
@@ -117,6 +138,7 @@ export function attention(
     },
     tensors: { q, k, v, tiles, y },
     workgroups: [tiles.shape[0] ?? 0, heads],
+    flops: 4 * width * tiles.spans.reduce((sum, span) => sum + keysSeen(span, mask), 0),
   })
   return y
 }

@@ -1,7 +1,15 @@
 import type { AdapterFacts } from '../gpu/device.ts'
 import type { KernelSpec } from '../gpu/kernel.ts'
+import { groupsOf, groupWords } from './quantized.ts'
 import { type Tape, tapeFeatures } from './tape.ts'
-import { dtypeBytes, expectShape, type Tensor, type WeightDtype } from './tensor.ts'
+import {
+  dtypeBytes,
+  expectShape,
+  isQuantized,
+  type LinearDtype,
+  quantizedBits,
+  type Tensor,
+} from './tensor.ts'
 import type { Vector, Weight } from './weights.ts'
 
 /** What is applied to the sums; the numbers are those of shaders/activations.wgsl. */
@@ -20,42 +28,49 @@ export interface LinearKernel {
   readonly columns: number
   /** Neighbours along k that a row of the weight is filled up to with zeros. */
   readonly depth: number
+  /** Neighbours along k that are read at once. */
+  readonly vector: number
   readonly spec: Pick<KernelSpec, 'enable' | 'sizes'>
-  /** Puts `count` rows of the weight, each `inner` numbers long (a multiple of `depth`), in the kernel's order. */
-  pack(
-    source: Uint32Array,
-    wordsPerPair: 1 | 2,
-    inner: number,
-    count: number,
-  ): Uint32Array<ArrayBuffer>
+  /** Puts `count` rows of the weight in the kernel's order; `unit` words of a row, which are read at once, stay together. */
+  pack(source: Uint32Array, unit: number, rowWords: number, count: number): Uint32Array<ArrayBuffer>
 }
 
-/** The kernels for an adapter, the best first. Chosen by facts of the adapter alone, never by the batch. */
-export function linearKernels(facts: AdapterFacts): LinearKernel[] {
+/**
+ * The kernels for an adapter and weights of a dtype, the best first. Chosen by these alone, never by the batch. The sizes are
+ * the fastest of those tried on lavapipe; where its compiler no longer unrolls the loops, a kernel is ten times slower.
+ */
+export function linearKernels(facts: AdapterFacts, dtype: LinearDtype): LinearKernel[] {
   const { subgroupSize: lanes, software } = facts
-  const suits = software && lanes >= 4 && lanes <= 32
-  return [...(suits ? [subgroupKernel(lanes, 8, 2)] : []), tiledKernel]
+  if (!software || lanes < 4 || lanes > 32) return [tiledKernel]
+  const own = isQuantized(dtype)
+    ? subgroupKernel('linear_subgroup_grouped', lanes, 6, 4)
+    : subgroupKernel('linear_subgroup', lanes, 12, 4)
+  return [own, tiledKernel]
 }
 
-/** shaders/linear_subgroup.wgsl */
-function subgroupKernel(lanes: number, rows: number, perLane: number): LinearKernel {
+/** shaders/linear_subgroup.wgsl, shaders/linear_subgroup_grouped.wgsl */
+function subgroupKernel(
+  shader: KernelSpec['shader'],
+  lanes: number,
+  rows: number,
+  perLane: number,
+): LinearKernel {
   const columns = lanes * perLane
   return {
-    shader: 'linear_subgroup',
+    shader,
     rows,
     columns,
-    depth: lanes,
+    depth: Math.max(lanes, 8),
+    vector: 8,
     spec: { enable: ['subgroups'], sizes: { S: lanes, ROWS: rows, COLS: perLane } },
-    pack(source, words, inner, count) {
-      const pairs = inner / 2
-      const packed = new Uint32Array(Math.ceil(count / columns) * columns * pairs * words)
+    pack(source, unit, rowWords, count) {
+      const packed = new Uint32Array(Math.ceil(count / columns) * columns * rowWords)
       for (let row = 0; row < count; row++) {
         const tile = row - (row % columns)
-        let from = row * pairs * words
-        let to = (tile * pairs + (row - tile)) * words
-        for (let pair = 0; pair < pairs; pair++) {
-          for (let word = 0; word < words; word++) packed[to + word] = source[from++] as number
-          to += columns * words
+        let from = row * rowWords
+        let to = tile * rowWords + (row - tile) * unit
+        for (let end = from + rowWords; from < end; to += columns * unit) {
+          for (let word = 0; word < unit; word++) packed[to + word] = source[from++] as number
         }
       }
       return packed
@@ -69,12 +84,13 @@ const tiledKernel: LinearKernel = {
   rows: 64,
   columns: 64,
   depth: 4,
+  vector: 4,
   spec: {},
-  pack: (source, words, inner, count) => source.slice(0, (count * inner * words) / 2),
+  pack: (source, _unit, rowWords, count) => source.slice(0, count * rowWords),
 }
 
 /** The weight of a linear layer, [columns, inner] as checkpoints have it, in its kernel's order. */
-export interface LinearWeight extends Weight {
+export interface LinearWeight extends Weight<LinearDtype> {
   readonly kernel: LinearKernel
 }
 
@@ -84,18 +100,37 @@ export interface Linear {
   readonly bias?: Vector
 }
 
-/** `inner` filled up to what the kernel reads. */
+/** `inner` filled up to what the kernel reads of a weight in a float dtype. */
 export const paddedInner = (kernel: LinearKernel, inner: number): number =>
   Math.ceil(inner / kernel.depth) * kernel.depth
+
+/** Words of a weight that a kernel reads at once. */
+export const linearUnit = (kernel: LinearKernel, dtype: LinearDtype): number =>
+  isQuantized(dtype) ? 1 : (kernel.vector * dtypeBytes[dtype]) / 4
+
+/** Words that a row of a weight takes on the device. */
+export const linearRowWords = (kernel: LinearKernel, dtype: LinearDtype, inner: number): number =>
+  isQuantized(dtype)
+    ? groupsOf(inner) * groupWords(dtype)
+    : (paddedInner(kernel, inner) * dtypeBytes[dtype]) / 4
 
 /** Bytes that a weight [columns, inner] takes on the device. */
 export function linearBytes(
   kernel: LinearKernel,
-  dtype: WeightDtype,
+  dtype: LinearDtype,
   [columns, inner]: readonly [number, number],
 ): number {
   const rows = Math.ceil(columns / kernel.columns) * kernel.columns
-  return rows * paddedInner(kernel, inner) * dtypeBytes[dtype]
+  return 4 * rows * linearRowWords(kernel, dtype, inner)
+}
+
+/** What of a shader depends on how the weight lies. */
+function weightSpec(dtype: LinearDtype): Pick<KernelSpec, 'sizes' | 'libraries'> {
+  if (!isQuantized(dtype)) return { libraries: { weights: `weights_${dtype}` } }
+  return {
+    sizes: { BITS: quantizedBits[dtype] },
+    libraries: { weights: 'weights_grouped', load_weight: 'load_weight_grouped' },
+  }
 }
 
 /** What a linear layer does with its sums. */
@@ -127,21 +162,22 @@ export function linear(
   if (bias) expectShape(weight.name, 'bias', bias, [columns])
   if (other) expectShape(weight.name, 'what is combined', other, [rows, columns])
   const { kernel } = weight
+  const weightForm = weightSpec(weight.dtype)
   const y = tape.tensor([rows, columns], dtype)
   tape.run({
     label: weight.name.replace(/\.weight$/, ''),
     kernel: {
       shader: kernel.shader,
+      ...weightForm,
+      sizes: { ...kernel.spec.sizes, ...weightForm.sizes },
       enable: [...(kernel.spec.enable ?? []), ...tapeFeatures(tape)],
       types: { T: tape.activations, Y: dtype },
-      ...(kernel.spec.sizes && { sizes: kernel.spec.sizes }),
-      libraries: { weights: `weights_${weight.dtype}` },
     },
     params: {
       rows,
       inner,
       columns,
-      quads: paddedInner(kernel, inner) / 4,
+      quads: Math.ceil(inner / 4),
       activation: activations[activation],
       scale,
       has_bias: bias ? 1 : 0,

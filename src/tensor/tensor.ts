@@ -7,6 +7,17 @@ export type TensorDtype = 'f32' | 'f16' | 'u32'
 /** How weights lie on the device. */
 export type WeightDtype = 'f32' | 'f16' | 'bf16'
 
+/** Bits of the whole numbers that the weight of a linear layer may lie as: see shaders/weights_grouped.wgsl. */
+export const quantizedBits = { int8: 8, int4: 4 } as const
+
+export type QuantizedDtype = keyof typeof quantizedBits
+
+/** How the weight of a linear layer lies on the device. */
+export type LinearDtype = WeightDtype | QuantizedDtype
+
+export const isQuantized = (dtype: LinearDtype): dtype is QuantizedDtype =>
+  Object.hasOwn(quantizedBits, dtype)
+
 /** Numbers on the device: their shape, the outermost dimension first, and the buffer they are in. */
 export interface Tensor {
   readonly shape: readonly number[]

@@ -1,19 +1,17 @@
 import type { Block } from '../gpu/memory.ts'
-import type { WeightDtype } from './tensor.ts'
+import type { LinearDtype, WeightDtype } from './tensor.ts'
 
 /**
  * A weight that stays on the device. It is declared first (name, shape, bytes), so that a plan can be made
  * of it; its buffer comes with the upload.
  */
-export interface Weight {
+export interface Weight<Dtype extends LinearDtype = WeightDtype> {
   /** Its name in the checkpoint. */
   readonly name: string
   readonly shape: readonly number[]
-  readonly dtype: WeightDtype
+  readonly dtype: Dtype
   readonly block: Block
 }
 
 /** Numbers of f32 for each column: biases, norms. */
-export interface Vector extends Weight {
-  readonly dtype: 'f32'
-}
+export type Vector = Weight<'f32'>

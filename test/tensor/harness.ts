@@ -1,14 +1,31 @@
 import { expect } from 'vitest'
-import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from '../../src/checkpoint/index.ts'
+import {
+  bf16ToF32,
+  f16ToF32,
+  f32ToBf16,
+  f32ToF16,
+  type QuantizedRows,
+  quantizeRows,
+} from '../../src/checkpoint/index.ts'
 import type { AdapterFacts, Gpu } from '../../src/gpu/device.ts'
 import {
   type Linear,
   type LinearKernel,
   linearBytes,
+  linearRowWords,
+  linearUnit,
   paddedInner,
 } from '../../src/tensor/linear.ts'
+import { groupedRows } from '../../src/tensor/quantized.ts'
 import { PlanTape, RecordTape, type Tape } from '../../src/tensor/tape.ts'
-import { dtypeBytes, type Tensor, type WeightDtype } from '../../src/tensor/tensor.ts'
+import {
+  dtypeBytes,
+  isQuantized,
+  type LinearDtype,
+  type QuantizedDtype,
+  type Tensor,
+  type WeightDtype,
+} from '../../src/tensor/tensor.ts'
 import type { Vector, Weight } from '../../src/tensor/weights.ts'
 
 /** Numbers in -1..1 that are the same each time (mulberry32). */
@@ -57,19 +74,45 @@ export function activation(
   return tape.upload(data as Float32Array<ArrayBuffer>, shape, tape.activations)
 }
 
-/** Numbers rounded to how they are stored. */
-export function stored(numbers: Float32Array, dtype: WeightDtype): Float32Array {
+/** Numbers rounded to how they are stored; those of whole numbers in rows of `inner`. */
+export function stored(numbers: Float32Array, dtype: LinearDtype, inner = 0): Float32Array {
+  if (isQuantized(dtype)) {
+    return dequantized(quantizeRows(numbers, inner, dtype, 'layer.weight'), inner, dtype)
+  }
   if (dtype === 'f32') return numbers
   return dtype === 'f16' ? f16ToF32(f32ToF16(numbers)) : bf16ToF32(f32ToBf16(numbers))
 }
 
-function upload(
+/** The values of quantized rows, in double precision and then in f32, as the format tells them. */
+export function dequantized(
+  { numbers, scales }: QuantizedRows,
+  inner: number,
+  dtype: QuantizedDtype,
+): Float32Array {
+  const groups = Math.ceil(inner / 32)
+  const rowBytes = dtype === 'int8' ? inner : Math.ceil(inner / 2)
+  const pairs = bf16ToF32(scales)
+  const values = new Float32Array((numbers.length / rowBytes) * inner)
+  for (let i = 0; i < values.length; i++) {
+    const row = Math.floor(i / inner)
+    const k = i % inner
+    const group = row * groups + Math.floor(k / 32)
+    const number =
+      dtype === 'int8'
+        ? numbers[row * rowBytes + k]!
+        : Math.floor(numbers[row * rowBytes + Math.floor(k / 2)]! / 16 ** (k % 2)) % 16
+    values[i] = number * pairs[2 * group]! + pairs[2 * group + 1]!
+  }
+  return values
+}
+
+function upload<Dtype extends LinearDtype>(
   gpu: Gpu,
   name: string,
   shape: number[],
-  dtype: WeightDtype,
+  dtype: Dtype,
   words: Uint32Array<ArrayBuffer>,
-): Weight {
+): Weight<Dtype> {
   const bytes = Math.ceil(words.byteLength / 4) * 4
   const buffer = gpu.memory.create(name, bytes, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST)
   gpu.device.queue.writeBuffer(buffer, 0, words)
@@ -78,7 +121,7 @@ function upload(
 
 export function vector(gpu: Gpu, name: string, numbers: Float32Array<ArrayBuffer>): Vector {
   const words = new Uint32Array(numbers.buffer, numbers.byteOffset, numbers.length)
-  return upload(gpu, name, [numbers.length], 'f32', words) as Vector
+  return upload(gpu, name, [numbers.length], 'f32', words)
 }
 
 /** Rows as words of a dtype, filled up to `padded` numbers. */
@@ -112,19 +155,30 @@ export function table(
   return upload(gpu, name, shape, dtype, asWords(numbers, dtype, shape[1], padded))
 }
 
+/** The numbers that a weight [columns, inner] stands for, in the rows that a linear kernel packs. */
+function linearRows(
+  kernel: LinearKernel,
+  numbers: Float32Array,
+  inner: number,
+  dtype: LinearDtype,
+): Uint32Array<ArrayBuffer> {
+  if (!isQuantized(dtype)) return asWords(numbers, dtype, inner, paddedInner(kernel, inner))
+  const rows = quantizeRows(numbers, inner, dtype, 'layer.weight')
+  return groupedRows(rows.numbers, rows.scales, inner, dtype)
+}
+
 export function linearLayer(
   gpu: Gpu,
   kernel: LinearKernel,
   numbers: Float32Array,
   [columns, inner]: [number, number],
-  dtype: WeightDtype,
+  dtype: LinearDtype,
   bias?: Float32Array<ArrayBuffer>,
 ): Linear {
-  const padded = paddedInner(kernel, inner)
   const packed = kernel.pack(
-    asWords(numbers, dtype, inner, padded),
-    dtype === 'f32' ? 2 : 1,
-    padded,
+    linearRows(kernel, numbers, inner, dtype),
+    linearUnit(kernel, dtype),
+    linearRowWords(kernel, dtype, inner),
     columns,
   )
   const words = new Uint32Array(linearBytes(kernel, dtype, [columns, inner]) / 4)

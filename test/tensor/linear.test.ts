@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Gpu } from '../../src/gpu/device.ts'
-import { type Activation, linear, linearKernels } from '../../src/tensor/linear.ts'
+import { type Activation, type Linear, linear, linearKernels } from '../../src/tensor/linear.ts'
+import type { LinearDtype } from '../../src/tensor/tensor.ts'
 import { activation, expectClose, linearLayer, randomNumbers, runOn, stored } from './harness.ts'
 
 /** erf by its series, and by a continued fraction where that converges faster; in double precision. */
@@ -54,25 +55,33 @@ beforeAll(async () => {
 })
 afterAll(() => gpu.dispose())
 
+const kernelOf = (kind: string, dtype: LinearDtype) =>
+  linearKernels(gpu.facts, dtype).find(({ shader }) => shader.startsWith(kind))
+
 describe('linear', () => {
-  const kernelNames = ['linear_subgroup', 'linear_tiled']
-  // One, and just below, at and above the tiles of 8 x 16 and 64 x 64; inner sizes that fill no word or vector.
+  const kinds = ['linear_subgroup', 'linear_tiled']
+  const dtypes = ['f32', 'f16', 'bf16', 'int8', 'int4'] as const
+  // One, and just below, at and above the tiles of 12 x 32 and 64 x 64 and groups of 32; inner sizes that fill no word or
+  // vector.
   const shapes: [rows: number, inner: number, columns: number][] = [
     [1, 1, 1],
     [1, 36, 1],
-    [7, 18, 15],
-    [8, 8, 16],
-    [9, 33, 17],
+    [11, 18, 31],
+    [12, 8, 32],
+    [13, 33, 33],
     [63, 16, 63],
     [64, 64, 64],
     [65, 30, 65],
+    [23, 31, 17],
+    [24, 7, 16],
+    [66, 63, 65],
     [130, 100, 33],
   ]
 
-  for (const name of kernelNames) {
-    for (const dtype of ['f32', 'f16', 'bf16'] as const) {
-      it(`${name} with ${dtype} weights equals the reference at every edge`, async ({ skip }) => {
-        const kernel = linearKernels(gpu.facts).find(({ shader }) => shader === name)
+  for (const kind of kinds) {
+    for (const dtype of dtypes) {
+      it(`${kind} with ${dtype} weights equals the reference at every edge`, async ({ skip }) => {
+        const kernel = kernelOf(kind, dtype)
         if (!kernel) return skip()
         for (const [rows, inner, columns] of shapes) {
           const x = randomNumbers(1, rows * inner)
@@ -81,15 +90,15 @@ describe('linear', () => {
           const found = await runOn(gpu, 'f32', (tape) =>
             linear(tape, activation(tape, x, [rows, inner]), layer),
           )
-          const expected = linearReference(x, stored(w, dtype), [rows, inner, columns])
+          const expected = linearReference(x, stored(w, dtype, inner), [rows, inner, columns])
           expectClose(found, expected, 2e-6 * Math.sqrt(inner), `${rows} x ${inner} x ${columns}`)
         }
       })
     }
 
     for (const act of ['none', 'gelu', 'tanh', 'geluTanh', 'silu'] as const) {
-      it(`${name} adds the bias, applies ${act}, adds the residual`, async ({ skip }) => {
-        const kernel = linearKernels(gpu.facts).find(({ shader }) => shader === name)
+      it(`${kind} adds the bias, applies ${act}, adds the residual`, async ({ skip }) => {
+        const kernel = kernelOf(kind, 'f32')
         if (!kernel) return skip()
         const [rows, inner, columns] = [5, 24, 20]
         const x = randomNumbers(3, rows * inner).map((v) => 20 * v)
@@ -109,8 +118,8 @@ describe('linear', () => {
       })
     }
 
-    it(`${name} scales, and multiplies by another tensor`, async ({ skip }) => {
-      const kernel = linearKernels(gpu.facts).find(({ shader }) => shader === name)
+    it(`${kind} scales, and multiplies by another tensor`, async ({ skip }) => {
+      const kernel = kernelOf(kind, 'f32')
       if (!kernel) return skip()
       const [rows, inner, columns] = [9, 24, 20]
       const x = randomNumbers(3, rows * inner)
@@ -129,52 +138,54 @@ describe('linear', () => {
       expectClose(found, expected, 3e-6, 'scaled product')
     })
 
-    it(`${name} gives a row the same bits alone and among others`, async ({ skip }) => {
-      const kernel = linearKernels(gpu.facts).find(({ shader }) => shader === name)
-      if (!kernel) return skip()
-      const [rows, inner, columns] = [71, 40, 24]
-      const x = randomNumbers(7, rows * inner)
-      const layer = linearLayer(
-        gpu,
-        kernel,
-        randomNumbers(8, columns * inner),
-        [columns, inner],
-        'f16',
-      )
-      const all = await runOn(gpu, 'f32', (tape) =>
-        linear(tape, activation(tape, x, [rows, inner]), layer),
-      )
-      for (const row of [0, 1, 63, 70]) {
-        const own = x.slice(row * inner, (row + 1) * inner)
-        const alone = await runOn(gpu, 'f32', (tape) =>
-          linear(tape, activation(tape, own, [1, inner]), layer),
+    for (const dtype of ['f16', 'int8', 'int4'] as const) {
+      it(`${kind} with ${dtype} weights gives a row the same bits alone and among others`, async ({
+        skip,
+      }) => {
+        const kernel = kernelOf(kind, dtype)
+        if (!kernel) return skip()
+        const [rows, inner, columns] = [71, 40, 24]
+        const x = randomNumbers(7, rows * inner)
+        const w = randomNumbers(8, columns * inner)
+        const layer = linearLayer(gpu, kernel, w, [columns, inner], dtype)
+        const all = await runOn(gpu, 'f32', (tape) =>
+          linear(tape, activation(tape, x, [rows, inner]), layer),
         )
-        expect(alone).toEqual(all.slice(row * columns, (row + 1) * columns))
-      }
-    })
+        for (const row of [0, 1, 63, 70]) {
+          const own = x.slice(row * inner, (row + 1) * inner)
+          const alone = await runOn(gpu, 'f32', (tape) =>
+            linear(tape, activation(tape, own, [1, inner]), layer),
+          )
+          expect(alone).toEqual(all.slice(row * columns, (row + 1) * columns))
+        }
+      })
+    }
   }
 
   it('takes f16 activations, and gives f32 where asked', async ({ skip }) => {
     if (!gpu.facts.shaderF16) return skip()
     const [rows, inner, columns] = [9, 40, 24]
     const x = stored(randomNumbers(9, rows * inner), 'f16') as Float32Array<ArrayBuffer>
-    const w = stored(randomNumbers(10, columns * inner), 'f16')
-    for (const kernel of linearKernels(gpu.facts)) {
+    const w = randomNumbers(10, columns * inner)
+    const expected = linearReference(x, stored(w, 'f16'), [rows, inner, columns])
+    const coarse = linearReference(x, stored(w, 'int4', inner), [rows, inner, columns])
+    const run = (layer: Linear, dtype?: 'f32') =>
+      runOn(gpu, 'f16', (tape) =>
+        linear(tape, activation(tape, x, [rows, inner]), layer, dtype && { dtype }),
+      )
+    for (const kernel of linearKernels(gpu.facts, 'f16')) {
       const layer = linearLayer(gpu, kernel, w, [columns, inner], 'f16')
-      const expected = linearReference(x, w, [rows, inner, columns])
-      const f32 = await runOn(gpu, 'f16', (tape) =>
-        linear(tape, activation(tape, x, [rows, inner]), layer, { dtype: 'f32' }),
-      )
-      expectClose(f32, expected, 1e-5, `${kernel.shader}, f32 out`)
-      const f16 = await runOn(gpu, 'f16', (tape) =>
-        linear(tape, activation(tape, x, [rows, inner]), layer),
-      )
-      expectClose(f16, expected, 1e-3, `${kernel.shader}, f16 out`)
+      expectClose(await run(layer, 'f32'), expected, 1e-5, `${kernel.shader}, f32 out`)
+      expectClose(await run(layer), expected, 1e-3, `${kernel.shader}, f16 out`)
+    }
+    for (const kernel of linearKernels(gpu.facts, 'int4')) {
+      const layer = linearLayer(gpu, kernel, w, [columns, inner], 'int4')
+      expectClose(await run(layer), coarse, 1e-3, `${kernel.shader} with int4 weights, f16 out`)
     }
   })
 
   it('names the layer and both shapes where they do not fit', async () => {
-    const [kernel] = linearKernels(gpu.facts)
+    const [kernel] = linearKernels(gpu.facts, 'f32')
     const layer = linearLayer(gpu, kernel!, randomNumbers(1, 12), [3, 4], 'f32')
     await expect(
       runOn(gpu, 'f32', (tape) =>

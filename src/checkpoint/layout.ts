@@ -1,8 +1,4 @@
-/** One f32 tensor of a file to be written. */
-export interface TensorEntry {
-  readonly name: string
-  readonly shape: readonly number[]
-}
+import { type StoredDtype, storedBits, type TensorInfo } from './safetensors.ts'
 
 /** Where things go in a safetensors file. */
 export interface SafetensorsLayout {
@@ -15,20 +11,20 @@ export interface SafetensorsLayout {
 }
 
 /**
- * Lays out a safetensors file of f32 tensors, in the order given, so that their rows can be written as they come. The
+ * Lays out a safetensors file of these tensors, in the order given, so that their rows can be written as they come. The
  * header is padded with spaces to a multiple of 8 bytes, as the format's own writer does.
  *
  * @param metadata texts by name, kept in the header under `__metadata__`
  */
 export function safetensorsLayout(
-  tensors: readonly TensorEntry[],
+  tensors: readonly Pick<TensorInfo, 'name' | 'dtype' | 'shape'>[],
   metadata: Readonly<Record<string, string>> = {},
 ): SafetensorsLayout {
   let end = 0
-  const entries = tensors.map(({ name, shape }) => {
+  const entries = tensors.map(({ name, dtype, shape }) => {
     const start = end
-    end += shape.reduce((product, size) => product * size, Float32Array.BYTES_PER_ELEMENT)
-    return [name, { dtype: 'F32', shape, data_offsets: [start, end] }] as const
+    end += storedBytes(dtype, shape)
+    return [name, { dtype: dtype.toUpperCase(), shape, data_offsets: [start, end] }] as const
   })
   const json = JSON.stringify({ __metadata__: metadata, ...Object.fromEntries(entries) })
   const text = new TextEncoder().encode(json)
@@ -44,3 +40,6 @@ export function safetensorsLayout(
     size: header.length + end,
   }
 }
+
+const storedBytes = (dtype: StoredDtype, shape: readonly number[]): number =>
+  shape.reduce((product, size) => product * size, storedBits(dtype)) / 8

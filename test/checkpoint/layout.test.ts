@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
-import { safetensorsLayout } from '../../src/eval/safetensors.ts'
-import { readTensors } from './read_tensors.ts'
+import { safetensorsLayout } from '../../src/checkpoint/layout.ts'
+import { readTensors } from '../eval/read_tensors.ts'
 
 /** A file with every tensor filled with its index. */
 function fill(layout: ReturnType<typeof safetensorsLayout>, sizes: number[]) {
@@ -18,8 +18,8 @@ describe('safetensorsLayout', () => {
     async (model) => {
       const layout = safetensorsLayout(
         [
-          { name: 'layer.4', shape: [3, 5] },
-          { name: 'layer.12', shape: [2] },
+          { name: 'layer.4', dtype: 'f32', shape: [3, 5] },
+          { name: 'layer.12', dtype: 'f32', shape: [2] },
         ],
         { model, pairs: '3' },
       )

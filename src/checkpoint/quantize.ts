@@ -1,0 +1,133 @@
+/** The files of a quantized checkpoint, made from an open one. */
+import type { Checkpoint } from './checkpoint.ts'
+import { CheckpointError } from './errors.ts'
+import { type FloatDtype, f32ToF16, storedToF32 } from './float.ts'
+import { safetensorsLayout } from './layout.ts'
+import {
+  isLayerMatrix,
+  type QuantizedDtype,
+  quantizationConfig,
+  quantizedTensors,
+  quantizeRows,
+} from './quantization.ts'
+import { storedBits, type TensorInfo } from './safetensors.ts'
+
+/** What {@link quantizeCheckpoint} makes of a checkpoint. */
+export interface QuantizedCheckpoint {
+  /** The text of config.json. */
+  readonly config: string
+  /** How many matrices are quantized. */
+  readonly matrices: number
+  /** Bytes of model.safetensors. */
+  readonly bytes: number
+  /** model.safetensors from front to back, in pieces that are read and converted when they are asked for. */
+  pieces(): AsyncGenerator<Bytes, void>
+}
+
+type Bytes = Uint8Array<ArrayBuffer>
+
+/** What is written for a stored tensor: the entries of the header, and their data one after another. */
+interface Part {
+  readonly entries: readonly Pick<TensorInfo, 'name' | 'dtype' | 'shape'>[]
+  data(): AsyncGenerator<Bytes, void>
+}
+
+/** Bytes read at a time. */
+const pieceBytes = 2 * 2 ** 20
+
+/**
+ * Plans the quantized form of a checkpoint: the matrices of the layers in int8 or int4 (see quantization.ts), other
+ * matrices and tables of f32 in f16, which is what the loader makes of them, the rest as it is. Loaded, it gives the same
+ * scores to the bit as the checkpoint does where that is quantized as it is loaded.
+ *
+ * @throws CheckpointError `already-quantized`, `nothing-to-quantize`, `tensor-dtype`; `pieces` throws
+ * `weights-not-finite` and what reading throws
+ */
+export function quantizeCheckpoint(
+  checkpoint: Checkpoint,
+  dtype: QuantizedDtype,
+): QuantizedCheckpoint {
+  const { folder, config, quantization, tensors } = checkpoint
+  if (quantization) {
+    throw new CheckpointError(
+      'already-quantized',
+      `${folder.name}: the weights are ${quantization} already; quantize the folder that this one was made from`,
+    )
+  }
+  // Elements of a file lie on multiples of their size where larger ones go before smaller ones.
+  const infos = [...tensors.values()].sort((a, b) => storedBits(b.dtype) - storedBits(a.dtype))
+  const matrices = infos.filter(isMatrix).map((info) => quantized(checkpoint, info, dtype))
+  if (matrices.length === 0) {
+    throw new CheckpointError(
+      'nothing-to-quantize',
+      `${folder.name}: no matrix of a layer, such as "model.layers.0.mlp.up_proj.weight", among the ${tensors.size} tensors; expected the folder of a reranker`,
+    )
+  }
+  const others = infos.filter((info) => !isMatrix(info)).map((info) => other(checkpoint, info))
+  const parts = [...others, ...matrices]
+  const { header, size } = safetensorsLayout(parts.flatMap(({ entries }) => entries))
+  const json = { ...config.raw, quantization_config: quantizationConfig(dtype) }
+  return {
+    config: `${JSON.stringify(json, null, 2)}\n`,
+    matrices: matrices.length,
+    bytes: size,
+    async *pieces() {
+      yield header
+      for (const part of parts) yield* part.data()
+    },
+  }
+}
+
+const isMatrix = ({ name, shape, bytes }: TensorInfo): boolean =>
+  shape.length === 2 && bytes > 0 && isLayerMatrix(name)
+
+function quantized(checkpoint: Checkpoint, info: TensorInfo, dtype: QuantizedDtype): Part {
+  const { name, shape, bytes } = checkpoint.tensor(info.name, info.shape)
+  const [columns, inner] = shape as [number, number]
+  const { numbers, scales } = quantizedTensors(name, [columns, inner], dtype)
+  return {
+    entries: [
+      { ...numbers, dtype: 'u8' },
+      { ...scales, dtype: 'bf16' },
+    ],
+    async *data() {
+      const after: Bytes[] = []
+      for await (const piece of read(checkpoint, info, bytes / columns)) {
+        const values = storedToF32(piece, info.dtype as FloatDtype)
+        const rows = quantizeRows(values, inner, dtype, name)
+        after.push(new Uint8Array(rows.scales.buffer))
+        yield rows.numbers
+      }
+      yield* after
+    },
+  }
+}
+
+/** A tensor that is not quantized. Vectors stay in f32: the loader keeps them so too. */
+function other(checkpoint: Checkpoint, info: TensorInfo): Part {
+  if (info.dtype !== 'f32' || info.shape.length < 2) {
+    return { entries: [info], data: () => read(checkpoint, info, 1) }
+  }
+  return {
+    entries: [{ ...info, dtype: 'f16' }],
+    async *data() {
+      for await (const piece of read(checkpoint, info, 4)) {
+        const halves = new Uint16Array(piece.length / 4)
+        f32ToF16(storedToF32(piece, 'f32'), halves)
+        yield new Uint8Array(halves.buffer)
+      }
+    },
+  }
+}
+
+/** The data of a tensor, in pieces of a multiple of `unit` bytes. */
+async function* read(
+  checkpoint: Checkpoint,
+  info: TensorInfo,
+  unit: number,
+): AsyncGenerator<Bytes, void> {
+  const step = Math.max(1, Math.floor(pieceBytes / unit)) * unit
+  for (let start = 0; start < info.bytes; start += step) {
+    yield await checkpoint.read(info, start, Math.min(start + step, info.bytes))
+  }
+}

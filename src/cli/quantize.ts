@@ -1,0 +1,148 @@
+import {
+  copyFile,
+  mkdir,
+  open,
+  readdir,
+  rename,
+  rm,
+  rmdir,
+  stat,
+  writeFile,
+} from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { type Command, Option } from 'commander'
+import { openFolder } from '#platform'
+import {
+  Checkpoint,
+  type QuantizedCheckpoint,
+  type QuantizedDtype,
+  quantizeCheckpoint,
+} from '../checkpoint/index.ts'
+import { CliError } from './errors.ts'
+import { writable } from './output.ts'
+import { type Progress, progressOn } from './progress.ts'
+import { type Surroundings, write } from './surroundings.ts'
+
+interface QuantizeOptions {
+  dtype: QuantizedDtype
+  progress: boolean
+}
+
+const help = `
+The matrices of the layers become whole numbers with a scale and an offset to each group of 32; embeddings, norms, biases
+and the head stay in 16 bits (vectors of f32 in 32). The new folder loads as any other, and scores as the old one does
+with the same --dtype. No GPU is needed.
+
+Example:
+  dawnrank quantize bge-reranker-v2-m3 bge-reranker-v2-m3-int8 --dtype int8
+`
+
+/** Adds `dawnrank quantize` to the program. */
+export function addQuantize(program: Command, on: Surroundings): void {
+  program
+    .command('quantize')
+    .summary('write a model with its layers in int8 or int4 to a new folder')
+    .description('Writes a model with its layers in int8 or int4 to a new folder.')
+    .argument('<model>', 'folder of the model')
+    .argument('<out>', 'folder to be written; it must not exist, or be empty')
+    .addOption(
+      new Option('--dtype <type>', 'what the layers become')
+        .choices(['int8', 'int4'])
+        .makeOptionMandatory(),
+    )
+    .option('--no-progress', 'no progress bar (there is none where stderr is no terminal)')
+    .addHelpText('after', help)
+    .action((model: string, out: string, options: QuantizeOptions) =>
+      quantize(model, resolve(out), options, on),
+    )
+}
+
+/** Runs `dawnrank quantize`. Until it is whole, the folder is called `<out>.part`. */
+async function quantize(
+  model: string,
+  out: string,
+  { dtype, progress }: QuantizeOptions,
+  on: Surroundings,
+): Promise<void> {
+  const exists = await isEmptyFolder(out)
+  const folder = await openFolder(model)
+  const checkpoint = await Checkpoint.open(folder)
+  const bar = progressOn(on, progress)
+  try {
+    const plan = quantizeCheckpoint(checkpoint, dtype)
+    const part = `${out}.part`
+    await writable(part, mkdir(dirname(part), { recursive: true }))
+    await writable(part, mkdir(part))
+    try {
+      await copyOthers(folder.name, part)
+      await writable(part, writeFile(join(part, 'config.json'), plan.config))
+      await writeWeights(join(part, 'model.safetensors'), plan, bar, on.signal)
+      // Not every system renames to a folder that is there.
+      if (exists) await writable(out, rmdir(out))
+      await writable(out, rename(part, out))
+    } catch (error) {
+      await rm(part, { recursive: true })
+      throw error
+    }
+    bar.stop()
+    const before = Array.from(checkpoint.tensors.values()).reduce(
+      (sum, { bytes }) => sum + bytes,
+      0,
+    )
+    const sizes = `${megabytes(before)} MB of weights are now ${megabytes(plan.bytes)} MB`
+    await write(on.stdout, `${out}: ${plan.matrices} matrices in ${dtype}; ${sizes}\n`)
+  } finally {
+    bar.stop()
+    await checkpoint.close()
+  }
+}
+
+/** Whether there is a folder, which must then be empty. */
+async function isEmptyFolder(path: string): Promise<boolean> {
+  const entries = await readdir(path).catch((cause: NodeJS.ErrnoException) => {
+    if (cause.code === 'ENOENT') return undefined
+    throw new CliError('output-unwritable', `${path}: is no folder (${cause.code})`, { cause })
+  })
+  if (!entries) return false
+  if (entries.length === 0) return true
+  throw new CliError(
+    'output-unwritable',
+    `${path}: has ${entries.length} files already, such as ${entries[0]}; expected a new or an empty folder`,
+  )
+}
+
+/** Weights in any format, and what tells where they lie. */
+const weightFiles = /\.(safetensors|bin|pt|pth|h5|msgpack|onnx|gguf)$|\.index\.json$/
+
+/** Copies the files of a folder that are neither weights nor config.json: tokenizer, self-test, licence. */
+async function copyOthers(from: string, to: string): Promise<void> {
+  for (const entry of await readdir(from)) {
+    const source = join(from, entry)
+    if (entry === 'config.json' || weightFiles.test(entry)) continue
+    if (!(await stat(source)).isFile()) continue
+    await writable(join(to, entry), copyFile(source, join(to, entry)))
+  }
+}
+
+async function writeWeights(
+  path: string,
+  plan: QuantizedCheckpoint,
+  bar: Progress,
+  signal: AbortSignal,
+): Promise<void> {
+  const file = await writable(path, open(path, 'wx'))
+  try {
+    bar.start('quantizing, in MB', megabytes(plan.bytes))
+    let done = 0
+    for await (const bytes of plan.pieces()) {
+      signal.throwIfAborted()
+      await writable(path, file.appendFile(bytes))
+      done += bytes.length
+      bar.update(megabytes(done))
+    }
+  } finally {
+    await file.close()
+  }
+}
+
+const megabytes = (bytes: number) => Math.ceil(bytes / 1e6)

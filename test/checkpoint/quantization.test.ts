@@ -1,0 +1,160 @@
+import { describe, expect, it } from 'vitest'
+import { bf16ToF32, Config, isLayerMatrix, quantizeRows } from '../../src/checkpoint/index.ts'
+import { quantizationConfig, readQuantization } from '../../src/checkpoint/quantization.ts'
+import { Random } from '../mutations.ts'
+import { expectFault } from './folders.ts'
+
+const dtypes = [
+  { dtype: 'int8', bits: 8 },
+  { dtype: 'int4', bits: 4 },
+] as const
+
+/** The nearest number of bf16, by trying its neighbours. */
+function bf16(value: number): number {
+  const [bits] = new Uint32Array(Float32Array.of(value).buffer) as unknown as [number]
+  const candidates = [bits >>> 16, (bits >>> 16) + 1].map(
+    (pattern) => bf16ToF32(Uint16Array.of(pattern))[0]!,
+  )
+  const off = candidates.map((candidate) => Math.abs(candidate - value))
+  // Halfway, the even pattern.
+  if (off[0] === off[1]) return candidates[(bits >>> 16) & 1]!
+  return off[0]! < off[1]! ? candidates[0]! : candidates[1]!
+}
+
+/** Of all numbers from 0 to 2^bits - 1, how far the nearest value of a grid is. */
+function distance(value: number, scale: number, offset: number, bits: number): number {
+  let least = Number.POSITIVE_INFINITY
+  for (let number = 0; number < 2 ** bits; number++) {
+    least = Math.min(least, Math.abs(number * scale + offset - value))
+  }
+  return least
+}
+
+/** The grid from the least to the greatest of a group. */
+function gridOf(group: readonly number[], bits: number): [scale: number, offset: number] {
+  const least = bf16(Math.min(...group))
+  return [bf16(Math.max(0, Math.max(...group) - least) / (2 ** bits - 1)), least]
+}
+
+/** The number at a place of a row. */
+const numberAt = (row: Uint8Array, k: number, bits: number): number =>
+  bits === 8 ? row[k]! : Math.floor(row[k >> 1]! / 16 ** (k % 2)) % 16
+
+describe.each(dtypes)('$dtype', ({ dtype, bits }) => {
+  const kinds: Record<string, (random: Random) => number> = {
+    even: (random) => random.below(2 ** 20) / 2 ** 19 - 1,
+    positive: (random) => 3 + random.below(2 ** 20) / 2 ** 20,
+    'with outliers': (random) => (random.below(40) === 0 ? 50 : random.below(1000) / 1e3 - 0.5),
+    'very small': (random) => (random.below(2000) - 1000) * 1e-33,
+    'very large': (random) => (random.below(2000) - 1000) * 1e34,
+    'all alike': () => -0.1,
+    zero: () => 0,
+  }
+  // One, and just below, at and above one group and two.
+  const widths = [1, 2, 31, 32, 33, 63, 64, 65]
+
+  it.each(Object.keys(kinds))(
+    'takes the nearest values between the least and the greatest: %s',
+    (kind) => {
+      const random = new Random(7)
+      for (const inner of widths) {
+        const rows = 1 + random.below(3)
+        const values = Float32Array.from({ length: rows * inner }, () => kinds[kind]!(random))
+        const groups = Math.ceil(inner / 32)
+        const { numbers, scales } = quantizeRows(values, inner, dtype, 'w')
+        const rowBytes = bits === 8 ? inner : Math.ceil(inner / 2)
+        expect([numbers.length, scales.length]).toEqual([rows * rowBytes, rows * groups * 2])
+        const pairs = bf16ToF32(scales)
+        for (let row = 0; row < rows; row++) {
+          const bytes = numbers.subarray(row * rowBytes, (row + 1) * rowBytes)
+          for (let group = 0; group < groups; group++) {
+            const [scale, offset] = pairs.subarray(2 * (row * groups + group))
+            const ks = Array.from(
+              { length: Math.min(32, inner - 32 * group) },
+              (_, i) => 32 * group + i,
+            )
+            const weights = ks.map((k) => values[row * inner + k]!)
+            expect([scale, offset]).toEqual(gridOf(weights, bits))
+            const size = Math.max(...weights.map(Math.abs))
+            weights.forEach((weight, i) => {
+              const found = numberAt(bytes, ks[i]!, bits) * scale! + offset!
+              const more = Math.abs(found - weight) - distance(weight, scale!, offset!, bits)
+              expect(more, `${kind}, ${inner}: weight ${weight}`).toBeLessThanOrEqual(1e-12 * size)
+            })
+          }
+        }
+      }
+    },
+  )
+
+  it('refuses what is not finite', async () => {
+    for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
+      for (const at of [0, 5, 39]) {
+        const values = new Float32Array(40)
+        values[at] = value
+        await expectFault(
+          () => quantizeRows(values, 20, dtype, 'layers.0.x'),
+          'weights-not-finite',
+          'tensor "layers.0.x" has a weight that is infinite or not a number',
+        )
+      }
+    }
+  })
+})
+
+it('packs two numbers of four bits to a byte, each row on its own', () => {
+  const row = [0, 1, 2, 3, 15]
+  const { numbers, scales } = quantizeRows(
+    Float32Array.of(...row, ...row.toReversed()),
+    5,
+    'int4',
+    'w',
+  )
+  expect([...numbers]).toEqual([0x10, 0x32, 0x0f, 0x3f, 0x12, 0x00])
+  // bf16 has 1 as 0x3f80.
+  expect([...scales]).toEqual([0x3f80, 0, 0x3f80, 0])
+})
+
+it.each([
+  ['roberta.encoder.layer.11.attention.self.query.weight', true],
+  ['model.layers.0.mlp.up_proj.weight', true],
+  ['layers.0.weight', true],
+  ['model.layers.0.self_attn.q_proj.bias', false],
+  ['model.embed_tokens.weight', false],
+  ['lm_head.0.linear_head.weight', false],
+  ['classifier.dense.weight', false],
+  ['players.0.x.weight', false],
+  ['model.layers.x.weight', false],
+])('%s is a matrix of a layer: %s', (name, expected) => {
+  expect(isLayerMatrix(name)).toBe(expected)
+})
+
+describe('quantization_config', () => {
+  const config = (section: unknown) => new Config('config.json', { quantization_config: section })
+
+  it('says what the writer wrote', () => {
+    for (const { dtype } of dtypes) {
+      expect(readQuantization(config(quantizationConfig(dtype)))).toBe(dtype)
+    }
+    expect(readQuantization(new Config('config.json', {}))).toBeUndefined()
+    expect(readQuantization(config(null))).toBeUndefined()
+  })
+
+  const written = quantizationConfig('int8')
+  it.each<[unknown, string, string]>([
+    [[], 'config-invalid', 'found a list of 0; expected an object'],
+    ['dawnrank', 'config-invalid', 'found "dawnrank"; expected an object'],
+    [{}, 'config-invalid', '"quant_method" is missing'],
+    [
+      { quant_method: 'gptq', bits: 4 },
+      'quantization-unsupported',
+      'the weights are quantized by "gptq"; expected "dawnrank" or none',
+    ],
+    [{ ...written, bits: '8' }, 'config-invalid', '"bits" is "8"; expected a whole number'],
+    [{ ...written, bits: 2 }, 'quantization-unsupported', 'bits is 2; expected 8 or 4'],
+    [{ ...written, group_size: 0 }, 'quantization-unsupported', 'group_size is 0; expected 32'],
+    [{ ...written, group_size: 1e300 }, 'config-invalid', '"group_size" is 1e+300'],
+  ])('%j is refused', async (section, code, message) => {
+    await expectFault(() => readQuantization(config(section)), code, message)
+  })
+})
