@@ -5,10 +5,15 @@ import { fork } from 'node:child_process'
 import { peakMemoryMiB, timed } from './measure.mjs'
 
 /**
- * @typedef {Record<string, unknown>} Options what the process is told to load
- * @typedef {{ facts: Record<string, unknown>, run: () => Promise<number[]> }} Loaded
+ * @typedef {Record<string, unknown>} Options what the process is told to load, or to run
+ * @typedef {{ values: number[], details?: unknown }} Result
+ * @typedef {{
+ *   facts: Record<string, unknown>, run: (input?: any) => Promise<number[] | Result>,
+ * }} Loaded
  * @typedef {{ facts: Record<string, unknown>, loadMs: number }} LoadReport
- * @typedef {{ values: number[], timing: import('./measure.mjs').Timing, peakMiB: number }} RunReport
+ * @typedef {{
+ *   values: number[], details?: any, timing: import('./measure.mjs').Timing, peakMiB: number,
+ * }} RunReport
  */
 
 /**
@@ -26,9 +31,12 @@ export function serve(load) {
       return { facts: loaded.facts, loadMs: timing.ms }
     }
     if (type !== 'run' || !loaded) throw new Error(`unexpected message ${type}`)
-    const { result, timing } = await timed(loaded.run)
-    return { values: result, timing, peakMiB: peakMemoryMiB() }
+    const { run } = loaded
+    const { result, timing } = await timed(() => run(options))
+    const found = Array.isArray(result) ? { values: result } : result
+    return { ...found, timing, peakMiB: peakMemoryMiB() }
   }
+  process.on('disconnect', () => process.exit(0))
   process.on('message', async (/** @type {any} */ message) => {
     // a process that holds a GPU may hang or crash while it takes it down: there is nothing to take down
     if (message.type === 'end') process.exit(0)
@@ -90,9 +98,12 @@ export class Contestant {
     return this.#ask({ type: 'load', options })
   }
 
-  /** @returns {Promise<RunReport>} */
-  run() {
-    return this.#ask({ type: 'run' })
+  /**
+   * @param {Options} [input] what to run, where that is not settled by the load
+   * @returns {Promise<RunReport>}
+   */
+  run(input) {
+    return this.#ask(input ? { type: 'run', options: input } : { type: 'run' })
   }
 
   end() {

@@ -1,15 +1,14 @@
 // @ts-check
 // Decoders of the shapes of Gemma and MiniCPM with random weights: ranking passages for a query, with what shared
 // prefixes, a cascade and loading to a cutoff layer gain. All ratios are of runs taken in turns.
-import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import Table from 'cli-table3'
 import { Tokenizer } from '../dist/index.js'
 import { decoderFlops, decoderMatmulShapes } from './flops.mjs'
 import { makeRanking } from './peers/workload.mjs'
 import { makeRandomDecoder } from './random-model.mjs'
-import { bestMatmul, medianMs, NO_RULES, seconds } from './report.mjs'
-import { buildMatmul, enter, out, root, runInTurns } from './turns.mjs'
+import { digest, modelName } from './record.mjs'
+import { bestMatmul, grid, medianMs, otherCores, seconds, showCores } from './report.mjs'
+import { bundle, enter, out, root, runInTurns } from './turns.mjs'
 
 /** Passages that are ranked, and the most tokens of each; prompt and query come on top. */
 const RANKING = { count: 20, limit: 48 }
@@ -101,7 +100,7 @@ async function enterAll(shape, config, model, ranking) {
   const matmul = { shapes, dtypes: ['bf16', 'f16'] }
   const short = cutoff && { cutoffLayers: atDepth(shape, config, cutoff) }
   return {
-    matmul: await enter('matmul', await buildMatmul(), matmul),
+    matmul: await enter('matmul', await bundle('matmul.ts'), matmul),
     shared: await enter('rank', ours, { model, options: {}, ranking }),
     apart: await enter('rank, prefixes not shared', ours, {
       model,
@@ -138,40 +137,43 @@ function checkSame(one, other) {
  * @param {number} tokens
  */
 function table(entries, tokens) {
-  const head = ['', 'tokens/s', 'median', 'first', 'load', 'peak RSS']
-  const printed = new Table({
-    head,
-    colAligns: head.map((_, i) => (i === 0 ? 'left' : 'right')),
-    style: { head: [], border: [] },
-    chars: NO_RULES,
-  })
-  for (const entry of entries) {
-    const { name, cold, loadMs, runs } = entry
-    printed.push([
-      name,
-      Math.round((tokens / medianMs(entry)) * 1000),
-      seconds(medianMs(entry)),
-      seconds(cold.timing.ms),
-      seconds(loadMs),
-      `${Math.round(Math.max(...runs.map(({ peakMiB }) => peakMiB)))} MiB`,
-    ])
-  }
-  return printed.toString()
+  return grid(
+    ['', 'tokens/s', 'median', 'first', 'load', 'peak RSS', 'other cores'],
+    entries.map((entry) => {
+      const { name, cold, loadMs, runs } = entry
+      return [
+        name,
+        Math.round((tokens / medianMs(entry)) * 1000),
+        seconds(medianMs(entry)),
+        seconds(cold.timing.ms),
+        seconds(loadMs),
+        `${Math.round(Math.max(...runs.map(({ peakMiB }) => peakMiB)))} MiB`,
+        showCores(otherCores(runs)),
+      ]
+    }),
+  )
 }
 
 /**
  * Measures one shape and prints what came out.
+ * @param {import('./record.mjs').Recorder} recorder
  * @param {string} name
  * @param {Shape} shape
  * @param {{ rounds: number, published?: boolean }} options
  */
-export async function benchDecoder(name, shape, { rounds, published = false }) {
+export async function benchDecoder(recorder, name, shape, { rounds, published = false }) {
   const config = published ? shape.published : { ...shape.published, ...shape.reduced }
   const model = join(out, 'models', `bench-${name}${published ? '-published' : ''}`)
   const tokenizerFrom = join(root, 'test', 'fixtures', shape.tokenizer, 'model')
   makeRandomDecoder(model, config, tokenizerFrom)
   const tokenizer = await Tokenizer.load(model)
   const ranking = makeRanking(tokenizer, RANKING)
+  const workload = {
+    model: modelName(model),
+    passages: ranking.passages.length,
+    texts: digest(JSON.stringify(ranking)),
+  }
+  recorder.begin(name, workload)
   const sizes = ['hidden_size', 'intermediate_size', 'num_hidden_layers']
     .map((key) => `${key} ${config[key]} of ${shape.published[key]}`)
     .join(', ')
@@ -209,19 +211,29 @@ export async function benchDecoder(name, shape, { rounds, published = false }) {
   }
   for (const [what, gain] of Object.entries(gains))
     console.log(`gain by ${what}: ${gain.toFixed(2)}`)
-  const report = {
-    when: new Date().toISOString(),
-    adapter: shared.facts.adapter,
-    config,
-    passages: lengths.length,
-    tokens,
-    rounds,
-    gflops,
-    bestMatmul: best,
-    gains,
-    runsMs: Object.fromEntries(
-      all.map((entry) => [entry.name, entry.runs.map(({ timing }) => timing.ms)]),
-    ),
-  }
-  writeFileSync(join(out, `${name}.json`), `${JSON.stringify(report, null, 2)}\n`)
+  const ranked = [shared, apart, cascade].filter((entry) => entry !== undefined)
+  const loads = [whole, short].filter((entry) => entry !== undefined && entry !== 0)
+  recorder.keep(name, name, {
+    workload,
+    figures: Object.fromEntries([
+      ...ranked.map((entry) => [
+        entry.name,
+        { value: (tokens / medianMs(entry)) * 1000, unit: 'tokens/s' },
+      ]),
+      ...loads.map((entry) => [entry.name, { value: medianMs(entry), unit: 'ms' }]),
+      ...(best ? [['best matmul', { value: best.gflops, unit: 'GFLOP/s' }]] : []),
+    ]),
+    otherCores: otherCores(shared.runs),
+    details: {
+      config,
+      tokens,
+      rounds,
+      gflops,
+      bestMatmul: best,
+      gains,
+      runsMs: Object.fromEntries(
+        all.map((entry) => [entry.name, entry.runs.map(({ timing }) => timing.ms)]),
+      ),
+    },
+  })
 }

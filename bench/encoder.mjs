@@ -1,32 +1,28 @@
 // @ts-check
-// An encoder: dawnrank against onnxruntime-node on the same machine, model and texts, in the same run.
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
-import { basename, join, resolve } from 'node:path'
+// An encoder: dawnrank against onnxruntime-node on the same machine, model and texts, in the same run; and where the time
+// of a forward pass goes.
+import { readFileSync } from 'node:fs'
+import { basename, join } from 'node:path'
 import { Tokenizer } from '../dist/index.js'
+import { encoderFolder } from './encoder-shapes.mjs'
 import { forwardFlops, matmulShapes } from './flops.mjs'
 import { missingGraphs, missingPackage } from './peers/set-up.mjs'
 import { makeWorkload } from './peers/workload.mjs'
-import { bestMatmul, medianMs, summary, table } from './report.mjs'
-import { buildMatmul, enter, out, root, runInTurns } from './turns.mjs'
+import { profileTable, shares } from './profile-table.mjs'
+import { digest, modelName } from './record.mjs'
+import { bestMatmul, coldMs, medianMs, percent, summary, table } from './report.mjs'
+import { bundle, enter, out, root, runInTurns } from './turns.mjs'
 
 /** @typedef {import('./report.mjs').Entry} Entry */
-/** @typedef {{ model: string, pairs: number, rounds: number, peers: boolean, install: boolean }} Options */
+/**
+ * @typedef {{
+ *   model?: string, shape: import('./encoder-shapes.mjs').ShapeName, pairs: number, rounds: number, peers: boolean,
+ *   install: boolean, quick?: boolean,
+ * }} Options
+ */
 
 /** onnxruntime runs Dawn with these; with DAWNRANK_DAWN_FLAGS so does dawnrank. */
 const PEER_FLAGS = 'enable-dawn-features=skip_validation,disable_robustness'
-
-/**
- * A model by name (weights/, bench/out/models/) or by folder.
- * @param {string} model
- */
-function modelFolder(model) {
-  const places = [join(root, 'weights', model), join(out, 'models', model), resolve(model)]
-  const found = places.find((place) => existsSync(join(place, 'config.json')))
-  if (found) return found
-  throw new Error(
-    `--model ${model}: no such model; expected the name of one in weights/ or bench/out/models/, or a folder with config.json`,
-  )
-}
 
 /**
  * The contestants that can run here: dawnrank, dawnrank with the peer's toggles, the peers.
@@ -42,14 +38,14 @@ async function enterAll(model, { pairs, ids }, missing) {
     options: { maxLength: Math.max(...ids.map(({ length }) => length)) },
     pairs,
   }
-  const flags = { DAWNRANK_DAWN_FLAGS: PEER_FLAGS }
+  const environment = { DAWNRANK_DAWN_FLAGS: PEER_FLAGS }
   /** @param {'plain' | 'fused'} graph @param {'webgpu' | 'cpu'} provider */
   const ortOptions = (graph, provider) => {
     return { file: join(graphFolder(model), graph, 'model.onnx'), provider, ids }
   }
   const entries = [
     await enter('dawnrank', ours, ourOptions),
-    await enter("dawnrank, peer's toggles", ours, ourOptions, flags),
+    await enter("dawnrank, peer's toggles", ours, ourOptions, { environment }),
   ]
   if (!missing) {
     entries.push(
@@ -62,10 +58,33 @@ async function enterAll(model, { pairs, ids }, missing) {
 }
 
 /** @param {string} model */
-const graphFolder = (model) => join(out, 'onnx', basename(model))
+export const graphFolder = (model) => join(out, 'onnx', basename(model))
 
 /**
- * How many times as long as the first each peer takes.
+ * Where the time of a pass goes, by the quickest of some; undefined, with the reason told, where the adapter does not say.
+ * @param {string} model
+ * @param {readonly number[]} lengths
+ * @param {{ batchTokens: number, rounds: number }} options
+ * @returns {Promise<import('./profile-table.mjs').ProfileRow[] | undefined>}
+ */
+async function profileOf(model, lengths, { batchTokens, rounds }) {
+  const input = { lengths }
+  const entry = await enter(
+    'profile',
+    await bundle('profile.ts'),
+    { model, batchTokens },
+    { input },
+  )
+  if (!entry) return undefined
+  const reports = []
+  for (let round = 0; round < rounds; round++) reports.push(await entry.contestant.run(input))
+  entry.contestant.end()
+  const total = (/** @type {import('./contestant.mjs').RunReport} */ { values }) => values[0] ?? 0
+  return reports.reduce((a, b) => (total(b) < total(a) ? b : a)).details
+}
+
+/**
+ * How many times as long as the first each peer takes, once warm.
  * @param {Entry} first
  * @param {readonly Entry[]} entries
  * @returns {Record<string, number>}
@@ -75,33 +94,46 @@ function peerRatios(first, entries) {
   return Object.fromEntries(peers.map((peer) => [peer.name, medianMs(peer) / medianMs(first)]))
 }
 
-/** @param {Options} options */
-export async function benchEncoder(options) {
-  const model = modelFolder(options.model)
-  mkdirSync(out, { recursive: true })
+/**
+ * @param {import('./record.mjs').Recorder} recorder
+ * @param {Options} options
+ */
+export async function benchEncoder(recorder, options) {
+  const model = encoderFolder(options)
   const config = JSON.parse(readFileSync(join(model, 'config.json'), 'utf8'))
-  const workload = makeWorkload(await Tokenizer.load(model), options.pairs)
-  const lengths = workload.ids.map((ids) => ids.length)
+  const texts = makeWorkload(await Tokenizer.load(model), options.pairs)
+  const lengths = texts.ids.map((ids) => ids.length)
   const tokens = lengths.reduce((sum, length) => sum + length, 0)
+  const workload = {
+    model: modelName(model),
+    pairs: lengths.length,
+    tokens,
+    texts: digest(JSON.stringify(texts.pairs)),
+  }
+  recorder.begin('encoder', workload)
   const [shortest, longest] = [Math.min(...lengths), Math.max(...lengths)]
   console.log(
-    `bench: ${basename(model)}, ${lengths.length} pairs of ${shortest} to ${longest} tokens, ${tokens} in all`,
+    `\nbench: ${basename(model)}, ${lengths.length} pairs of ${shortest} to ${longest} tokens, ${tokens} in all`,
   )
   const missing = options.peers
-    ? (missingPackage(options.install) ?? missingGraphs(model, graphFolder(model)))
+    ? (missingPackage('onnxruntime-node', options.install) ??
+      missingGraphs(model, graphFolder(model)))
     : 'not asked for (--no-peers)'
   if (missing) console.log(`bench: skipped: onnxruntime-node: ${missing}`)
 
-  const matmul = await enter('matmul', await buildMatmul(), {
+  const matmul = await enter('matmul', await bundle('matmul.ts'), {
     shapes: matmulShapes(config),
     dtypes: ['f32', 'f16'],
   })
-  const entries = await enterAll(model, workload, missing)
+  const entries = await enterAll(model, texts, missing)
   const [first] = entries
   if (first?.name !== 'dawnrank') throw new Error('dawnrank itself could not be measured')
   const all = matmul ? [matmul, ...entries] : entries
   await runInTurns(all, options.rounds)
   for (const { contestant } of all) contestant.end()
+  const { rounds } = options
+  const { batchTokens } = first.facts
+  const profile = await profileOf(model, lengths, { batchTokens, rounds })
 
   const rows = entries.map((entry) => summary(entry, tokens, first.cold.values))
   const { adapter, dtype, activations } = first.facts
@@ -118,31 +150,52 @@ export async function benchEncoder(options) {
   )
   const ratios = peerRatios(first, entries)
   for (const [name, ratio] of Object.entries(ratios)) {
-    console.log(`dawnrank is ${ratio.toFixed(2)} times as fast as ${name}`)
+    const peer = entries.find((entry) => entry.name === name)
+    const cold = peer ? (coldMs(peer) / coldMs(first)).toFixed(2) : ''
+    console.log(`dawnrank is ${ratio.toFixed(2)} times as fast as ${name}; cold ${cold} times`)
   }
   console.log(
-    'dawnrank runs with validation and robustness on unless it says otherwise; onnxruntime turns both off.\n' +
+    'Warm: the median. Cold: load and first run of a process, shaders compiled on the way, the files and the shader cache\n' +
+      'of the driver as they were; the part startup has cold and warm caches.\n' +
+      'dawnrank runs with validation and robustness on unless it says otherwise; onnxruntime turns both off.\n' +
       'Tokenization counts for dawnrank only. "other cores": kept busy by other processes; near 0 is quiet.',
   )
+  if (profile) printProfile(profile)
 
-  const report = {
-    when: new Date().toISOString(),
-    model: basename(model),
-    pairs: lengths.length,
-    tokens,
-    rounds: options.rounds,
-    gflop,
-    gflopsReached: reached,
-    bestMatmul: best,
-    ratios,
-    skipped: missing,
-    contestants: rows,
-  }
-  const file = join(out, `${basename(model)}.json`)
-  writeFileSync(file, `${JSON.stringify(report, null, 2)}\n`)
-  console.log(`kept in ${file}`)
+  recorder.keep('encoder', `encoder-${basename(model)}`, {
+    workload,
+    figures: Object.fromEntries([
+      ...rows.map((row) => [row.name, { value: row.tokensPerSecond, unit: 'tokens/s' }]),
+      ...rows.map((row) => [`${row.name}, cold`, { value: row.coldMs, unit: 'ms' }]),
+      ...(best ? [['best matmul', { value: best.gflops, unit: 'GFLOP/s' }]] : []),
+    ]),
+    otherCores: rows[0]?.otherCores,
+    details: {
+      rounds,
+      gflop,
+      gflopsReached: reached,
+      bestMatmul: best,
+      ratios,
+      skipped: missing,
+      contestants: rows,
+      profile,
+    },
+  })
   const slower = Object.entries(ratios).filter(([name, ratio]) => /WebGPU/.test(name) && ratio <= 1)
   if (slower.length > 0) {
     throw new Error(`dawnrank is not faster than ${slower.map(([name]) => name).join(', ')}`)
   }
+}
+
+/** @param {import('./profile-table.mjs').ProfileRow[]} profile */
+function printProfile(profile) {
+  const { linear, attention, rest } = shares(profile)
+  console.log(
+    '\nprofile of the same batches, each operation in a pass of its own, the quickest run:',
+  )
+  console.log(profileTable(profile))
+  console.log(
+    `linear layers ${percent(linear)}, attention ${percent(attention)}, the rest ${percent(rest)} of the time of all operations.\n` +
+      'GFLOP/s: arithmetic done, padding none. GB/s: every tensor of an operation counted once.',
+  )
 }

@@ -5,22 +5,26 @@
 import { Gpu } from '../src/gpu/device.ts'
 import { type LinearWeight, linear, linearBytes, linearKernels } from '../src/tensor/linear.ts'
 import { PlanTape, RecordTape, type Tape } from '../src/tensor/tape.ts'
-import type { Tensor, WeightDtype } from '../src/tensor/tensor.ts'
+import type { Tensor } from '../src/tensor/tensor.ts'
 import { serve } from './contestant.mjs'
 
+type Dtype = LinearWeight['dtype']
 type Shape = readonly [rows: number, inner: number, columns: number]
 
 /** A submission has as many dispatches as take this long, so that its fixed costs do not count. */
 const ENOUGH_MS = 50
 const MOST_REPEATS = 256
 
-/** A weight of 1.0 in f16, of small normal numbers in f32: values do not matter, denormals would. */
+/**
+ * 1.0 in f16, a small normal number in f32, small numbers or a scale in int8 and int4: values do not matter, denormals
+ * would.
+ */
 const FILLER = 0x3c003c00
 
 function makeWeight(
   gpu: Gpu,
   kernel: LinearWeight['kernel'],
-  dtype: WeightDtype,
+  dtype: Dtype,
   shape: readonly [columns: number, inner: number],
 ): LinearWeight {
   const bytes = linearBytes(kernel, dtype, shape)
@@ -57,14 +61,15 @@ async function measure(gpu: Gpu, weight: LinearWeight, shape: Shape): Promise<nu
   }
 }
 
-serve(async ({ shapes, dtypes }: { shapes: Shape[]; dtypes: WeightDtype[] }) => {
+serve(async ({ shapes, dtypes }: { shapes: Shape[]; dtypes: Dtype[] }) => {
   const gpu = await Gpu.open()
-  const plans = linearKernels(gpu.facts).flatMap((kernel) =>
-    dtypes.flatMap((dtype) =>
+  const plans = dtypes.flatMap((dtype) =>
+    linearKernels(gpu.facts, dtype).flatMap((kernel) =>
       shapes.map((shape) => {
         const [, inner, columns] = shape
         const name = `${kernel.shader} ${dtype} ${shape.join('x')}`
-        return { name, shape, weight: makeWeight(gpu, kernel, dtype, [columns, inner]) }
+        const weight = makeWeight(gpu, kernel, dtype, [columns, inner])
+        return { name, shape, weight }
       }),
     ),
   )
@@ -72,7 +77,12 @@ serve(async ({ shapes, dtypes }: { shapes: Shape[]; dtypes: WeightDtype[] }) => 
   for (const { weight, shape } of plans) repeat(needed, weight, shape, 1)
   await gpu.compile(needed.kernels)
   return {
-    facts: { names: plans.map(({ name }) => name) },
+    facts: {
+      names: plans.map(({ name }) => name),
+      plans: plans.map(({ shape, weight: { kernel, dtype } }) => {
+        return { kernel: kernel.shader, dtype, shape: shape.join('x') }
+      }),
+    },
     run: async () => {
       const found: number[] = []
       for (const { weight, shape } of plans) found.push(await measure(gpu, weight, shape))

@@ -1,6 +1,7 @@
 // @ts-check
 // dawnrank as a contestant, tokenization included: pairs to scores, or passages ranked for a query. The values are
-// scores in the order of the pairs or passages, NaN for passages that left a cascade early.
+// scores in the order of the pairs or passages, NaN for passages that left a cascade early. A run may name other pairs
+// and options of the call.
 import { loadReranker } from '../dist/index.js'
 import { serve } from './contestant.mjs'
 
@@ -9,14 +10,19 @@ import { serve } from './contestant.mjs'
  *   model: string, options: Record<string, unknown>, pairs?: [string, string][],
  *   ranking?: { query: string, passages: string[], options?: Record<string, unknown> },
  * }} Task
+ * @typedef {{ pairs: [string, string][], options: Record<string, unknown>, lengths?: boolean }} Input lengths: asks for
+ * the tokens of the pairs in place of their scores
  */
 
 serve(async (/** @type {Task} */ { model, options, pairs = [], ranking }) => {
   const reranker = await loadReranker(model, options)
-  const { adapter, dtype, activations, kernels, sizes } = reranker.info
+  const { adapter, dtype, activations, kernels, sizes, limits } = reranker.info
   const { query = '', passages = [], options: how = {} } = ranking ?? {}
+  /** @type {[string, string][]} */
   const asked = ranking ? passages.map((passage) => [query, passage]) : pairs
-  const lengths = asked.map(([one = '', two = '']) => reranker.tokenizePair(one, two).length)
+  /** @param {[string, string][]} some @param {Record<string, unknown>} [how] */
+  const lengthsOf = (some, how) =>
+    some.map(([one, two]) => reranker.tokenizePair(one, two, how).length)
   const rank = async () => {
     /** @type {{ index: number, score: number, layer?: number }[]} */
     const rows = await reranker.rank(query, passages, how)
@@ -32,8 +38,12 @@ serve(async (/** @type {Task} */ { model, options, pairs = [], ranking }) => {
       activations,
       kernels,
       sizes,
-      lengths,
+      lengths: lengthsOf(asked),
+      batchTokens: limits.maxBatchTokens,
     },
-    run: () => (ranking ? rank() : reranker.computeScore(pairs)),
+    run: (/** @type {Input | undefined} */ input) => {
+      if (input?.lengths) return Promise.resolve(lengthsOf(input.pairs, input.options))
+      return ranking ? rank() : reranker.computeScore(input?.pairs ?? pairs, input?.options)
+    },
   }
 })

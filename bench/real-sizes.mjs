@@ -6,10 +6,9 @@ import { fork } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import Table from 'cli-table3'
 import { Command, Option } from 'commander'
 import { peakMemoryMiB } from './measure.mjs'
-import { NO_RULES } from './report.mjs'
+import { grid } from './report.mjs'
 
 /** Largest |difference| relative to max(1, |score|) for full-size models. */
 const TOLERANCE = 2e-3
@@ -157,28 +156,25 @@ function table(results, tinyMiB) {
     'score',
   ]
   head.push('RSS read', 'of it ours', 'RSS loaded', 'RSS scored', '')
-  const rows = new Table({ head, style: { head: [], border: [] }, chars: NO_RULES })
   const mib = (/** @type {number} */ value) => `${Math.round(value)} MiB`
-  for (const result of results) {
-    rows.push([
-      result.model,
-      mib(result.readMiB),
-      result.dtype,
-      mib(result.deviceMiB),
-      mib(result.tableMiB),
-      result.tokens,
-      result.idsEqual ? 'equal' : 'DIFFER',
-      result.difference.toExponential(1),
-      `${(result.loadMs / 1000).toFixed(1)} s`,
-      `${(result.scoreMs / 1000).toFixed(1)} s`,
-      mib(result.readPeakMiB),
-      mib(result.readPeakMiB - result.deviceMiB - result.tableMiB - tinyMiB),
-      mib(result.loadPeakMiB),
-      mib(result.peakMiB),
-      isClose(result) ? 'ok' : 'TOO FAR OFF',
-    ])
-  }
-  return rows.toString()
+  const rows = results.map((result) => [
+    result.model,
+    mib(result.readMiB),
+    result.dtype,
+    mib(result.deviceMiB),
+    mib(result.tableMiB),
+    result.tokens,
+    result.idsEqual ? 'equal' : 'DIFFER',
+    result.difference.toExponential(1),
+    `${(result.loadMs / 1000).toFixed(1)} s`,
+    `${(result.scoreMs / 1000).toFixed(1)} s`,
+    mib(result.readPeakMiB),
+    mib(result.readPeakMiB - result.deviceMiB - result.tableMiB - tinyMiB),
+    mib(result.loadPeakMiB),
+    mib(result.peakMiB),
+    isClose(result) ? 'ok' : 'TOO FAR OFF',
+  ])
+  return grid(head, rows)
 }
 
 /**

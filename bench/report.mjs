@@ -3,9 +3,6 @@
 import Table from 'cli-table3'
 import { median } from './measure.mjs'
 
-/** A table without lines between its rows. */
-export const NO_RULES = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' }
-
 /**
  * @typedef {{
  *   name: string,
@@ -15,13 +12,49 @@ export const NO_RULES = { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '
  *   cold: import('./contestant.mjs').RunReport,
  *   runs: import('./contestant.mjs').RunReport[],
  * }} Entry a contestant with what it has reported: its load, its first run, its measured runs
+ * @typedef {string | number} Cell
  */
 
 /** @param {number} ms */
 export const seconds = (ms) => `${(ms / 1000).toFixed(2)} s`
 
+/** @param {number} share of 1 */
+export const percent = (share) => `${(100 * share).toFixed(1)}%`
+
 /** @param {Entry} entry */
 export const medianMs = ({ runs }) => median(runs.map(({ timing }) => timing.ms))
+
+/** @param {Entry} entry the time until its first scores: load and first run, shaders compiled on the way */
+export const coldMs = ({ loadMs, cold }) => loadMs + cold.timing.ms
+
+/**
+ * A table without lines between its rows: the first columns, as many as hold words, to the left, figures to the right.
+ * @param {readonly string[]} head
+ * @param {readonly (readonly Cell[])[]} rows
+ * @param {number} words
+ */
+export function grid(head, rows, words = 1) {
+  const printed = new Table({
+    head: [...head],
+    colAligns: head.map((_, i) => (i < words ? 'left' : 'right')),
+    style: { head: [], border: [] },
+    chars: { mid: '', 'left-mid': '', 'mid-mid': '', 'right-mid': '' },
+  })
+  for (const row of rows) printed.push([...row])
+  return printed.toString()
+}
+
+/**
+ * The cores that other processes kept busy, as tables show them.
+ * @param {readonly import('./contestant.mjs').RunReport[]} runs
+ */
+export function otherCores(runs) {
+  const found = runs.flatMap(({ timing }) => timing.others ?? [])
+  return found.length > 0 ? median(found) : undefined
+}
+
+/** @param {number | undefined} cores */
+export const showCores = (cores) => cores?.toFixed(2) ?? 'unknown'
 
 /**
  * The figures of one contestant.
@@ -32,7 +65,6 @@ export const medianMs = ({ runs }) => median(runs.map(({ timing }) => timing.ms)
 export function summary(entry, tokens, reference) {
   const { name, facts, loadMs, cold, runs } = entry
   const times = runs.map(({ timing }) => timing.ms)
-  const others = runs.flatMap(({ timing }) => timing.others ?? [])
   const differences = cold.values.map((value, i) => Math.abs(value - (reference[i] ?? Number.NaN)))
   return {
     name,
@@ -41,9 +73,10 @@ export function summary(entry, tokens, reference) {
     medianMs: medianMs(entry),
     bestMs: Math.min(...times),
     cpuMs: median(runs.map(({ timing }) => timing.cpuMs)),
-    otherCores: others.length > 0 ? median(others) : undefined,
+    otherCores: otherCores(runs),
     firstMs: cold.timing.ms,
     loadMs,
+    coldMs: coldMs(entry),
     peakMiB: Math.max(...[cold, ...runs].map(({ peakMiB }) => peakMiB)),
     largestDifference: Math.max(...differences),
     runsMs: times,
@@ -52,29 +85,22 @@ export function summary(entry, tokens, reference) {
 
 /** @param {readonly ReturnType<typeof summary>[]} rows */
 export function table(rows) {
-  const figures = ['tokens/s', 'median', 'best', 'CPU time', 'first', 'load', 'peak RSS']
-  const head = ['', ...figures, 'other cores', 'max |diff|']
-  const printed = new Table({
-    head,
-    colAligns: head.map((_, i) => (i === 0 ? 'left' : 'right')),
-    style: { head: [], border: [] },
-    chars: NO_RULES,
-  })
-  for (const row of rows) {
-    printed.push([
+  const figures = ['tokens/s', 'median', 'CPU time', 'cold', 'load', 'first', 'peak RSS']
+  return grid(
+    ['', ...figures, 'other cores', 'max |diff|'],
+    rows.map((row) => [
       row.name,
       Math.round(row.tokensPerSecond),
       seconds(row.medianMs),
-      seconds(row.bestMs),
       seconds(row.cpuMs),
-      seconds(row.firstMs),
+      seconds(row.coldMs),
       seconds(row.loadMs),
+      seconds(row.firstMs),
       `${Math.round(row.peakMiB)} MiB`,
-      row.otherCores?.toFixed(2) ?? 'unknown',
+      showCores(row.otherCores),
       row.largestDifference.toExponential(1),
-    ])
-  }
-  return printed.toString()
+    ]),
+  )
 }
 
 /**
@@ -90,3 +116,10 @@ export function bestMatmul({ facts, cold, runs }) {
   }))
   return best.reduce((a, b) => (b.gflops > a.gflops ? b : a))
 }
+
+/**
+ * The median over the runs of each of a contestant's values.
+ * @param {Entry} entry
+ */
+export const medianValues = ({ cold, runs }) =>
+  cold.values.map((_, i) => median(runs.map(({ values }) => values[i] ?? Number.NaN)))

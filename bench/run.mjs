@@ -1,9 +1,15 @@
 // @ts-check
 // npm run bench [-- PART...]: speed, next to a peer or a limit measured in the same run.
 import { mkdirSync } from 'node:fs'
-import { Argument, Command, InvalidArgumentError } from 'commander'
+import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import { benchDecoder, decoders } from './decoders.mjs'
 import { benchEncoder } from './encoder.mjs'
+import { encoderShapes } from './encoder-shapes.mjs'
+import { benchKernels } from './kernels.mjs'
+import { Recorder } from './record.mjs'
+import { benchScaling } from './scaling.mjs'
+import { benchStartup } from './startup.mjs'
+import { benchTokenizers } from './tokenizers.mjs'
 import { out } from './turns.mjs'
 
 /** @param {string} text */
@@ -13,26 +19,70 @@ function count(text) {
   throw new InvalidArgumentError('Expected a whole number from 1 up.')
 }
 
-const parts = ['encoder', ...Object.keys(decoders)]
+/** @type {Record<string, (recorder: Recorder, options: any) => Promise<void>>} */
+const parts = {
+  kernels: benchKernels,
+  encoder: benchEncoder,
+  scaling: benchScaling,
+  startup: benchStartup,
+  ...Object.fromEntries(
+    Object.entries(decoders).map(([name, shape]) => [
+      name,
+      (/** @type {Recorder} */ recorder, /** @type {any} */ options) =>
+        benchDecoder(recorder, name, shape, options),
+    ]),
+  ),
+  tokenizers: benchTokenizers,
+}
 
 const program = new Command('bench')
-  .description(
-    'Measures dawnrank: an encoder against onnxruntime-node on the same texts; decoders of the shapes of Gemma and ' +
-      'MiniCPM, with what shared prefixes, a cascade and loading to a cutoff layer gain.',
+  .description('Measures dawnrank next to its peers and the limits of the adapter, in turns.')
+  .addHelpText(
+    'after',
+    `
+Parts:
+  kernels     linear kernels alone, next to the adapter's arithmetic ceiling and memory bandwidth and to onnxruntime's MatMul
+  encoder     texts to scores next to onnxruntime-node, cold and warm, and a profile by operation
+  scaling     time per token against the number of pairs and their length
+  startup     process start to first score next to onnxruntime-node and transformers.js, cold and warm shader cache
+  gemma, minicpm
+              decoder shapes: what shared prefixes, a cascade and loading to a cutoff layer gain
+  tokenizers  texts to ids next to sentencepiece-js and Hugging Face's tokenizers
+Each part keeps its figures in bench/out/PART.json, those of an encoder in PART-MODEL.json; run.json has all of the run.`,
   )
-  .addArgument(new Argument('[parts...]', 'what to measure').choices(parts).default(parts))
-  .option('--model <model>', 'the encoder: name or folder', 'xlm-roberta-6x384')
-  .option('--pairs <n>', "texts of the encoder's workload", count, 32)
+  .addArgument(
+    new Argument('[parts...]', 'what to measure; all if none is named')
+      .choices(Object.keys(parts))
+      .default(Object.keys(parts), 'all'),
+  )
+  .addOption(
+    new Option('--shape <shape>', 'the encoder by shape: the embedded model, or random weights')
+      .choices(Object.keys(encoderShapes))
+      .default('6x384'),
+  )
+  .addOption(
+    new Option('--model <model>', 'the encoder by name or folder in its place').conflicts('shape'),
+  )
+  .option('--pairs <n>', 'texts of the part encoder', count, 32)
   .option('--rounds <n>', 'runs of each contestant, taken in turn', count, 2)
+  .option('--quick', 'fewer and smaller points in the part scaling')
+  .option('--against <file>', 'compare with the file that an earlier run kept')
   .option('--published', 'decoders in their published width and depth, 5 GB each: for a GPU')
+  .option('--python <python>', 'an interpreter that has the package tokenizers, to measure it too')
+  .option('--gemma <file>', 'a tokenizer.json of Gemma, or "fetch", to measure its vocabulary too')
+  .option('--texts <files...>', 'files to tokenize: .jsonl with "text", or a text a line')
   .option('--no-peers', 'dawnrank alone')
-  .option('--no-install', 'do not install onnxruntime-node where it is missing')
+  .option('--no-install', 'do not install peers where they are missing')
   .parse()
 mkdirSync(out, { recursive: true })
 /** @type {any} */
 const options = program.opts()
-for (const part of /** @type {string[]} */ (program.processedArgs[0])) {
-  const shape = decoders[part]
-  const run = shape ? benchDecoder(part, shape, options) : benchEncoder(options)
-  await run.catch((error) => program.error(`bench: ${part}: ${error.message}`))
+const named = /** @type {string[]} */ (program.processedArgs[0])
+let part = ''
+try {
+  const recorder = new Recorder(named, options.against)
+  for (part of named) await parts[part]?.(recorder, options)
+} catch (error) {
+  const why = error instanceof Error ? error.message : error
+  program.error(`bench: ${part && `${part}: `}${why}`)
 }

@@ -1,5 +1,5 @@
 // @ts-check
-// Contestants entered and run in turns, and the best matmul of the adapter beside them.
+// Contestants entered and run in turns.
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
@@ -11,12 +11,15 @@ import { seconds } from './report.mjs'
 export const root = fileURLToPath(new URL('..', import.meta.url))
 export const out = join(root, 'bench', 'out')
 
-/** Bundles matmul.ts, which takes the engine's own kernels from its sources. */
-export async function buildMatmul() {
-  const outfile = join(out, 'matmul.js')
+/**
+ * Bundles a contestant of bench/ that takes the engine's parts from its sources; gives the bundle's path.
+ * @param {string} file
+ */
+export async function bundle(file) {
+  const outfile = join(out, file.replace(/\.ts$/, '.js'))
   await build({
     absWorkingDir: root,
-    entryPoints: ['bench/matmul.ts'],
+    entryPoints: [join('bench', file)],
     outfile,
     bundle: true,
     format: 'esm',
@@ -34,14 +37,14 @@ export async function buildMatmul() {
  * @param {string} name
  * @param {string} script
  * @param {Record<string, unknown>} options
- * @param {Record<string, string>} [environment]
+ * @param {{ environment?: Record<string, string>, input?: Record<string, unknown> }} [more] input: of the first run
  * @returns {Promise<Entry | undefined>}
  */
-export async function enter(name, script, options, environment) {
+export async function enter(name, script, options, { environment, input } = {}) {
   const contestant = new Contestant(name, script, environment)
   try {
     const { facts, loadMs } = await contestant.load(options)
-    const cold = await contestant.run()
+    const cold = await contestant.run(input)
     console.log(
       `bench: ${name}: loaded in ${seconds(loadMs)}, first run ${seconds(cold.timing.ms)}`,
     )

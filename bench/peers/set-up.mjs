@@ -1,36 +1,38 @@
 // @ts-check
-// What the peers need: onnxruntime-node, and ONNX files of the model. Each is made when it is missing, or
+// What the peers need: their packages, and ONNX files of the model. Each is made when it is missing, or
 // the reason why it cannot be is told.
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
 const PYTHON_MODULES = ['torch', 'transformers', 'onnx', 'onnxruntime']
 
-/** @typedef {{ missing: string } | { missing: undefined }} Readiness */
-
 /**
- * onnxruntime-node in bench/peers/node_modules, apart from the project's packages. Its install script, which
- * would fetch CUDA libraries, is not run: WebGPU and CPU need none.
+ * A package in bench/peers/node_modules, apart from the project's. Install scripts, one of which would fetch CUDA
+ * libraries, are not run: WebGPU and CPU need none.
+ * @param {'onnxruntime-node' | '@huggingface/transformers'} name
  * @param {boolean} mayInstall
  * @returns {string | undefined} why it is not there
  */
-export function missingPackage(mayInstall) {
-  const installed = () => existsSync(join(here, 'node_modules', 'onnxruntime-node', 'package.json'))
+export function missingPackage(name, mayInstall) {
+  const installed = () => existsSync(join(here, 'node_modules', name, 'package.json'))
   if (installed()) return undefined
   const command = ['ci', '--ignore-scripts', '--prefix', here]
-  if (!mayInstall) return `onnxruntime-node is not installed; run npm ${command.join(' ')}`
-  console.log(`bench: installing onnxruntime-node (npm ${command.join(' ')})`)
+  if (!mayInstall) return `${name} is not installed; run npm ${command.join(' ')}`
+  console.log(`bench: installing the peers (npm ${command.join(' ')})`)
   const { status, stderr, error } = spawnSync('npm', command, {
     encoding: 'utf8',
     shell: process.platform === 'win32',
   })
   if (status === 0 && installed()) return undefined
-  return `onnxruntime-node could not be installed: ${error?.message ?? lastLines(stderr)}`
+  return `${name} could not be installed: ${error?.message ?? lastLines(stderr)}`
 }
+
+/** Models whose weights take more in 16 bits have no ONNX files made: two graphs in f32 would take four times that. */
+const HEAVIEST = 256 * 2 ** 20
 
 /**
  * plain/model.onnx and fused/model.onnx of a model folder, under `out`.
@@ -39,6 +41,11 @@ export function missingPackage(mayInstall) {
  * @returns {string | undefined} why they are not there
  */
 export function missingGraphs(model, out) {
+  const bytes = weightFiles(model).reduce((sum, file) => sum + statSync(file).size, 0)
+  if (bytes > HEAVIEST) {
+    const mib = (/** @type {number} */ count) => `${Math.round(count / 2 ** 20)} MiB`
+    return `weights of ${mib(bytes)}: no ONNX files are made of more than ${mib(HEAVIEST)}`
+  }
   const stamp = join(out, 'made-from.json')
   const source = JSON.stringify({ weights: weightsHash(model) })
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === source) return undefined
@@ -82,11 +89,18 @@ function findPython() {
 /** @param {string} model */
 function weightsHash(model) {
   const hash = createHash('sha256')
-  for (const name of readdirSync(model).sort()) {
-    if (/\.safetensors$|^config\.json$/.test(name)) hash.update(readFileSync(join(model, name)))
+  for (const file of [join(model, 'config.json'), ...weightFiles(model)]) {
+    hash.update(readFileSync(file))
   }
   return hash.digest('hex')
 }
+
+/** @param {string} model */
+const weightFiles = (model) =>
+  readdirSync(model)
+    .filter((name) => name.endsWith('.safetensors'))
+    .sort()
+    .map((name) => join(model, name))
 
 /** @param {string} text @param {number} count */
 const lastLines = (text = '', count = 5) => text.trim().split('\n').slice(-count).join('\n')

@@ -28,7 +28,7 @@ const readRows = (file) =>
  * Numbers in [0, 1) from a seed: the generator mulberry32.
  * @param {number} seed
  */
-function generator(seed) {
+export function generator(seed) {
   let state = seed
   return () => {
     state = (state + 0x6d2b79f5) | 0
@@ -86,6 +86,25 @@ export function makeWorkload(tokenizer, count = 32) {
   }
   const ids = pairs.map(([query, passage]) => Array.from(tokenizer.encodePair(query, passage)))
   return { pairs, ids }
+}
+
+/**
+ * Pairs of texts that are long enough to be cut to any number of tokens, the same on every machine.
+ * @param {number} count how many
+ * @param {number} words of each text at least
+ * @returns {[string, string][]}
+ */
+export function makeLongPairs(count, words) {
+  const passages = readRows('squad-dev-hard/corpus.jsonl.gz').map(({ text }) => text)
+  let next = 0
+  const longText = () => {
+    let text = ''
+    for (let found = 0; found < words; found = text.split(' ').length) {
+      text += `${passages[next++ % passages.length]} `
+    }
+    return text
+  }
+  return Array.from({ length: count }, () => [longText(), longText()])
 }
 
 /**
