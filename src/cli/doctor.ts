@@ -3,7 +3,6 @@ import { arch, platform, release } from 'node:os'
 import { basename } from 'node:path'
 import type { Command } from 'commander'
 import { version } from '../../package.json'
-import { PlatformError } from '../platform/errors.ts'
 import { CliError } from './errors.ts'
 import { noAdapter, noPackage, type System } from './remedies.ts'
 import { type Surroundings, write } from './surroundings.ts'
@@ -154,14 +153,7 @@ async function selfTests({ embedded, signal }: Surroundings, checks: Check[]): P
       }
     } catch (error) {
       signal.throwIfAborted()
-      // Not every class has an embedded model; those that are there rerank without it.
-      const missing =
-        infos.length > 0 && error instanceof PlatformError && error.code === 'folder-missing'
-      checks.push(
-        missing
-          ? { name: check, state: 'note', found: error.message }
-          : fault(check, error, [folderRemedy, driverRemedy]),
-      )
+      checks.push(fault(check, error, [folderRemedy, driverRemedy]))
     }
   }
   return infos[0]

@@ -21,7 +21,7 @@ const family: RerankerFamily<CausalModel> = {
  * FlagEmbedding's `FlagLLMReranker`.
  */
 export class FlagLLMReranker extends Reranker {
-  /** Loads a model as `FlagReranker.load` does, with the same faults. No model of this kind is embedded yet: name a folder. */
+  /** Loads a model as `FlagReranker.load` does, with the same faults; the embedded one of this kind if no folder is given. */
   static async load(place?: ModelPlace, options: LoadOptions = {}): Promise<FlagLLMReranker> {
     const loaded = await loadModel(family, place ?? embeddedModels.FlagLLMReranker, options)
     return tested(new FlagLLMReranker(loaded, family), options)

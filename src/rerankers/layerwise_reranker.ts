@@ -82,8 +82,8 @@ export class LayerWiseFlagLLMReranker extends Reranker {
   }
 
   /**
-   * Loads a model as `FlagReranker.load` does, with the same faults; of its layers only those that `cutoffLayers` needs.
-   * No model of this kind is embedded yet: name a folder.
+   * Loads a model as `FlagReranker.load` does, with the same faults; the embedded one of this kind if no folder is given.
+   * Of its layers only those are read that `cutoffLayers` needs.
    */
   static async load(
     place?: ModelPlace,

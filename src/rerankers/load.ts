@@ -3,7 +3,6 @@ import { Checkpoint, type Config } from '../checkpoint/index.ts'
 import { Gpu } from '../gpu/device.ts'
 import { ModelError } from '../models/errors.ts'
 import { type DtypeOption, WeightLoader } from '../models/loader.ts'
-import { PlatformError } from '../platform/errors.ts'
 import { blobFolder, type Folder } from '../platform/files.ts'
 import type { PlanTape } from '../tensor/tape.ts'
 import { Tokenizer } from '../tokenizers/index.ts'
@@ -25,8 +24,8 @@ export type ModelPlace = string | URL | Folder | Readonly<Record<string, Blob>>
 /** The embedded model of each class: a folder of weights/. */
 export const embeddedModels = {
   FlagReranker: { embedded: 'xlm-roberta-6x384' },
-  FlagLLMReranker: { embedded: 'gemma' },
-  LayerWiseFlagLLMReranker: { embedded: 'minicpm-layerwise' },
+  FlagLLMReranker: { embedded: 'gemma-8x384' },
+  LayerWiseFlagLLMReranker: { embedded: 'minicpm-layerwise-8x384' },
 } as const
 
 interface Embedded {
@@ -52,22 +51,10 @@ export interface RerankerFamily<Model extends ScoringModel & { config: object }>
 /** Opens a model's folder. */
 export function openModelFolder(place: ModelPlace | Embedded): Promise<Folder> {
   if (typeof place === 'string' || place instanceof URL) return openFolder(place)
-  if ('embedded' in place && typeof place.embedded === 'string') return openEmbedded(place.embedded)
+  if ('embedded' in place && typeof place.embedded === 'string')
+    return embeddedFolder(place.embedded)
   if ('open' in place && typeof place.open === 'function') return Promise.resolve(place as Folder)
   return Promise.resolve(blobFolder(place as Record<string, Blob>))
-}
-
-async function openEmbedded(name: string): Promise<Folder> {
-  try {
-    return await embeddedFolder(name)
-  } catch (cause) {
-    if (!(cause instanceof PlatformError) || cause.code !== 'folder-missing') throw cause
-    throw new PlatformError(
-      'folder-missing',
-      `no model is embedded as weights/${name} in this version; give the folder of a model of yours`,
-      { cause },
-    )
-  }
 }
 
 /** Loads a model: all that can be checked is checked before the first weight is read; a fault leaves nothing open. */

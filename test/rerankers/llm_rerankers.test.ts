@@ -279,12 +279,6 @@ describe('loadReranker', () => {
     )
   })
 
-  it('says that a class has no embedded model', async () => {
-    for (const load of [() => FlagLLMReranker.load(), () => LayerWiseFlagLLMReranker.load()]) {
-      await expect(load()).rejects.toThrow('in this version; give the folder of a model of yours')
-    }
-  })
-
   it('refuses cutoff layers where the model has none', async () => {
     const load = loadReranker(fixtureFolder('gemma'), { cutoffLayers: 2 })
     await expect(load).rejects.toThrow(
@@ -296,5 +290,30 @@ describe('loadReranker', () => {
     await expect(
       FlagReranker.load(fixtureFolder('xlm-roberta-514'), { prompt: 'Why?' }),
     ).rejects.toThrow('prompt: FlagReranker takes none')
+  })
+})
+
+describe.each([
+  ['FlagLLMReranker', FlagLLMReranker.load],
+  ['LayerWiseFlagLLMReranker', LayerWiseFlagLLMReranker.load],
+])('the embedded model of %s', (_name, load) => {
+  const query = 'What do giant pandas eat?'
+  const passages = [
+    'The capital of France is Paris.',
+    'Giant pandas live on bamboo, of which they eat many kilograms a day.',
+    'A violin has four strings.',
+  ]
+  let reranker: FlagLLMReranker | LayerWiseFlagLLMReranker
+  beforeAll(async () => {
+    reranker = await load(undefined, { selfTest: true })
+  })
+  afterAll(() => reranker.dispose())
+
+  it('prefers the passage that answers, with the same bits alone and together', async () => {
+    const rows = await reranker.rank(query, passages)
+    expect(rows[0]!.index).toBe(1)
+    for (const { index, score } of rows) {
+      expect(await reranker.computeScore([query, passages[index]!])).toBe(score)
+    }
   })
 })

@@ -11,8 +11,11 @@ import shutil
 
 import torch
 from safetensors.torch import load_file, save_file
+from tokenizers import Tokenizer
 from torch import nn
 from torch.nn import functional
+
+from llm.prompt import Layout
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -276,3 +279,11 @@ def load(folder, yes=None):
     weights = {name: t.float() for name, t in load_file(folder / "model.safetensors").items()}
     model.load_state_dict(weights)
     return model
+
+
+def load_with_layout(folder):
+    """The model of a folder and the layout of its inputs."""
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    config = json.loads((folder / "config.json").read_text())
+    (yes,) = tokenizer.encode("Yes", add_special_tokens=False).ids[-1:]
+    return load(folder, yes), Layout(tokenizer, config["bos_token_id"])

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 
 from evaluate import measure, read_set
-from llm.train import load_for_training
+from llm.decoder import load_with_layout
 
 BATCH = 16
 
@@ -24,7 +24,7 @@ class Reranker:
 
     def __init__(self, folder, max_length):
         """Load the folder in float32."""
-        self.model, self.layout = load_for_training(folder)
+        self.model, self.layout = load_with_layout(folder)
         self.model.eval()
         self.max_length = max_length
 

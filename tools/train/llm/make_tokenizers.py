@@ -13,6 +13,7 @@ import tempfile
 from pathlib import Path
 
 import sentencepiece
+from sentencepiece.sentencepiece_model_pb2 import ModelProto
 from transformers import GemmaTokenizerFast, LlamaTokenizerFast
 
 from llm.prompt import PROMPT
@@ -61,6 +62,11 @@ def train_sentencepiece(lines, prefix, vocab_size, coverage, **options):
         minloglevel=1,
         **options,
     )
+    # the file says where it was made
+    path = Path(f"{prefix}.model")
+    model = ModelProto.FromString(path.read_bytes())
+    model.trainer_spec.model_prefix = "tokenizer"
+    path.write_bytes(model.SerializeToString())
 
 
 def make_gemma(lines, out, vocab_size, coverage):

@@ -13,7 +13,7 @@ from pathlib import Path
 import torch
 from FlagEmbedding import FlagLLMReranker, LayerWiseFlagLLMReranker
 
-from llm.train import load_for_training
+from llm.decoder import load_with_layout
 
 QUERY = "what is panda?"
 PASSAGE = (
@@ -38,7 +38,7 @@ def main():
     parser.add_argument("--model", type=Path, required=True, help="model folder")
     args = parser.parse_args()
     torch.set_num_threads(1)
-    model, layout = load_for_training(args.model)
+    model, layout = load_with_layout(args.model)
     layers = model.head_layers
     if model.gemma:
         theirs = [FlagLLMReranker(str(args.model), devices="cpu").compute_score(PAIRS)]

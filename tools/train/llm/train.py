@@ -1,27 +1,25 @@
 """Train a decoder reranker, Gemma-type or layerwise, from a start folder.
 
-    python -m llm.train --data TRAINING_SET --scores FILE --start FOLDER --out FOLDER --minutes 40
+    python -m llm.train --data TRAINING_SET --teacher FOLDER --start FOLDER --out FOLDER --minutes 70
 
-Each step takes 8 queries with four passages each (or 16 cropped sentences with four shorter ones). The target of the
-four is half the label, half the teacher's softmax where the teacher scored them; the loss is a cross-entropy over the
-four plus half a binary one, so that the sigmoid of a score means something. Every head layer has the loss, with a
-weight that grows with depth. The folder is written every few minutes and can be used at any time; a run that starts
-from it goes on. bfloat16 products on the CPU, float32 weights; the learning rate falls with the clock.
+Each step takes 8 queries with four passages each, or 8 cropped sentences with four shorter ones; there are fewer and
+fewer of these. The target of the four is half the label, half the teacher's softmax; the loss is a cross-entropy over
+the four plus half a binary one, so that the sigmoid of a score means something. Every head layer has the loss, with a
+weight that grows with depth. To it comes how much of the teacher's hidden states the layers do not tell, with a weight
+that falls to zero. The folder is written every few minutes and can be used at any time. bfloat16 products on the CPU,
+float32 weights; the learning rate falls with the clock.
 """
 
 import argparse
-import json
 import random
 import time
 from pathlib import Path
 
 import torch
-from tokenizers import Tokenizer
 from torch.nn import functional
 
-from llm.decoder import load, save
+from llm.decoder import load_with_layout, save
 from llm.examples import Groups, truecaser
-from llm.prompt import Layout
 from llm.teacher import StateLoss, Teacher
 from training_data import balanced, english, read_jsonl, read_queries
 
@@ -42,14 +40,6 @@ def read_data(folder, rng):
         if row["source"] == LOWER_CASED and rng.random() < 0.7:
             row["query"] = restore(row["query"])
     return rows, texts
-
-
-def load_for_training(folder):
-    """The model of a folder and the layout of its inputs."""
-    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    config = json.loads((folder / "config.json").read_text())
-    (yes,) = tokenizer.encode("Yes", add_special_tokens=False).ids[-1:]
-    return load(folder, yes), Layout(tokenizer, config["bos_token_id"])
 
 
 def loss_of(scores, teacher):
@@ -97,11 +87,13 @@ def arguments():
     parser.add_argument("--start", type=Path, required=True, help="folder to start from")
     parser.add_argument("--out", type=Path, required=True, help="folder to write the model to")
     parser.add_argument("--minutes", type=float, required=True, help="the learning rate falls over")
-    parser.add_argument("--learning-rate", type=float, default=1.5e-4, help="at its peak (1.5e-4)")
+    parser.add_argument("--learning-rate", type=float, default=3e-4, help="at its peak (3e-4)")
     parser.add_argument("--warmup", type=int, default=30, help="steps of rising rate (30)")
     parser.add_argument("--queries", type=int, default=8, help="queries a step (8)")
-    parser.add_argument("--max-length", type=int, default=192, help="of query and passage (192)")
-    parser.add_argument("--crops", type=float, default=0.3, help="share of cropped batches (0.3)")
+    parser.add_argument("--max-length", type=int, default=144, help="of query and passage (144)")
+    parser.add_argument(
+        "--crops", type=float, default=0.6, help="share of cropped batches at the start (0.6)"
+    )
     parser.add_argument("--states", type=float, default=2.0, help="weight of the states' loss (2)")
     parser.add_argument("--compile", action="store_true", help="compile the layers")
     parser.add_argument("--dev", type=int, default=60, help="dev queries per evaluation (60)")
@@ -124,7 +116,7 @@ def main():
     rows, texts = read_data(args.data, random.Random(args.seed))
     dev = english(read_queries(args.data, "dev"))[: args.dev]
     teacher = Teacher(args.teacher)
-    model, layout = load_for_training(args.start)
+    model, layout = load_with_layout(args.start)
     told = slice(1, 1 + teacher.layers)  # the decoder's layers that tell the teacher's
     state_loss = StateLoss(teacher.layers, teacher.size)
     if args.compile:
