@@ -2,6 +2,7 @@
  * What the adapter does at most: arithmetic without memory traffic, and memory traffic without arithmetic. As a
  * contestant its values are GFLOP/s and GB/s, one for each variant.
  */
+import { mapForReading } from '#platform'
 import { Gpu } from '../src/gpu/device.ts'
 import { serve } from './contestant.mjs'
 import fma from './fma.wgsl'
@@ -36,6 +37,8 @@ interface Buffers {
   readonly x: GPUBuffer
   readonly y: GPUBuffer
   readonly params: GPUBuffer
+  /** Can be read once the device is done. */
+  readonly done: GPUBuffer
 }
 
 async function makePipeline(
@@ -139,15 +142,17 @@ async function memory(gpu: Gpu, { x, y, params }: Buffers): Promise<Variant[]> {
 }
 
 /** GFLOP/s or GB/s of a variant. */
-async function measure({ device }: Gpu, variant: Variant): Promise<number> {
+async function measure({ device }: Gpu, { y, done }: Buffers, variant: Variant): Promise<number> {
   for (; ; variant.repeats *= 4) {
     const encoder = device.createCommandEncoder()
     variant.record(encoder, variant.repeats)
+    encoder.copyBufferToBuffer(y, 0, done, 0, 4)
     await device.queue.onSubmittedWorkDone()
     const start = performance.now()
     device.queue.submit([encoder.finish()])
-    await device.queue.onSubmittedWorkDone()
+    await mapForReading(done)
     const ms = performance.now() - start
+    done.unmap()
     if (ms >= ENOUGH_MS || variant.repeats >= MOST_REPEATS) {
       return (variant.amount * variant.repeats * 1000) / ms
     }
@@ -157,7 +162,7 @@ async function measure({ device }: Gpu, variant: Variant): Promise<number> {
 /** Buffers with numbers in them: pages that were never written may all be one page of zeros. */
 function makeBuffers({ device, facts, memory: arena }: Gpu): Buffers {
   const bytes = Math.min(BUFFER_BYTES, facts.maxBinding - (facts.maxBinding % 2 ** 20))
-  const { STORAGE, UNIFORM, COPY_DST, COPY_SRC } = GPUBufferUsage
+  const { STORAGE, UNIFORM, COPY_DST, COPY_SRC, MAP_READ } = GPUBufferUsage
   const make = (name: string) => {
     const buffer = arena.create(name, bytes, STORAGE | COPY_DST | COPY_SRC)
     const piece = new Float32Array(2 ** 20).fill(1)
@@ -166,7 +171,12 @@ function makeBuffers({ device, facts, memory: arena }: Gpu): Buffers {
     }
     return buffer
   }
-  return { x: make('x'), y: make('y'), params: arena.create('params', 16, UNIFORM | COPY_DST) }
+  return {
+    x: make('x'),
+    y: make('y'),
+    params: arena.create('params', 16, UNIFORM | COPY_DST),
+    done: arena.create('done', 4, MAP_READ | COPY_DST),
+  }
 }
 
 serve(async () => {
@@ -182,7 +192,7 @@ serve(async () => {
     },
     run: async () => {
       const found: number[] = []
-      for (const variant of variants) found.push(await measure(gpu, variant))
+      for (const variant of variants) found.push(await measure(gpu, buffers, variant))
       return found
     },
   }

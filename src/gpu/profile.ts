@@ -1,3 +1,5 @@
+import { mapForReading } from '#platform'
+
 /** One row of the profile: all dispatches of a kernel under one name. */
 export interface ProfileRow {
   readonly kernel: string
@@ -53,7 +55,7 @@ export class Profile {
   async collect(): Promise<void> {
     const pending = this.#pending
     this.#pending = []
-    await this.#staging.mapAsync(GPUMapMode.READ)
+    await mapForReading(this.#staging)
     const times = new BigUint64Array(this.#staging.getMappedRange().slice(0, 16 * pending.length))
     this.#staging.unmap()
     pending.forEach(({ kernel, operation, flops }, index) => {

@@ -1,3 +1,4 @@
+import { mapForReading } from '#platform'
 import { type Gpu, operationError } from './device.ts'
 import { GpuError } from './errors.ts'
 import type { Kernel } from './kernel.ts'
@@ -109,11 +110,9 @@ export class Recording {
     })
     device.queue.submit([this.#encoder.finish({ label })])
     const scopes = this.#popErrors()
-    const mapped = staging.mapAsync(GPUMapMode.READ)
-    mapped.catch(() => {})
     try {
       await Promise.race([gpu.gone, scopes])
-      await Promise.race([gpu.gone, mapped])
+      await Promise.race([gpu.gone, mapForReading(staging)])
       await profile?.collect()
       const bytes = staging.getMappedRange()
       return places.map(({ at, bytes: count }) => bytes.slice(at, at + count))

@@ -76,5 +76,8 @@ export async function webgpu(_flags: readonly string[] = []): Promise<GPU> {
   return builtIn
 }
 
+/** Maps a buffer for reading once the device is done with it. */
+export const mapForReading = (buffer: GPUBuffer): Promise<void> => buffer.mapAsync(GPUMapMode.READ)
+
 /** A browser has no environment variables. */
 export const environment = (_name: string): string | undefined => undefined

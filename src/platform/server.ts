@@ -1,6 +1,7 @@
 /** Node, Bun and Deno: files from the disk, WebGPU built in (Deno) or by Dawn (npm `webgpu`). */
 import { open, stat } from 'node:fs/promises'
 import { basename, dirname, join, sep } from 'node:path'
+import { setImmediate, setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { PlatformError } from './errors.ts'
 import type { ByteSource, Folder } from './files.ts'
@@ -88,6 +89,30 @@ export async function webgpu(flags: readonly string[] = []): Promise<GPU> {
     held.__dawnrankGpu = dawn.create([...flags])
   }
   return held.__dawnrankGpu as GPU
+}
+
+/** Dawn is asked again after this share of the time that it was waited for, and after so many milliseconds at most. */
+const patience = { share: 1 / 16, most: 10 }
+
+/**
+ * Maps a buffer for reading once the device is done with it.
+ * As long as an answer is pending, npm `webgpu` turns the event loop without a pause, which takes a core from whatever
+ * computes. So what is not done yet is taken back, and asked for again a little later.
+ */
+export async function mapForReading(buffer: GPUBuffer): Promise<void> {
+  if ((globalThis.navigator as Navigator | undefined)?.gpu) return buffer.mapAsync(GPUMapMode.READ)
+  const start = performance.now()
+  for (;;) {
+    let mapped = false
+    const asked = buffer.mapAsync(GPUMapMode.READ).then(() => {
+      mapped = true
+    })
+    asked.catch(() => {})
+    await Promise.race([asked, setImmediate().then(() => setImmediate())])
+    if (mapped) return
+    buffer.unmap()
+    await setTimeout(Math.min((performance.now() - start) * patience.share, patience.most))
+  }
 }
 
 /** The value of an environment variable. */
