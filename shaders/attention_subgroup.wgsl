@@ -1,88 +1,123 @@
 // uses: exp_or_zero, attention_tile
 // softmax(q · kᵀ * scale) · v over packed sequences, by online softmax (Milakov and Gimelshein 2018), for adapters that
 // compute on a processor.
-// q, y: T [rows, heads * head_dim]   k, v: T [tokens, heads / group * head_dim]
+// q, y: T [rows, heads * head_dim]   k, v: T [tokens, heads / group * head_dim], all read four columns at a time
 // tiles: what each workgroup in x does; y counts the heads, of which `group` share one head of k and v. Key tiles count
 // from the sequence's own first key, across a shared prefix too, so that no sum depends on the rest of the batch.
 //
-// The workgroup is one subgroup of S lanes with ROWS rows of q. Scores: a lane is a key. Values: a lane has every S-th
-// column of the head. Shuffles hand round what the other lanes have. The loops over the columns stay loops: unrolled,
-// the shader takes seconds to compile there. So what is summed over keys lies in workgroup memory, where each lane
-// touches only its own numbers.
+// The workgroup is one subgroup of S lanes with 2 * S rows of q, low and high, and 4 * S keys at a time. A load costs
+// much more than arithmetic there: each number of k and v is loaded once for all rows, and shuffles hand round what
+// other lanes have. Scores: a lane has one row of q in each half, and four keys. Values: a lane has four columns.
+// The loops over columns and lanes stay loops: unrolled, the shader takes seconds to compile there. So what is summed
+// over keys lies in workgroup memory, where each lane touches only its own numbers.
 struct Params { heads: u32, group: u32, head_dim: u32, scale: f32, causal: u32, window: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> q: array<T>;
-@group(0) @binding(2) var<storage, read> k: array<T>;
-@group(0) @binding(3) var<storage, read> v: array<T>;
+@group(0) @binding(1) var<storage, read> q: array<vec4<T>>;
+@group(0) @binding(2) var<storage, read> k: array<vec4<T>>;
+@group(0) @binding(3) var<storage, read> v: array<vec4<T>>;
 @group(0) @binding(4) var<storage, read> tiles: array<Tile>;
-@group(0) @binding(5) var<storage, read_write> y: array<T>;
+@group(0) @binding(5) var<storage, read_write> y: array<vec4<T>>;
 
 const LOWEST = -3.0e38;
-var<workgroup> out: array<f32, MAX_HEAD_DIM * ROWS>;
+const KEYS = 4u * S;
+var<workgroup> out: array<vec4f, QUADS * 2u * S * S>; // [S quads of columns][row][lane]
+
+// S rows of a tile. The keys of a score are those of the lane: S apart.
+struct Rows {
+  score: array<vec4f, S>,
+  highest: array<f32, S>,
+  total: array<f32, S>,
+  kept: array<f32, S>,
+}
 
 @compute @workgroup_size(S)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
   let lane = local.x;
   let tile = tiles[group.x];
-  let chunks = (params.head_dim + S - 1u) / S;
-  let width = params.heads * params.head_dim;
+  let quads = params.head_dim / 4u;
+  let width = params.heads * quads;
   let key_width = width / params.group;
-  let key_head = group.y / params.group * params.head_dim;
+  let head = group.y * quads;
+  let key_head = group.y / params.group * quads;
+  let low_row = (tile.row + min(lane, tile.rows - 1u)) * width + head;
+  let high_row = (tile.row + min(S + lane, tile.rows - 1u)) * width + head;
 
-  var from_row: array<u32, ROWS>;
-  var highest: array<f32, ROWS>;
-  var total: array<f32, ROWS>;
-  for (var r = 0u; r < ROWS; r++) {
-    from_row[r] = (tile.row + min(r, tile.rows - 1u)) * width + group.y * params.head_dim;
-    highest[r] = LOWEST;
-  }
+  var low: Rows;
+  var high: Rows;
+  for (var r = 0u; r < S; r++) { low.highest[r] = LOWEST; low.total[r] = 0.0; }
+  for (var r = 0u; r < S; r++) { high.highest[r] = LOWEST; high.total[r] = 0.0; }
 
   let end = end_key(tile);
-  for (var first = first_key(tile) / S * S; first < end; first += S) {
-    let from_key = key_row(tile, min(first + lane, end - 1u)) * key_width + key_head;
+  for (var first = first_key(tile) / KEYS * KEYS; first < end; first += KEYS) {
+    var row: array<u32, 4>;
+    for (var t = 0u; t < 4u; t++) { row[t] = key_row(tile, min(first + t * S + lane, end - 1u)) * key_width + key_head; }
 
     // By hand: Mesa 25 keeps what an array declared in a loop held in the turn before.
-    var score: array<f32, ROWS>;
-    for (var r = 0u; r < ROWS; r++) { score[r] = 0.0; }
-    for (var d = 0u; d < params.head_dim; d += S) {
-      let column = min(d + lane, params.head_dim - 1u);
-      let scale = select(0.0, params.scale, d + lane < params.head_dim);
-      var query: array<f32, ROWS>;
-      for (var r = 0u; r < ROWS; r++) { query[r] = f32(q[from_row[r] + column]) * scale; }
-      for (var u = 0u; u < S; u++) {
-        let key = f32(k[from_key + min(d + u, params.head_dim - 1u)]);
-        for (var r = 0u; r < ROWS; r++) { score[r] = fma(subgroupShuffle(query[r], u), key, score[r]); }
-      }
+    for (var r = 0u; r < S; r++) { low.score[r] = vec4f(); }
+    for (var r = 0u; r < S; r++) { high.score[r] = vec4f(); }
+    for (var d = 0u; d < quads; d++) {
+      let keys = transpose(mat4x4f(vec4f(k[row[0] + d]), vec4f(k[row[1] + d]), vec4f(k[row[2] + d]), vec4f(k[row[3] + d])));
+      let queries = vec4f(q[low_row + d]);
+      for (var r = 0u; r < S; r++) { low.score[r] = add(low.score[r], queries, r, keys); }
+      let more = vec4f(q[high_row + d]);
+      for (var r = 0u; r < S; r++) { high.score[r] = add(high.score[r], more, r, keys); }
     }
 
-    var kept: array<f32, ROWS>;
-    for (var r = 0u; r < ROWS; r++) {
-      let seen = sees(tile, r, first + lane);
-      let higher = max(highest[r], subgroupMax(select(LOWEST, score[r], seen)));
-      kept[r] = exp_or_zero(highest[r] - higher);
-      highest[r] = higher;
-      score[r] = select(0.0, exp_or_zero(score[r] - higher), seen);
-      total[r] = fma(total[r], kept[r], subgroupAdd(score[r]));
-    }
+    soften(&low, tile, 0u, first + lane);
+    soften(&high, tile, S, first + lane);
 
-    for (var c = 0u; c < chunks; c++) {
-      let column = min(c * S + lane, params.head_dim - 1u);
-      var sum: array<f32, ROWS>;
-      for (var r = 0u; r < ROWS; r++) { sum[r] = out[(c * ROWS + r) * S + lane] * kept[r]; }
+    for (var c = 0u; c < quads; c += S) {
+      let column = min(c + lane, quads - 1u) + key_head;
+      let at = c * 2u * S + lane;
+      var low_sum: array<vec4f, S>;
+      for (var r = 0u; r < S; r++) { low_sum[r] = out[at + r * S] * low.kept[r]; }
+      var high_sum: array<vec4f, S>;
+      for (var r = 0u; r < S; r++) { high_sum[r] = out[at + (S + r) * S] * high.kept[r]; }
       for (var u = 0u; u < S; u++) {
-        let value = f32(v[key_row(tile, min(first + u, end - 1u)) * key_width + key_head + column]);
-        for (var r = 0u; r < ROWS; r++) { sum[r] = fma(subgroupShuffle(score[r], u), value, sum[r]); }
+        var values: mat4x4f;
+        for (var t = 0u; t < 4u; t++) {
+          values[t] = vec4f(v[key_row(tile, min(first + t * S + u, end - 1u)) * key_width + column]);
+        }
+        for (var r = 0u; r < S; r++) { low_sum[r] = add(low_sum[r], low.score[r], u, values); }
+        for (var r = 0u; r < S; r++) { high_sum[r] = add(high_sum[r], high.score[r], u, values); }
       }
-      for (var r = 0u; r < ROWS; r++) { out[(c * ROWS + r) * S + lane] = sum[r]; }
+      for (var r = 0u; r < S; r++) { out[at + r * S] = low_sum[r]; }
+      for (var r = 0u; r < S; r++) { out[at + (S + r) * S] = high_sum[r]; }
     }
   }
 
-  for (var c = 0u; c < chunks; c++) {
-    let d = c * S + lane;
-    if (d < params.head_dim) {
-      for (var r = 0u; r < ROWS; r++) {
-        if (r < tile.rows) { y[from_row[r] + d] = T(out[(c * ROWS + r) * S + lane] / total[r]); }
+  for (var c = 0u; c < quads; c += S) {
+    if (c + lane < quads) {
+      let source = c * 2u * S + lane;
+      let place = tile.row * width + head + c + lane;
+      for (var r = 0u; r < S; r++) { if (r < tile.rows) { y[place + r * width] = vec4<T>(out[source + r * S] / low.total[r]); } }
+      for (var r = 0u; r < S; r++) {
+        if (S + r < tile.rows) { y[place + (S + r) * width] = vec4<T>(out[source + (S + r) * S] / high.total[r]); }
       }
     }
+  }
+}
+
+// sum + the terms, each times a number of a lane's four.
+fn add(sum: vec4f, numbers: vec4f, lane: u32, terms: mat4x4f) -> vec4f {
+  let first = fma(vec4f(subgroupShuffle(numbers.x, lane)), terms[0], sum);
+  let second = fma(vec4f(subgroupShuffle(numbers.y, lane)), terms[1], first);
+  let third = fma(vec4f(subgroupShuffle(numbers.z, lane)), terms[2], second);
+  return fma(vec4f(subgroupShuffle(numbers.w, lane)), terms[3], third);
+}
+
+// Scores of the keys `key`, S + `key`, ... become weights: relative to the highest score so far, not yet to their sum.
+fn soften(rows: ptr<function, Rows>, tile: Tile, first_row: u32, key: u32) {
+  for (var r = 0u; r < S; r++) {
+    var score = (*rows).score[r] * params.scale;
+    for (var t = 0u; t < 4u; t++) { score[t] = select(LOWEST, score[t], sees(tile, first_row + r, key + t * S)); }
+    let most = max(max(score.x, score.y), max(score.z, score.w));
+    let highest = max((*rows).highest[r], subgroupMax(most));
+    let kept = exp_or_zero((*rows).highest[r] - highest);
+    for (var t = 0u; t < 4u; t++) { score[t] = select(0.0, exp_or_zero(score[t] - highest), score[t] > LOWEST); }
+    (*rows).score[r] = score;
+    (*rows).highest[r] = highest;
+    (*rows).kept[r] = kept;
+    (*rows).total[r] = fma((*rows).total[r], kept, subgroupAdd(score.x + score.y + score.z + score.w));
   }
 }

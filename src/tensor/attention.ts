@@ -35,14 +35,19 @@ interface AttentionKernel {
 /** The kernel for an adapter. Workgroup memory bounds how many keys a tile of {@link headDim} numbers holds. */
 export function attentionKernel(facts: AdapterFacts, headDim: number): AttentionKernel {
   const { subgroupSize: lanes, software } = facts
-  if (software && lanes >= 4 && lanes <= 32) {
+  const quads = Math.ceil(headDim / 4 / lanes)
+  const needed = 32 * quads * lanes * lanes
+  if (
+    software &&
+    lanes >= 4 &&
+    lanes <= 32 &&
+    headDim % 4 === 0 &&
+    needed <= facts.maxWorkgroupMemory
+  ) {
     return {
       shader: 'attention_subgroup',
-      rows: 8,
-      spec: {
-        enable: ['subgroups'],
-        sizes: { S: lanes, ROWS: 8, MAX_HEAD_DIM: Math.ceil(headDim / lanes) * lanes },
-      },
+      rows: 2 * lanes,
+      spec: { enable: ['subgroups'], sizes: { S: lanes, QUADS: quads } },
     }
   }
   const rows = 32

@@ -44,7 +44,7 @@ export function linearKernels(facts: AdapterFacts, dtype: LinearDtype): LinearKe
   if (!software || lanes < 4 || lanes > 32) return [tiledKernel]
   const own = isQuantized(dtype)
     ? subgroupKernel('linear_subgroup_grouped', lanes, 6, 4)
-    : subgroupKernel('linear_subgroup', lanes, 12, 4)
+    : subgroupKernel('linear_subgroup', lanes, 12, dtype === 'f32' ? 2 : 4)
   return [own, tiledKernel]
 }
 
