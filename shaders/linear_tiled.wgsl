@@ -1,5 +1,5 @@
 // uses: weights, load_weight, activations, linear_finish
-// y = activation(x · weightᵀ + bias) * scale, then + other or * other, for GPUs: tiles in workgroup memory, 4 x 4 sums in registers.
+// y = activation(x · weightᵀ + bias) * scale, then + other or * other, for GPUs: tiles in workgroup memory, EACH x EACH sums in registers.
 // x: T [rows, inner]   weight: [columns, quads] of four neighbours along k, quads = inner / 4 rounded up, zero-filled; or in groups
 // bias: f32 [columns]   other: T, y: Y [rows, columns]   sums in f32, k in order
 struct Params { rows: u32, inner: u32, columns: u32, quads: u32, activation: u32, has_bias: u32, combine: u32, scale: f32 }
@@ -10,11 +10,12 @@ struct Params { rows: u32, inner: u32, columns: u32, quads: u32, activation: u32
 @group(0) @binding(4) var<storage, read> other: array<T>;
 @group(0) @binding(5) var<storage, read_write> y: array<Y>;
 
-const TILE = 64u;  // rows and columns of a workgroup
-const DEPTH = 16u; // of k at a time
+// TILE: rows and columns of a workgroup, 16 times 4 or 8
+const EACH = TILE / 16u;
+const QUADS = 256u / TILE; // along k at a time: as many as give each of the 256 invocations one of a row and one of a column
 const LINE = TILE + 1u; // odd, so that neighbours along k lie in different banks
-var<workgroup> a: array<f32, LINE * DEPTH>; // [k][row]
-var<workgroup> b: array<f32, LINE * DEPTH>; // [k][column]
+var<workgroup> a: array<f32, LINE * 4u * QUADS>; // [k][row]
+var<workgroup> b: array<f32, LINE * 4u * QUADS>; // [k][column]
 
 @compute @workgroup_size(16, 16)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u,
@@ -22,11 +23,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let first_row = group.y * TILE;
   let first_column = group.x * TILE;
   // Each invocation loads four neighbours along k of one row and of one column.
-  let line = index / 4u;
-  let quad = index % 4u;
+  let line = index / QUADS;
+  let quad = index % QUADS;
 
-  var sum: array<vec4f, 4>;
-  for (var k = 0u; k < params.inner; k += DEPTH) {
+  var sum: array<array<vec4f, EACH / 4u>, EACH>;
+  for (var k = 0u; k < params.inner; k += 4u * QUADS) {
     let left = load_x(first_row + line, k + 4u * quad);
     let right = load_weight(first_column + line, k / 4u + quad);
     for (var i = 0u; i < 4u; i++) {
@@ -34,19 +35,25 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
       b[(4u * quad + i) * LINE + line] = right[i];
     }
     workgroupBarrier();
-    // The four rows and columns of an invocation lie 16 apart: neighbours read and write neighbours.
-    for (var d = 0u; d < DEPTH; d++) {
+    // The rows and columns of an invocation lie 16 apart: neighbours read and write neighbours.
+    for (var d = 0u; d < 4u * QUADS; d++) {
       let at_a = d * LINE + local.y;
       let at_b = d * LINE + local.x;
-      let w = vec4f(b[at_b], b[at_b + 16u], b[at_b + 32u], b[at_b + 48u]);
-      for (var r = 0u; r < 4u; r++) { sum[r] = fma(vec4f(a[at_a + 16u * r]), w, sum[r]); }
+      var w: array<vec4f, EACH / 4u>;
+      for (var c = 0u; c < EACH / 4u; c++) {
+        let at = at_b + 64u * c;
+        w[c] = vec4f(b[at], b[at + 16u], b[at + 32u], b[at + 48u]);
+      }
+      for (var r = 0u; r < EACH; r++) {
+        for (var c = 0u; c < EACH / 4u; c++) { sum[r][c] = fma(vec4f(a[at_a + 16u * r]), w[c], sum[r][c]); }
+      }
     }
     workgroupBarrier();
   }
 
-  for (var r = 0u; r < 4u; r++) {
-    for (var c = 0u; c < 4u; c++) {
-      finish(first_row + 16u * r + local.y, first_column + 16u * c + local.x, sum[r][c]);
+  for (var r = 0u; r < EACH; r++) {
+    for (var c = 0u; c < EACH; c++) {
+      finish(first_row + 16u * r + local.y, first_column + 16u * c + local.x, sum[r][c / 4u][c % 4u]);
     }
   }
 }

@@ -9,6 +9,7 @@ export {
   type Qrels,
   type Run,
 } from './eval/index.ts'
+export type { KernelNames } from './gpu/choices.ts'
 export { GpuError } from './gpu/errors.ts'
 export { ModelError } from './models/errors.ts'
 export { PlatformError } from './platform/errors.ts'
@@ -16,4 +17,11 @@ export type { ByteSource, Folder } from './platform/files.ts'
 export { blobFolder } from './platform/files.ts'
 export * from './rerankers/index.ts'
 export { TensorError } from './tensor/errors.ts'
+export {
+  forgetTuned,
+  type Measured,
+  type TuneOptions,
+  type TuneReport,
+  tune,
+} from './tensor/tune.ts'
 export { Tokenizer, TokenizerError } from './tokenizers/index.ts'

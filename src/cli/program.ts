@@ -9,6 +9,7 @@ import { addQuantize } from './quantize.ts'
 import { addRerank } from './rerank.ts'
 import type { Surroundings } from './surroundings.ts'
 import { addTokenize } from './tokenize.ts'
+import { addTune } from './tune.ts'
 
 const help = `
 Examples:
@@ -40,6 +41,7 @@ export async function runCli(args: readonly string[], on: Surroundings): Promise
   addEval(program, on)
   addLayers(program, on)
   addQuantize(program, on)
+  addTune(program, on)
   addDoctor(program, on)
 
   // A failed write is told by its own callback; without a listener it would end the process.

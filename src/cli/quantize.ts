@@ -72,7 +72,7 @@ async function quantize(
     const plan = quantizeCheckpoint(checkpoint, dtype)
     const part = `${out}.part`
     await writable(part, mkdir(dirname(part), { recursive: true }))
-    await writable(part, mkdir(part))
+    await newFolder(part)
     try {
       await copyOthers(folder.name, part)
       await writable(part, writeFile(join(part, 'config.json'), plan.config))
@@ -95,6 +95,17 @@ async function quantize(
     bar.stop()
     await checkpoint.close()
   }
+}
+
+/** Makes the folder that is filled; another run may be filling it. */
+async function newFolder(path: string): Promise<void> {
+  await mkdir(path).catch((cause: NodeJS.ErrnoException) => {
+    const why =
+      cause.code === 'EEXIST'
+        ? 'is there already, from a run that goes on or was cut off; remove it unless one goes on'
+        : `cannot be written (${cause.code})`
+    throw new CliError('output-unwritable', `${path}: ${why}`, { cause })
+  })
 }
 
 /** Whether there is a folder, which must then be empty. */

@@ -1,8 +1,10 @@
 import { environment, webgpu } from '#platform'
+import { KernelChoices, type KernelNames } from './choices.ts'
 import { GpuError } from './errors.ts'
 import { Kernel, type KernelSpec } from './kernel.ts'
 import { Memory } from './memory.ts'
 import { Profile } from './profile.ts'
+import { tunedKernels } from './tuned.ts'
 
 /** What kernels are chosen by: facts of the adapter, never of a vendor's name. */
 export interface AdapterFacts {
@@ -29,6 +31,8 @@ export interface GpuOptions {
   readonly adapter?: GPUAdapter | undefined
   /** Times every operation by timestamp queries; `DAWNRANK_PROFILE=1` does so too, and prints the table at the end. */
   readonly profile?: boolean | undefined
+  /** Kernels to use in place of those chosen for the adapter, by operation: `{ 'linear f16': 'linear_tiled 64x64' }`. */
+  readonly kernels?: KernelNames | undefined
 }
 
 /** Pipelines and bindings want more than WebGPU's guaranteed limits; what the adapter has is asked for. */
@@ -58,6 +62,7 @@ export class Gpu {
     info: GPUAdapterInfo,
     readonly owned: boolean,
     profile: boolean,
+    readonly choices: KernelChoices,
   ) {
     const has = (feature: string) => device.features.has(feature as GPUFeatureName)
     const { limits } = device
@@ -100,7 +105,9 @@ export class Gpu {
   static async open(options: GpuOptions = {}): Promise<Gpu> {
     const profile = options.profile ?? environment('DAWNRANK_PROFILE') === '1'
     if (options.device) {
-      return new Gpu(options.device, options.device.adapterInfo, false, profile)
+      const { device } = options
+      const choices = await choicesFor(device.adapterInfo, options)
+      return new Gpu(device, device.adapterInfo, false, profile, choices)
     }
     const flags = environment('DAWNRANK_DAWN_FLAGS')?.split(' ') ?? []
     if (profile) flags.push('disable-dawn-features=timestamp_quantization')
@@ -122,7 +129,7 @@ export class Gpu {
       requiredFeatures,
       requiredLimits,
     })
-    return new Gpu(device, adapter.info, true, profile)
+    return new Gpu(device, adapter.info, true, profile, await choicesFor(adapter.info, options))
   }
 
   /** Throws what went wrong since, if anything did: a lost device, an error that no call was there to take. */
@@ -157,6 +164,9 @@ export class Gpu {
     if (this.owned) this.device.destroy()
   }
 }
+
+const choicesFor = async (adapter: GPUAdapterInfo, { kernels = {} }: GpuOptions) =>
+  new KernelChoices(kernels, await tunedKernels(adapter))
 
 /** A WebGPU error as one that names the operation. */
 export function operationError(operation: string, error: GPUError): GpuError {

@@ -15,7 +15,7 @@ import {
   type LinearKernel,
   type LinearWeight,
   linearBytes,
-  linearKernels,
+  linearKernel,
   linearRowWords,
   linearUnit,
   paddedInner,
@@ -177,7 +177,7 @@ export class WeightLoader {
   }
 
   #kernel(dtype: LinearDtype): LinearKernel {
-    return linearKernels(this.gpu.facts, dtype)[0] as LinearKernel
+    return linearKernel(this.gpu, dtype)
   }
 
   /** A layer norm: `name.weight` and `name.bias`, [width]. */

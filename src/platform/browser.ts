@@ -79,5 +79,23 @@ export async function webgpu(_flags: readonly string[] = []): Promise<GPU> {
 /** Maps a buffer for reading once the device is done with it. */
 export const mapForReading = (buffer: GPUBuffer): Promise<void> => buffer.mapAsync(GPUMapMode.READ)
 
+const noteKey = (name: string) => `dawnrank/${name}`
+
+/** What was kept in this browser under a name; `undefined` where nothing was. */
+export const recall = async (name: string): Promise<string | undefined> =>
+  globalThis.localStorage?.getItem(noteKey(name)) ?? undefined
+
+/** Keeps a text in this browser; gives the place. */
+export async function remember(name: string, text: string): Promise<string> {
+  globalThis.localStorage?.setItem(noteKey(name), text)
+  return `localStorage ${noteKey(name)}`
+}
+
+/** Forgets what was kept under a name; gives the place. */
+export async function forget(name: string): Promise<string> {
+  globalThis.localStorage?.removeItem(noteKey(name))
+  return `localStorage ${noteKey(name)}`
+}
+
 /** A browser has no environment variables. */
 export const environment = (_name: string): string | undefined => undefined

@@ -1,5 +1,6 @@
 /** Node, Bun and Deno: files from the disk, WebGPU built in (Deno) or by Dawn (npm `webgpu`). */
-import { open, stat } from 'node:fs/promises'
+import { mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { homedir } from 'node:os'
 import { basename, dirname, join, sep } from 'node:path'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -113,6 +114,36 @@ export async function mapForReading(buffer: GPUBuffer): Promise<void> {
     buffer.unmap()
     await setTimeout(Math.min((performance.now() - start) * patience.share, patience.most))
   }
+}
+
+const noteFile = (name: string) =>
+  join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'dawnrank', name)
+
+/** What was kept on this machine under a name; `undefined` where nothing was, or it may not be read. */
+export const recall = (name: string): Promise<string | undefined> =>
+  readFile(noteFile(name), 'utf8').catch(() => undefined)
+
+/** Keeps a text on this machine; gives the place. */
+export async function remember(name: string, text: string): Promise<string> {
+  const file = noteFile(name)
+  try {
+    await mkdir(dirname(file), { recursive: true })
+    await writeFile(file, text)
+  } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException
+    throw new PlatformError(
+      'file-unwritable',
+      `${file}: cannot be written (${code}); set XDG_CACHE_HOME to a folder that can`,
+      { cause },
+    )
+  }
+  return file
+}
+
+/** Forgets what was kept under a name; gives the place. */
+export async function forget(name: string): Promise<string> {
+  await rm(noteFile(name), { force: true })
+  return noteFile(name)
 }
 
 /** The value of an environment variable. */

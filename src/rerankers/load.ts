@@ -89,6 +89,7 @@ export async function loadModel<Model extends ScoringModel & { config: object }>
     loader.checkLimits()
     const layers = family.layers?.(model)
     const { maxBatchTokens, plan } = planBatches(engine, options.maxBatchTokens, layers)
+    gpu.choices.checkAsked()
     await Promise.all([gpu.compile(plan.kernels), loader.load({ signal, onProgress })])
     // A first dispatch of each kernel: some adapters compile only then.
     await engine.score([new Uint32Array(2)], { layers, signal })
@@ -106,7 +107,7 @@ export async function loadModel<Model extends ScoringModel & { config: object }>
         adapter: gpu.facts,
         dtype: loader.quantization ?? model.dtype,
         activations,
-        kernels: [...new Set([...plan.kernels].map(({ name }) => name))].sort(),
+        kernels: gpu.choices.used,
         sizes: numbersOf(model.config),
         limits: { maxTokens: model.maxTokens, maxBatchTokens },
         memory: {

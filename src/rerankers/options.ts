@@ -1,3 +1,4 @@
+import type { KernelNames } from '../gpu/choices.ts'
 import type { DtypeOption } from '../models/loader.ts'
 import { RerankerError } from './errors.ts'
 
@@ -70,6 +71,11 @@ export interface LoadOptions extends ScoreSettings {
    * true; scores are the same to the bit.
    */
   readonly sharePrefixes?: boolean | undefined
+  /**
+   * Kernels to use in place of those chosen for the adapter, by operation, such as `{ 'linear f16': 'linear_tiled 64x64' }`;
+   * `info.kernels` tells what is in use, `tune` measures what there is.
+   */
+  readonly kernels?: KernelNames | undefined
   /** Times every operation; `reranker.profile()` gives the table. */
   readonly profile?: boolean | undefined
   /** Scores the pair of the folder's `self-test.json` once loaded, and throws unless the score is the one stored. */

@@ -1,3 +1,4 @@
+import type { KernelNames } from '../gpu/choices.ts'
 import type { AdapterFacts, Gpu } from '../gpu/device.ts'
 import type { Folder } from '../platform/files.ts'
 import type { Tokenizer } from '../tokenizers/index.ts'
@@ -39,8 +40,8 @@ export interface RerankerInfo {
   /** How weights lie on the device. */
   readonly dtype: string
   readonly activations: 'f32' | 'f16'
-  /** The shaders in use. */
-  readonly kernels: readonly string[]
+  /** The kernel in use of each operation that has several. */
+  readonly kernels: KernelNames
   /** Sizes of the model, by the names of its config. */
   readonly sizes: Readonly<Record<string, number>>
   readonly limits: { readonly maxTokens: number; readonly maxBatchTokens: number }

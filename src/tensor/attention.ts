@@ -1,4 +1,4 @@
-import type { AdapterFacts } from '../gpu/device.ts'
+import type { AdapterFacts, Gpu } from '../gpu/device.ts'
 import type { KernelSpec } from '../gpu/kernel.ts'
 import { type Tape, tapeFeatures } from './tape.ts'
 import { expectShape, type Tensor } from './tensor.ts'
@@ -25,43 +25,48 @@ export interface AttentionMask {
   readonly window?: number
 }
 
-interface AttentionKernel {
+export interface AttentionKernel {
+  /** What `kernels` calls it. */
+  readonly name: string
   readonly shader: KernelSpec['shader']
   /** Rows of queries that one workgroup takes. */
   readonly rows: number
   readonly spec: Pick<KernelSpec, 'enable' | 'sizes'>
 }
 
-/** The kernel for an adapter. Workgroup memory bounds how many keys a tile of {@link headDim} numbers holds. */
-export function attentionKernel(facts: AdapterFacts, headDim: number): AttentionKernel {
-  const { subgroupSize: lanes, software } = facts
-  const quads = Math.ceil(headDim / 4 / lanes)
-  const needed = 32 * quads * lanes * lanes
-  if (
-    software &&
-    lanes >= 4 &&
-    lanes <= 32 &&
-    headDim % 4 === 0 &&
-    needed <= facts.maxWorkgroupMemory
-  ) {
-    return {
-      shader: 'attention_subgroup',
-      rows: 2 * lanes,
-      spec: { enable: ['subgroups'], sizes: { S: lanes, QUADS: quads } },
-    }
-  }
-  const rows = 32
-  const keys = Math.min(32, Math.floor(facts.maxWorkgroupMemory / (8 * headDim)))
-  return {
+/** The kernels for an adapter, the one that is used unless tuning finds another the first. */
+export function attentionKernels(
+  facts: AdapterFacts,
+  headDim: number,
+): [AttentionKernel, ...AttentionKernel[]] {
+  const { subgroupSize: lanes, software, maxWorkgroupMemory } = facts
+  // Workgroup memory bounds how many keys a tile of that many numbers holds.
+  const keys = Math.min(32, Math.floor(maxWorkgroupMemory / (8 * headDim)))
+  const tiled: AttentionKernel = {
+    name: 'attention_tiled',
     shader: 'attention_tiled',
-    rows,
-    spec: { sizes: { ROWS: rows, KEYS: keys, HEAD_DIM: headDim } },
+    rows: 32,
+    spec: { sizes: { ROWS: 32, KEYS: keys, HEAD_DIM: headDim } },
   }
+  const quads = Math.ceil(headDim / 4 / lanes)
+  const fits = headDim % 4 === 0 && 32 * quads * lanes * lanes <= maxWorkgroupMemory
+  if (lanes < 4 || lanes > 32 || !fits) return [tiled]
+  const own: AttentionKernel = {
+    name: 'attention_subgroup',
+    shader: 'attention_subgroup',
+    rows: 2 * lanes,
+    spec: { enable: ['subgroups'], sizes: { S: lanes, QUADS: quads } },
+  }
+  return software ? [own, tiled] : [tiled, own]
 }
+
+const attentionKernel = ({ choices, facts }: Gpu, headDim: number): AttentionKernel =>
+  choices.pick(`attention ${headDim}`, attentionKernels(facts, headDim))
 
 /** The table of tiles on the device, and the spans that it was cut from. */
 export interface AttentionTiles extends Tensor {
   readonly spans: readonly AttentionSpan[]
+  readonly kernel: AttentionKernel
 }
 
 /** Numbers of a row of the table of tiles: struct Tile of shaders/attention_tile.wgsl. */
@@ -72,8 +77,9 @@ export function attentionTiles(
   tape: Tape,
   spans: readonly AttentionSpan[],
   headDim: number,
+  kernel: AttentionKernel = attentionKernel(tape.gpu, headDim),
 ): AttentionTiles {
-  const { rows: perTile } = attentionKernel(tape.gpu.facts, headDim)
+  const { rows: perTile } = kernel
   const tiles = []
   for (const { row, rows, position, key, keys, prefix } of spans) {
     const before = prefix?.keys ?? 0
@@ -83,7 +89,7 @@ export function attentionTiles(
     }
   }
   const shape = [tiles.length / tileFields, tileFields]
-  return { ...tape.upload(new Uint32Array(tiles), shape, 'u32'), spans }
+  return { ...tape.upload(new Uint32Array(tiles), shape, 'u32'), spans, kernel }
 }
 
 /** How many keys the queries of a span see, all queries together. */
@@ -123,7 +129,7 @@ export function attention(
   expectShape('attention', 'k', k, [null, width / Math.ceil(group)])
   expectShape('attention', 'v', v, k.shape)
   expectShape('attention', 'tiles', tiles, [null, tileFields])
-  const { shader, spec } = attentionKernel(tape.gpu.facts, headDim)
+  const { shader, spec } = tiles.kernel
   const y = tape.tensor(q.shape)
   tape.run({
     label: 'attention',

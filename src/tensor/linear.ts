@@ -1,4 +1,4 @@
-import type { AdapterFacts } from '../gpu/device.ts'
+import type { AdapterFacts, Gpu } from '../gpu/device.ts'
 import type { KernelSpec } from '../gpu/kernel.ts'
 import { groupsOf, groupWords } from './quantized.ts'
 import { type Tape, tapeFeatures } from './tape.ts'
@@ -9,6 +9,7 @@ import {
   type LinearDtype,
   quantizedBits,
   type Tensor,
+  type WeightDtype,
 } from './tensor.ts'
 import type { Vector, Weight } from './weights.ts'
 
@@ -22,6 +23,8 @@ export type Activation = keyof typeof activations
  * Another kernel is one more entry of {@link linearKernels} and one more file in shaders/.
  */
 export interface LinearKernel {
+  /** What `kernels` calls it: the shader and the rows and columns that it makes. */
+  readonly name: string
   readonly shader: KernelSpec['shader']
   /** Rows and columns of the output that one workgroup makes. */
   readonly rows: number
@@ -36,17 +39,55 @@ export interface LinearKernel {
 }
 
 /**
- * The kernels for an adapter and weights of a dtype, the best first. Chosen by these alone, never by the batch. The sizes are
- * the fastest of those tried on lavapipe; where its compiler no longer unrolls the loops, a kernel is ten times slower.
+ * The kernels for an adapter and weights of a dtype, the one that is used unless tuning finds another the first: of those
+ * for processors, the fastest on lavapipe. Where its compiler no longer unrolls the loops, a kernel is ten times slower.
  */
-export function linearKernels(facts: AdapterFacts, dtype: LinearDtype): LinearKernel[] {
+export function linearKernels(
+  facts: AdapterFacts,
+  dtype: LinearDtype,
+): [LinearKernel, ...LinearKernel[]] {
   const { subgroupSize: lanes, software } = facts
-  if (!software || lanes < 4 || lanes > 32) return [tiledKernel]
+  const tiled: [LinearKernel, ...LinearKernel[]] = [tiledKernel(64), tiledKernel(128)]
+  if (lanes < 4 || lanes > 32) return tiled
   const own = isQuantized(dtype)
-    ? subgroupKernel('linear_subgroup_grouped', lanes, 6, 4)
-    : subgroupKernel('linear_subgroup', lanes, 12, dtype === 'f32' ? 2 : 4)
-  return [own, tiledKernel]
+    ? groupedSizes.map(([rows, each]) =>
+        subgroupKernel('linear_subgroup_grouped', lanes, rows, each),
+      )
+    : subgroupSizes[dtype].map(([rows, each]) =>
+        subgroupKernel('linear_subgroup', lanes, rows, each),
+      )
+  return software ? ([...own, ...tiled] as typeof tiled) : [...tiled, ...own]
 }
+
+/** The kernel for weights of a dtype on a device. Chosen by these alone, never by the batch. */
+export const linearKernel = ({ choices, facts }: Gpu, dtype: LinearDtype): LinearKernel =>
+  choices.pick(`linear ${dtype}`, linearKernels(facts, dtype))
+
+/** Rows, and columns of each lane. */
+type SubgroupSizes = readonly (readonly [rows: number, perLane: number])[]
+
+const subgroupSizes: Readonly<Record<WeightDtype, SubgroupSizes>> = {
+  f32: [
+    [12, 2],
+    [8, 2],
+    [8, 4],
+  ],
+  f16: [
+    [12, 4],
+    [8, 4],
+    [8, 2],
+  ],
+  bf16: [
+    [12, 4],
+    [8, 4],
+    [8, 2],
+  ],
+}
+const groupedSizes: SubgroupSizes = [
+  [6, 4],
+  [4, 4],
+  [6, 2],
+]
 
 /** shaders/linear_subgroup.wgsl, shaders/linear_subgroup_grouped.wgsl */
 function subgroupKernel(
@@ -57,6 +98,7 @@ function subgroupKernel(
 ): LinearKernel {
   const columns = lanes * perLane
   return {
+    name: `${shader} ${rows}x${perLane}`,
     shader,
     rows,
     columns,
@@ -79,15 +121,16 @@ function subgroupKernel(
 }
 
 /** shaders/linear_tiled.wgsl */
-const tiledKernel: LinearKernel = {
+const tiledKernel = (tile: 64 | 128): LinearKernel => ({
+  name: `linear_tiled ${tile}x${tile}`,
   shader: 'linear_tiled',
-  rows: 64,
-  columns: 64,
+  rows: tile,
+  columns: tile,
   depth: 4,
   vector: 4,
-  spec: {},
+  spec: { sizes: { TILE: tile } },
   pack: (source, _unit, rowWords, count) => source.slice(0, count * rowWords),
-}
+})
 
 /** The weight of a linear layer, [columns, inner] as checkpoints have it, in its kernel's order. */
 export interface LinearWeight extends Weight<LinearDtype> {

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { Checkpoint, quantizeCheckpoint } from '../../src/checkpoint/index.ts'
 import { Gpu } from '../../src/gpu/device.ts'
 import { type DtypeOption, WeightLoader } from '../../src/models/loader.ts'
-import { linear, linearKernels } from '../../src/tensor/linear.ts'
+import { linear, linearKernel } from '../../src/tensor/linear.ts'
 import { entry, memoryFolder } from '../checkpoint/folders.ts'
 import { safetensors } from '../mutations.ts'
 import { activation, linearLayer, randomNumbers, runOn } from '../tensor/harness.ts'
@@ -41,8 +41,8 @@ async function loaded(checkpoint: Checkpoint, dtype: DtypeOption) {
 it.each(['int8', 'int4'] as const)(
   '%s: a layer read in pieces is the layer in one',
   async (dtype) => {
-    const [kernel] = linearKernels(gpu.facts, dtype)
-    const layer = linearLayer(gpu, kernel!, weights, [columns, inner], dtype)
+    const kernel = linearKernel(gpu, dtype)
+    const layer = linearLayer(gpu, kernel, weights, [columns, inner], dtype)
     const expected = await runOn(gpu, 'f32', (tape) =>
       linear(tape, activation(tape, x, [1, inner]), layer),
     )
@@ -66,7 +66,7 @@ it.each(['int8', 'int4'] as const)(
     expect(ahead.y).toEqual(expected)
 
     // 32 groups to a row, each with a word of scale and offset.
-    const rows = Math.ceil(columns / kernel!.columns) * kernel!.columns
+    const rows = Math.ceil(columns / kernel.columns) * kernel.columns
     const bytes = rows * 32 * 4 * (1 + (dtype === 'int8' ? 8 : 4))
     expect([atLoad.bytes, ahead.bytes]).toEqual([bytes, bytes])
   },

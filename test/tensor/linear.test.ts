@@ -55,14 +55,14 @@ beforeAll(async () => {
 })
 afterAll(() => gpu.dispose())
 
-const kernelOf = (kind: string, dtype: LinearDtype) =>
-  linearKernels(gpu.facts, dtype).find(({ shader }) => shader.startsWith(kind))
+const kernelsOf = (kind: string, dtype: LinearDtype) =>
+  linearKernels(gpu.facts, dtype).filter(({ shader }) => shader.startsWith(kind))
 
 describe('linear', () => {
   const kinds = ['linear_subgroup', 'linear_tiled']
   const dtypes = ['f32', 'f16', 'bf16', 'int8', 'int4'] as const
-  // One, and just below, at and above the tiles of 12 x 32 and 64 x 64 and groups of 32; inner sizes that fill no word or
-  // vector.
+  // One, and just below, at and above the tiles of 12 x 32, 64 x 64 and 128 x 128 and groups of 32; inner sizes that fill
+  // no word or vector.
   const shapes: [rows: number, inner: number, columns: number][] = [
     [1, 1, 1],
     [1, 36, 1],
@@ -76,29 +76,33 @@ describe('linear', () => {
     [24, 7, 16],
     [66, 63, 65],
     [130, 100, 33],
+    [128, 12, 129],
   ]
 
   for (const kind of kinds) {
     for (const dtype of dtypes) {
       it(`${kind} with ${dtype} weights equals the reference at every edge`, async ({ skip }) => {
-        const kernel = kernelOf(kind, dtype)
-        if (!kernel) return skip()
+        const kernels = kernelsOf(kind, dtype)
+        if (kernels.length === 0) return skip()
         for (const [rows, inner, columns] of shapes) {
           const x = randomNumbers(1, rows * inner)
           const w = randomNumbers(2, columns * inner)
-          const layer = linearLayer(gpu, kernel, w, [columns, inner], dtype)
-          const found = await runOn(gpu, 'f32', (tape) =>
-            linear(tape, activation(tape, x, [rows, inner]), layer),
-          )
           const expected = linearReference(x, stored(w, dtype, inner), [rows, inner, columns])
-          expectClose(found, expected, 2e-6 * Math.sqrt(inner), `${rows} x ${inner} x ${columns}`)
+          for (const kernel of kernels) {
+            const layer = linearLayer(gpu, kernel, w, [columns, inner], dtype)
+            const found = await runOn(gpu, 'f32', (tape) =>
+              linear(tape, activation(tape, x, [rows, inner]), layer),
+            )
+            const what = `${kernel.name}, ${rows} x ${inner} x ${columns}`
+            expectClose(found, expected, 2e-6 * Math.sqrt(inner), what)
+          }
         }
       })
     }
 
     for (const act of ['none', 'gelu', 'tanh', 'geluTanh', 'silu'] as const) {
       it(`${kind} adds the bias, applies ${act}, adds the residual`, async ({ skip }) => {
-        const kernel = kernelOf(kind, 'f32')
+        const [kernel] = kernelsOf(kind, 'f32')
         if (!kernel) return skip()
         const [rows, inner, columns] = [5, 24, 20]
         const x = randomNumbers(3, rows * inner).map((v) => 20 * v)
@@ -119,7 +123,7 @@ describe('linear', () => {
     }
 
     it(`${kind} scales, and multiplies by another tensor`, async ({ skip }) => {
-      const kernel = kernelOf(kind, 'f32')
+      const [kernel] = kernelsOf(kind, 'f32')
       if (!kernel) return skip()
       const [rows, inner, columns] = [9, 24, 20]
       const x = randomNumbers(3, rows * inner)
@@ -142,21 +146,23 @@ describe('linear', () => {
       it(`${kind} with ${dtype} weights gives a row the same bits alone and among others`, async ({
         skip,
       }) => {
-        const kernel = kernelOf(kind, dtype)
-        if (!kernel) return skip()
+        const kernels = kernelsOf(kind, dtype)
+        if (kernels.length === 0) return skip()
         const [rows, inner, columns] = [71, 40, 24]
         const x = randomNumbers(7, rows * inner)
         const w = randomNumbers(8, columns * inner)
-        const layer = linearLayer(gpu, kernel, w, [columns, inner], dtype)
-        const all = await runOn(gpu, 'f32', (tape) =>
-          linear(tape, activation(tape, x, [rows, inner]), layer),
-        )
-        for (const row of [0, 1, 63, 70]) {
-          const own = x.slice(row * inner, (row + 1) * inner)
-          const alone = await runOn(gpu, 'f32', (tape) =>
-            linear(tape, activation(tape, own, [1, inner]), layer),
+        for (const kernel of kernels) {
+          const layer = linearLayer(gpu, kernel, w, [columns, inner], dtype)
+          const all = await runOn(gpu, 'f32', (tape) =>
+            linear(tape, activation(tape, x, [rows, inner]), layer),
           )
-          expect(alone).toEqual(all.slice(row * columns, (row + 1) * columns))
+          for (const row of [0, 1, 63, 70]) {
+            const own = x.slice(row * inner, (row + 1) * inner)
+            const alone = await runOn(gpu, 'f32', (tape) =>
+              linear(tape, activation(tape, own, [1, inner]), layer),
+            )
+            expect(alone, kernel.name).toEqual(all.slice(row * columns, (row + 1) * columns))
+          }
         }
       })
     }
@@ -175,18 +181,18 @@ describe('linear', () => {
       )
     for (const kernel of linearKernels(gpu.facts, 'f16')) {
       const layer = linearLayer(gpu, kernel, w, [columns, inner], 'f16')
-      expectClose(await run(layer, 'f32'), expected, 1e-5, `${kernel.shader}, f32 out`)
-      expectClose(await run(layer), expected, 1e-3, `${kernel.shader}, f16 out`)
+      expectClose(await run(layer, 'f32'), expected, 1e-5, `${kernel.name}, f32 out`)
+      expectClose(await run(layer), expected, 1e-3, `${kernel.name}, f16 out`)
     }
     for (const kernel of linearKernels(gpu.facts, 'int4')) {
       const layer = linearLayer(gpu, kernel, w, [columns, inner], 'int4')
-      expectClose(await run(layer), coarse, 1e-3, `${kernel.shader} with int4 weights, f16 out`)
+      expectClose(await run(layer), coarse, 1e-3, `${kernel.name} with int4 weights, f16 out`)
     }
   })
 
   it('names the layer and both shapes where they do not fit', async () => {
     const [kernel] = linearKernels(gpu.facts, 'f32')
-    const layer = linearLayer(gpu, kernel!, randomNumbers(1, 12), [3, 4], 'f32')
+    const layer = linearLayer(gpu, kernel, randomNumbers(1, 12), [3, 4], 'f32')
     await expect(
       runOn(gpu, 'f32', (tape) =>
         linear(tape, activation(tape, randomNumbers(1, 10), [2, 5]), layer),

@@ -1,0 +1,235 @@
+import type { KernelNames } from '../gpu/choices.ts'
+import { type AdapterFacts, Gpu, type GpuOptions } from '../gpu/device.ts'
+import { forgetKernels, keepKernels } from '../gpu/tuned.ts'
+import { type AttentionKernel, attention, attentionKernels, attentionTiles } from './attention.ts'
+import { type LinearKernel, linear, linearBytes, linearKernels } from './linear.ts'
+import { PlanTape, RecordTape, type Tape } from './tape.ts'
+import type { LinearDtype, Tensor } from './tensor.ts'
+
+/** A kernel that could serve an operation, and how fast it did. */
+export interface Measured {
+  /** As `info.kernels` of a reranker has it: `linear f16`, `attention 64` by the numbers of a head. */
+  readonly operation: string
+  readonly kernel: string
+  /** Billions of multiplications and additions a second. */
+  readonly gflops: number
+}
+
+export interface TuneOptions extends Pick<GpuOptions, 'device' | 'adapter'> {
+  readonly signal?: AbortSignal | undefined
+  readonly onProgress?: ((progress: { done: number; total: number }) => void) | undefined
+  /** Keeps the result for later loads on this adapter. Default true. */
+  readonly keep?: boolean | undefined
+}
+
+export interface TuneReport {
+  readonly adapter: AdapterFacts
+  /** The kernel of each operation from now on. */
+  readonly kernels: KernelNames
+  readonly measured: readonly Measured[]
+  /** Where the result is kept, if it is. */
+  readonly kept?: string
+}
+
+/** A shape of a linear layer. */
+export type LinearShape = readonly [rows: number, inner: number, columns: number]
+
+/** Work of one kernel that is done over and over. */
+interface Task {
+  /** Where the kernels are those to be measured. */
+  readonly gpu: Gpu
+  readonly flops: number
+  /** Records the work so many times. */
+  record(tape: Tape, times: number): Tensor
+}
+
+/** A submission takes at least as long, so that its fixed costs do not count. */
+const enoughMs = 50
+const mostRepeats = 256
+const rounds = 3
+/** The kernel that comes first is left for one that is faster by more than this: less may be noise. */
+const margin = 1.03
+
+const dtypes: readonly LinearDtype[] = ['f16', 'bf16', 'f32', 'int8', 'int4']
+const headDims = [32, 64, 128, 256]
+
+/**
+ * 1.0 in f16, a small normal number in f32, small numbers or a scale in int8 and int4: values do not matter, denormals
+ * would.
+ */
+const filler = 0x3c003c00
+
+/** A linear layer with weights of a dtype by one kernel. */
+export function linearTask(
+  gpu: Gpu,
+  kernel: LinearKernel,
+  dtype: LinearDtype,
+  [rows, inner, columns]: LinearShape,
+): Task {
+  const shape = [columns, inner] as const
+  const bytes = linearBytes(kernel, dtype, shape)
+  const block = gpu.memory.take(bytes, 'upload')
+  gpu.device.queue.writeBuffer(block.buffer, 0, new Uint32Array(bytes / 4).fill(filler))
+  const weight = { name: 'matmul', shape, dtype, block, kernel }
+  const data = new Float32Array(rows * inner).fill(0.5)
+  return {
+    gpu,
+    flops: 2 * rows * inner * columns,
+    record(tape, times) {
+      const x = tape.upload(data, [rows, inner], 'f32')
+      const outputs = Array.from({ length: times }, () => linear(tape, x, { weight }))
+      return outputs[0] as Tensor
+    },
+  }
+}
+
+/** Full attention of sequences of equal length by one kernel. */
+function attentionTask(
+  gpu: Gpu,
+  kernel: AttentionKernel,
+  headDim: number,
+  sequences: number,
+): Task {
+  const [length, heads] = [128, 8]
+  const width = heads * headDim
+  const data = new Float32Array(sequences * length * width).fill(0.5)
+  const spans = Array.from({ length: sequences }, (_, i) => {
+    return { row: i * length, rows: length, position: 0, key: i * length, keys: length }
+  })
+  return {
+    gpu,
+    flops: 4 * sequences * length * length * width,
+    record(tape, times) {
+      const x = tape.upload(data, [sequences * length, width], 'f32')
+      const tiles = attentionTiles(tape, spans, headDim, kernel)
+      const outputs = Array.from({ length: times }, () => attention(tape, x, x, x, tiles, headDim))
+      return outputs[0] as Tensor
+    },
+  }
+}
+
+/** Compiles what a task needs. */
+export async function prepare({ gpu, record }: Task): Promise<void> {
+  const plan = new PlanTape(gpu, 'f32')
+  record(plan, 1)
+  await gpu.compile(plan.kernels)
+}
+
+/** GFLOP/s of a task, from recording to the end of the device's work. */
+export async function measure({ gpu, flops, record }: Task): Promise<number> {
+  for (let times = 1; ; times *= 4) {
+    const tape = new RecordTape(gpu, 'f32', 'measured')
+    await gpu.device.queue.onSubmittedWorkDone()
+    const start = performance.now()
+    const output = record(tape, times)
+    await tape.read([{ ...output, shape: [1] }])
+    const ms = performance.now() - start
+    if (ms >= enoughMs || times >= mostRepeats) return (flops * times) / ms / 1e6
+  }
+}
+
+/** A kernel to be measured. */
+interface Entry {
+  readonly operation: string
+  readonly kernel: string
+  readonly task: () => Task
+}
+
+/** Every operation that has several kernels on an adapter, with each of them. */
+function entriesFor(gpu: Gpu): Entry[] {
+  const { facts } = gpu
+  // As many rows as a batch has by default: fewer would leave a GPU idle.
+  const rows = facts.software ? 512 : 8192
+  const layers = dtypes.flatMap((dtype) =>
+    linearKernels(facts, dtype).map((kernel) => ({
+      operation: `linear ${dtype}`,
+      kernel: kernel.name,
+      task: () => linearTask(gpu, kernel, dtype, [rows, 768, 3072]),
+    })),
+  )
+  const heads = headDims.flatMap((headDim) =>
+    attentionKernels(facts, headDim).map((kernel) => ({
+      operation: `attention ${headDim}`,
+      kernel: kernel.name,
+      task: () => attentionTask(gpu, kernel, headDim, rows / 128),
+    })),
+  )
+  return [...layers, ...heads]
+}
+
+/**
+ * Measures every kernel that an adapter can run, operation by operation in turns, and keeps the fastest for later loads
+ * on the same adapter: on this machine, or in this browser. Scores stay within the tolerances whichever is used.
+ */
+export async function tune(options: TuneOptions = {}): Promise<TuneReport> {
+  const { signal, onProgress, keep = true } = options
+  signal?.throwIfAborted()
+  const gpu = await Gpu.open(options)
+  try {
+    const entries = entriesFor(gpu)
+    const measured: Measured[] = []
+    const total = entries.length
+    for (const operation of new Set(entries.map((entry) => entry.operation))) {
+      const own = entries.filter((entry) => entry.operation === operation)
+      const best = await measureInTurns(own, signal)
+      own.forEach(({ kernel }, i) => {
+        measured.push({ operation, kernel, gflops: best[i] as number })
+      })
+      onProgress?.({ done: measured.length, total })
+    }
+    const kernels = fastest(measured)
+    const report = { adapter: gpu.facts, kernels, measured }
+    return keep ? { ...report, kept: await keepKernels(gpu.facts, kernels) } : report
+  } finally {
+    gpu.dispose()
+  }
+}
+
+/** The best GFLOP/s of each kernel of an operation; one that is hopeless is measured once. */
+async function measureInTurns(
+  entries: readonly Entry[],
+  signal: AbortSignal | undefined,
+): Promise<number[]> {
+  const tasks = entries.map(({ task }) => task())
+  for (const task of tasks) {
+    await prepare(task)
+    // Some adapters compile at the first dispatch.
+    await measure(task)
+    signal?.throwIfAborted()
+  }
+  const best = tasks.map(() => 0)
+  for (let round = 0; round < rounds; round++) {
+    const hopeless = Math.max(...best) / 3
+    for (const [i, task] of tasks.entries()) {
+      const before = best[i] as number
+      if (round > 0 && before < hopeless) continue
+      best[i] = Math.max(before, await measure(task))
+      signal?.throwIfAborted()
+    }
+  }
+  return best
+}
+
+/** The kernel for each operation: the first, unless another is clearly faster. */
+export function fastest(measured: readonly Measured[]): KernelNames {
+  const operations = [...new Set(measured.map(({ operation }) => operation))]
+  const pick = (name: string): [string, string] => {
+    const [first, ...others] = measured.filter(({ operation }) => operation === name)
+    const best = others.reduce((a, b) => (b.gflops > a.gflops ? b : a), first as Measured)
+    const isFaster = best.gflops > (first as Measured).gflops * margin
+    return [name, (isFaster ? best : (first as Measured)).kernel]
+  }
+  return Object.fromEntries(operations.map(pick))
+}
+
+/** Forgets what {@link tune} kept of an adapter; gives the place where it was. */
+export async function forgetTuned(
+  options: Pick<GpuOptions, 'device' | 'adapter'> = {},
+): Promise<string> {
+  const gpu = await Gpu.open(options)
+  try {
+    return await forgetKernels(gpu.facts)
+  } finally {
+    gpu.dispose()
+  }
+}
