@@ -9,7 +9,7 @@
 // much more than arithmetic there: each number of k and v is loaded once for all rows, and shuffles hand round what
 // other lanes have. Scores: a lane has one row of q in each half, and four keys. Values: a lane has four columns.
 // The loops over columns and lanes stay loops: unrolled, the shader takes seconds to compile there. So what is summed
-// over keys lies in workgroup memory, where each lane touches only its own numbers.
+// over keys lies in workgroup memory unless all columns fit the lanes at once; each lane touches only its own numbers.
 struct Params { heads: u32, group: u32, head_dim: u32, scale: f32, causal: u32, window: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> q: array<vec4<T>>;
@@ -44,6 +44,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
 
   var low: Rows;
   var high: Rows;
+  var low_sum: array<vec4f, S>;
+  var high_sum: array<vec4f, S>;
   for (var r = 0u; r < S; r++) { low.highest[r] = LOWEST; low.total[r] = 0.0; }
   for (var r = 0u; r < S; r++) { high.highest[r] = LOWEST; high.total[r] = 0.0; }
 
@@ -69,10 +71,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     for (var c = 0u; c < quads; c += S) {
       let column = min(c + lane, quads - 1u) + key_head;
       let at = c * 2u * S + lane;
-      var low_sum: array<vec4f, S>;
-      for (var r = 0u; r < S; r++) { low_sum[r] = out[at + r * S] * low.kept[r]; }
-      var high_sum: array<vec4f, S>;
-      for (var r = 0u; r < S; r++) { high_sum[r] = out[at + (S + r) * S] * high.kept[r]; }
+      if (QUADS > 1u) {
+        for (var r = 0u; r < S; r++) { low_sum[r] = out[at + r * S]; }
+        for (var r = 0u; r < S; r++) { high_sum[r] = out[at + (S + r) * S]; }
+      }
+      for (var r = 0u; r < S; r++) { low_sum[r] *= low.kept[r]; }
+      for (var r = 0u; r < S; r++) { high_sum[r] *= high.kept[r]; }
       for (var u = 0u; u < S; u++) {
         var values: mat4x4f;
         for (var t = 0u; t < 4u; t++) {
@@ -81,19 +85,22 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
         for (var r = 0u; r < S; r++) { low_sum[r] = add(low_sum[r], low.score[r], u, values); }
         for (var r = 0u; r < S; r++) { high_sum[r] = add(high_sum[r], high.score[r], u, values); }
       }
-      for (var r = 0u; r < S; r++) { out[at + r * S] = low_sum[r]; }
-      for (var r = 0u; r < S; r++) { out[at + (S + r) * S] = high_sum[r]; }
+      if (QUADS > 1u || first + KEYS >= end) {
+        for (var r = 0u; r < S; r++) { out[at + r * S] = low_sum[r]; }
+        for (var r = 0u; r < S; r++) { out[at + (S + r) * S] = high_sum[r]; }
+      }
     }
   }
 
-  for (var c = 0u; c < quads; c += S) {
-    if (c + lane < quads) {
-      let source = c * 2u * S + lane;
-      let place = tile.row * width + head + c + lane;
-      for (var r = 0u; r < S; r++) { if (r < tile.rows) { y[place + r * width] = vec4<T>(out[source + r * S] / low.total[r]); } }
-      for (var r = 0u; r < S; r++) {
-        if (S + r < tile.rows) { y[place + (S + r) * width] = vec4<T>(out[source + (S + r) * S] / high.total[r]); }
-      }
+  // Row `lane` of each half.
+  var low_total = 0.0;
+  for (var r = 0u; r < S; r++) { low_total = select(low_total, low.total[r], lane == r); }
+  var high_total = 0.0;
+  for (var r = 0u; r < S; r++) { high_total = select(high_total, high.total[r], lane == r); }
+  for (var r = 0u; r < tile.rows; r++) {
+    let total = subgroupShuffle(select(low_total, high_total, r >= S), r % S);
+    for (var c = lane; c < quads; c += S) {
+      y[(tile.row + r) * width + head + c] = vec4<T>(out[((c / S * 2u) * S + r) * S + lane] / total);
     }
   }
 }
@@ -112,12 +119,24 @@ fn soften(rows: ptr<function, Rows>, tile: Tile, first_row: u32, key: u32) {
     var score = (*rows).score[r] * params.scale;
     for (var t = 0u; t < 4u; t++) { score[t] = select(LOWEST, score[t], sees(tile, first_row + r, key + t * S)); }
     let most = max(max(score.x, score.y), max(score.z, score.w));
-    let highest = max((*rows).highest[r], subgroupMax(most));
+    let highest = max((*rows).highest[r], highest_of(most));
     let kept = exp_or_zero((*rows).highest[r] - highest);
     for (var t = 0u; t < 4u; t++) { score[t] = select(0.0, exp_or_zero(score[t] - highest), score[t] > LOWEST); }
     (*rows).score[r] = score;
     (*rows).highest[r] = highest;
     (*rows).kept[r] = kept;
-    (*rows).total[r] = fma((*rows).total[r], kept, subgroupAdd(score.x + score.y + score.z + score.w));
+    (*rows).total[r] = fma((*rows).total[r], kept, sum_of(score.x + score.y + score.z + score.w));
   }
+}
+
+// Of all lanes. Mesa makes a loop over the lanes of subgroupMax and subgroupAdd.
+fn highest_of(x: f32) -> f32 {
+  var most = x;
+  for (var step = 1u; step < S; step *= 2u) { most = max(most, subgroupShuffleXor(most, step)); }
+  return most;
+}
+fn sum_of(x: f32) -> f32 {
+  var sum = x;
+  for (var step = 1u; step < S; step *= 2u) { sum += subgroupShuffleXor(sum, step); }
+  return sum;
 }

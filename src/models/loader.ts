@@ -271,35 +271,67 @@ export class WeightLoader {
     )
   }
 
-  /** Reads everything declared. Pieces of a tensor are read, converted and uploaded in turn. */
+  /**
+   * Reads everything declared: pieces of tensors, one being read while the one before is converted and uploaded. The
+   * places of all tensors are there at once, empty until they are read.
+   */
   async load({ signal, onProgress }: LoadOptions = {}): Promise<void> {
-    const total = this.#jobs.reduce((sum, job) => sum + job.rows * rowBytesOf(job), 0)
     const inFileOrder = this.#jobs.toSorted(
       ({ infos: [a] }, { infos: [b] }) => a.file.localeCompare(b.file) || a.start - b.start,
     )
+    const parts = inFileOrder.flatMap((job) => partsOf(job, job.open()))
+    const total = parts.reduce((sum, { bytes }) => sum + bytes, 0)
     let done = 0
-    for (const job of inFileOrder) {
-      const write = job.open()
-      const rowBytes = rowBytesOf(job)
-      const step = Math.max(1, Math.floor(pieceBytes / rowBytes / job.group)) * job.group
-      for (let row = 0; row < job.rows; row += step) {
-        const count = Math.min(step, job.rows - row)
-        const [first, ...rest] = job.infos
-        const pieces: [Bytes, ...Bytes[]] = [await this.#read(first, job.row + row, count)]
-        for (const info of rest) pieces.push(await this.#read(info, job.row + row, count))
-        signal?.throwIfAborted()
-        this.gpu.check()
-        write(pieces, row, count)
-        done += count * rowBytes
-        onProgress?.({ done, total })
-      }
+    let next = this.#readPart(parts[0])
+    for (const [i, { write, row, count, bytes }] of parts.entries()) {
+      const pieces = await next
+      next = this.#readPart(parts[i + 1])
+      // Nobody waits for it where this one fails.
+      next.catch(() => {})
+      signal?.throwIfAborted()
+      this.gpu.check()
+      write(pieces, row, count)
+      done += bytes
+      onProgress?.({ done, total })
     }
+  }
+
+  async #readPart(part: Part | undefined): Promise<Pieces> {
+    if (!part) return [new Uint8Array()]
+    const { infos, row, count } = part
+    const [first, ...rest] = infos
+    const pieces: [Bytes, ...Bytes[]] = [await this.#read(first, part.from + row, count)]
+    for (const info of rest) pieces.push(await this.#read(info, part.from + row, count))
+    return pieces
   }
 
   #read(info: TensorInfo, row: number, count: number): Promise<Bytes> {
     const bytes = storedRowBytes(info)
     return this.checkpoint.read(info, row * bytes, (row + count) * bytes)
   }
+}
+
+/** Rows that are read at a time, and where they go. */
+interface Part {
+  readonly infos: Take['infos']
+  /** The first row that is taken of the tensors; `row` counts from it. */
+  readonly from: number
+  readonly row: number
+  readonly count: number
+  readonly bytes: number
+  readonly write: WriteRows
+}
+
+function partsOf(job: Job, write: WriteRows): Part[] {
+  const { infos, row: from, rows, group } = job
+  const rowBytes = rowBytesOf(job)
+  const step = Math.max(1, Math.floor(pieceBytes / rowBytes / group)) * group
+  const parts: Part[] = []
+  for (let row = 0; row < rows; row += step) {
+    const count = Math.min(step, rows - row)
+    parts.push({ infos, from, row, count, bytes: count * rowBytes, write })
+  }
+  return parts
 }
 
 /** Bytes of a row of a tensor as it lies in the file; a vector is one row. */

@@ -90,9 +90,12 @@ export async function loadModel<Model extends ScoringModel & { config: object }>
     const layers = family.layers?.(model)
     const { maxBatchTokens, plan } = planBatches(engine, options.maxBatchTokens, layers)
     gpu.choices.checkAsked()
-    await Promise.all([gpu.compile(plan.kernels), loader.load({ signal, onProgress })])
-    // A first dispatch of each kernel: some adapters compile only then.
-    await engine.score([new Uint32Array(2)], { layers, signal })
+    const reading = loader.load({ signal, onProgress })
+    // A first dispatch of each kernel, on whatever the weights are by then: some adapters compile only then.
+    const warming = gpu
+      .compile(plan.kernels)
+      .then(() => engine.score([new Uint32Array(2)], { layers, signal }))
+    await Promise.all([reading, warming])
     return {
       folder,
       gpu,

@@ -48,7 +48,7 @@ const enoughMs = 50
 const mostRepeats = 256
 const rounds = 3
 /** The kernel that comes first is left for one that is faster by more than this: less may be noise. */
-const margin = 1.03
+const margin = 1.1
 
 const dtypes: readonly LinearDtype[] = ['f16', 'bf16', 'f32', 'int8', 'int4']
 const headDims = [32, 64, 128, 256]

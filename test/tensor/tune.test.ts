@@ -61,7 +61,7 @@ describe('fastest', () => {
   it('leaves the first kernel only for one that is clearly faster', () => {
     const measured = (operation: string, speeds: number[]) =>
       speeds.map((gflops, i) => ({ operation, kernel: `kernel ${i}`, gflops }))
-    expect(fastest(measured('linear', [10, 10.2, 9]))).toEqual({ linear: 'kernel 0' })
+    expect(fastest(measured('linear', [10, 10.9, 9]))).toEqual({ linear: 'kernel 0' })
     expect(fastest([...measured('linear', [10, 9, 12]), ...measured('other', [1])])).toEqual({
       linear: 'kernel 2',
       other: 'kernel 0',
