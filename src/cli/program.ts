@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { version } from '../../package.json'
 import { RerankerError } from '../rerankers/errors.ts'
+import { TensorError } from '../tensor/errors.ts'
 import { addDoctor } from './doctor.ts'
 import { CliError } from './errors.ts'
 import { addEval } from './eval.ts'
@@ -71,6 +72,7 @@ function exitCode(error: unknown, { stderr, signal, debug }: Surroundings): numb
   else tell(error instanceof Error ? error.message : String(error))
   const wrongUsage =
     (error instanceof CliError && error.code === 'usage') ||
-    (error instanceof RerankerError && error.code === 'option-invalid')
+    (error instanceof RerankerError && error.code === 'option-invalid') ||
+    (error instanceof TensorError && error.code === 'operation-unknown')
   return wrongUsage ? 2 : 1
 }

@@ -24,12 +24,13 @@ export function addTune(program: Command, on: Surroundings): void {
     .command('tune')
     .summary('measure the kernels on this adapter and keep the fastest')
     .description('Measures the kernels on this adapter and keeps the fastest for later loads.')
+    .argument('[operations...]', 'what to measure, such as "linear f16"; all if none is named')
     .option('--json', 'print the figures as JSON', false)
     .option('--no-keep', 'measure only')
     .option('--forget', 'measure nothing, and forget what was kept for this adapter', false)
     .option('--no-progress', 'no progress bar (there is none where stderr is no terminal)')
     .addHelpText('after', help)
-    .action(async ({ json, keep, forget, progress }: TuneCommandOptions) => {
+    .action(async (named: string[], { json, keep, forget, progress }: TuneCommandOptions) => {
       if (forget) {
         await write(on.stdout, `forgotten: ${await forgetTuned()}\n`)
         return
@@ -38,6 +39,7 @@ export function addTune(program: Command, on: Surroundings): void {
       let started = false
       try {
         const report = await tune({
+          operations: named.length > 0 ? named : undefined,
           keep,
           signal: on.signal,
           onProgress({ done, total }) {

@@ -67,12 +67,17 @@ type Pieces = readonly [Bytes, ...Bytes[]]
 type WriteRows = (pieces: Pieces, row: number, rows: number) => void
 
 interface Job extends Take {
+  /** Set where everything is to be read at once. */
+  readonly whole?: boolean
   /** Makes the place that the rows go to. */
   open(): WriteRows
 }
 
 /** Bytes read at a time. Pieces that are done with lie about until they are collected: larger ones fill the host. */
 const pieceBytes = 2 * 2 ** 20
+
+/** A table of the host of up to so many bytes that needs no conversion is read at once: what was read is the table. */
+const wholeTableBytes = 64 * 2 ** 20
 
 /**
  * The weights of a model: declared first, when shapes are checked against the checkpoint and memory is
@@ -218,13 +223,17 @@ export class WeightLoader {
     const dtype = this.dtypeOf(info)
     const rowWords = tableRowWords(dtype, width)
     this.#hostBytes += 4 * rows * rowWords
+    const whole = info.dtype === dtype && width % 2 === 0 && info.bytes <= wholeTableBytes
     let words = new Uint32Array()
     const open = (): WriteRows => {
-      words = new Uint32Array(rows * rowWords)
-      return ([piece], row) =>
-        words.set(rowsAsWords(piece, info, dtype, width, 2 * tablePairs(width)), row * rowWords)
+      if (!whole) words = new Uint32Array(rows * rowWords)
+      return ([piece], row) => {
+        const read = rowsAsWords(piece, info, dtype, width, 2 * tablePairs(width))
+        if (whole) words = read
+        else words.set(read, row * rowWords)
+      }
     }
-    this.#jobs.push({ infos: [info], row: 0, rows, group: 1, open })
+    this.#jobs.push({ infos: [info], row: 0, rows, group: 1, whole, open })
     return {
       name,
       shape: [rows, width],
@@ -323,9 +332,9 @@ interface Part {
 }
 
 function partsOf(job: Job, write: WriteRows): Part[] {
-  const { infos, row: from, rows, group } = job
+  const { infos, row: from, rows, group, whole } = job
   const rowBytes = rowBytesOf(job)
-  const step = Math.max(1, Math.floor(pieceBytes / rowBytes / group)) * group
+  const step = whole ? rows : Math.max(1, Math.floor(pieceBytes / rowBytes / group)) * group
   const parts: Part[] = []
   for (let row = 0; row < rows; row += step) {
     const count = Math.min(step, rows - row)

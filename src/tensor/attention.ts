@@ -50,14 +50,14 @@ export function attentionKernels(
   }
   const quads = Math.ceil(headDim / 4 / lanes)
   const fits = headDim % 4 === 0 && 32 * quads * lanes * lanes <= maxWorkgroupMemory
-  if (lanes < 4 || lanes > 32 || !fits) return [tiled]
+  if (!software || lanes < 4 || lanes > 32 || !fits) return [tiled]
   const own: AttentionKernel = {
     name: 'attention_subgroup',
     shader: 'attention_subgroup',
     rows: 2 * lanes,
     spec: { enable: ['subgroups'], sizes: { S: lanes, QUADS: quads } },
   }
-  return software ? [own, tiled] : [tiled, own]
+  return [own, tiled]
 }
 
 const attentionKernel = ({ choices, facts }: Gpu, headDim: number): AttentionKernel =>

@@ -1,4 +1,4 @@
 import { DawnrankError } from '../error.ts'
 
-/** A fault in what an operation is given: `shape-mismatch`, `dtype-mismatch`. */
+/** A fault in what an operation is given: `shape-mismatch`, `dtype-mismatch`, `operation-unknown`. */
 export class TensorError extends DawnrankError {}

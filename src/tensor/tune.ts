@@ -2,6 +2,7 @@ import type { KernelNames } from '../gpu/choices.ts'
 import { type AdapterFacts, Gpu, type GpuOptions } from '../gpu/device.ts'
 import { forgetKernels, keepKernels } from '../gpu/tuned.ts'
 import { type AttentionKernel, attention, attentionKernels, attentionTiles } from './attention.ts'
+import { TensorError } from './errors.ts'
 import { type LinearKernel, linear, linearBytes, linearKernels } from './linear.ts'
 import { PlanTape, RecordTape, type Tape } from './tape.ts'
 import type { LinearDtype, Tensor } from './tensor.ts'
@@ -16,6 +17,8 @@ export interface Measured {
 }
 
 export interface TuneOptions extends Pick<GpuOptions, 'device' | 'adapter'> {
+  /** The operations to measure, as `info.kernels` has them. Default: all. */
+  readonly operations?: readonly string[] | undefined
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((progress: { done: number; total: number }) => void) | undefined
   /** Keeps the result for later loads on this adapter. Default true. */
@@ -24,7 +27,7 @@ export interface TuneOptions extends Pick<GpuOptions, 'device' | 'adapter'> {
 
 export interface TuneReport {
   readonly adapter: AdapterFacts
-  /** The kernel of each operation from now on. */
+  /** The kernel of each operation from now on, of those measured and of those kept before. */
   readonly kernels: KernelNames
   readonly measured: readonly Measured[]
   /** Where the result is kept, if it is. */
@@ -135,8 +138,8 @@ interface Entry {
   readonly task: () => Task
 }
 
-/** Every operation that has several kernels on an adapter, with each of them. */
-function entriesFor(gpu: Gpu): Entry[] {
+/** Operations that have several kernels on an adapter, with each of them. */
+function entriesFor(gpu: Gpu, wanted: readonly string[] | undefined): Entry[] {
   const { facts } = gpu
   // As many rows as a batch has by default: fewer would leave a GPU idle.
   const rows = facts.software ? 512 : 8192
@@ -154,7 +157,16 @@ function entriesFor(gpu: Gpu): Entry[] {
       task: () => attentionTask(gpu, kernel, headDim, rows / 128),
     })),
   )
-  return [...layers, ...heads]
+  const all = [...layers, ...heads]
+  const known = new Set(all.map(({ operation }) => operation))
+  const unknown = wanted?.find((operation) => !known.has(operation))
+  if (unknown !== undefined) {
+    throw new TensorError(
+      'operation-unknown',
+      `operations: found ${JSON.stringify(unknown)}; expected some of ${[...known].join(', ')}`,
+    )
+  }
+  return wanted ? all.filter(({ operation }) => wanted.includes(operation)) : all
 }
 
 /**
@@ -162,11 +174,11 @@ function entriesFor(gpu: Gpu): Entry[] {
  * on the same adapter: on this machine, or in this browser. Scores stay within the tolerances whichever is used.
  */
 export async function tune(options: TuneOptions = {}): Promise<TuneReport> {
-  const { signal, onProgress, keep = true } = options
+  const { operations, signal, onProgress, keep = true } = options
   signal?.throwIfAborted()
   const gpu = await Gpu.open(options)
   try {
-    const entries = entriesFor(gpu)
+    const entries = entriesFor(gpu, operations)
     const measured: Measured[] = []
     const total = entries.length
     for (const operation of new Set(entries.map((entry) => entry.operation))) {
@@ -177,7 +189,7 @@ export async function tune(options: TuneOptions = {}): Promise<TuneReport> {
       })
       onProgress?.({ done: measured.length, total })
     }
-    const kernels = fastest(measured)
+    const kernels = { ...gpu.choices.tuned, ...fastest(measured) }
     const report = { adapter: gpu.facts, kernels, measured }
     return keep ? { ...report, kept: await keepKernels(gpu.facts, kernels) } : report
   } finally {
