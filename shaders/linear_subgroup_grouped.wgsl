@@ -59,7 +59,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     }
   }
 
-  for (var r = 0u; r < ROWS; r++) {
-    for (var c = 0u; c < COLS; c++) { finish(row + r, (group.x * COLS + c) * S + lane, sum[r][c]); }
+  for (var c = 0u; c < COLS; c++) {
+    let column = (group.x * COLS + c) * S + lane;
+    let added = bias_of(column);
+    for (var r = 0u; r < ROWS; r++) { finish(row + r, column, sum[r][c] + added); }
   }
 }

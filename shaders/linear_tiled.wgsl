@@ -51,10 +51,10 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     workgroupBarrier();
   }
 
-  for (var r = 0u; r < EACH; r++) {
-    for (var c = 0u; c < EACH; c++) {
-      finish(first_row + 16u * r + local.y, first_column + 16u * c + local.x, sum[r][c / 4u][c % 4u]);
-    }
+  for (var c = 0u; c < EACH; c++) {
+    let column = first_column + 16u * c + local.x;
+    let added = bias_of(column);
+    for (var r = 0u; r < EACH; r++) { finish(first_row + 16u * r + local.y, column, sum[r][c / 4u][c % 4u] + added); }
   }
 }
 

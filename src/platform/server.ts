@@ -1,6 +1,5 @@
 /** Node, Bun and Deno: files from the disk, WebGPU built in (Deno) or by Dawn (npm `webgpu`). */
 import { mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises'
-import { homedir } from 'node:os'
 import { basename, dirname, join, sep } from 'node:path'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
@@ -116,12 +115,24 @@ export async function mapForReading(buffer: GPUBuffer): Promise<void> {
   }
 }
 
-const noteFile = (name: string) =>
-  join(process.env.XDG_CACHE_HOME || join(homedir(), '.cache'), 'dawnrank', name)
+function noteFile(name: string): string {
+  const { XDG_CACHE_HOME, HOME, USERPROFILE } = process.env
+  return join(XDG_CACHE_HOME || join(HOME || USERPROFILE || '.', '.cache'), 'dawnrank', name)
+}
+
+/** Deno asks on the terminal before it reads what it was not told that it may read. */
+const mustAsk = (path: string): boolean => {
+  const { Deno } = globalThis as {
+    Deno?: { permissions: { querySync(what: object): { state: string } } }
+  }
+  return Deno?.permissions.querySync({ name: 'read', path }).state === 'prompt'
+}
 
 /** What was kept on this machine under a name; `undefined` where nothing was, or it may not be read. */
-export const recall = (name: string): Promise<string | undefined> =>
-  readFile(noteFile(name), 'utf8').catch(() => undefined)
+export async function recall(name: string): Promise<string | undefined> {
+  const file = noteFile(name)
+  return mustAsk(file) ? undefined : readFile(file, 'utf8').catch(() => undefined)
+}
 
 /** Keeps a text on this machine; gives the place. */
 export async function remember(name: string, text: string): Promise<string> {

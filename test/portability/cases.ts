@@ -1,6 +1,7 @@
+import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
-import type { ScoreSettings } from '../../src/rerankers/index.ts'
+import { loadReranker, type ScoreSettings } from '../../src/rerankers/index.ts'
 import { buildReason } from '../../tools/setup/stale.mjs'
 import { readFixtures, settingsOf } from '../fixtures.ts'
 
@@ -28,6 +29,7 @@ export interface Request {
   /** The model's folder. */
   readonly folder: string
   readonly cases: readonly Case[]
+  readonly dtype?: 'int8'
   /** Scores on a device without optional features and with the guaranteed limits alone. */
   readonly bare: boolean
 }
@@ -57,6 +59,19 @@ export function readCases(model: string, maxTokens: number): Case[] {
       tokens: flag.input_ids.length,
       score: flag.score,
     }))
+}
+
+/** The cases with the scores that int8 weights give here, within what the tests of the kernels allow. */
+export async function quantizedCases(model: string, maxTokens: number): Promise<Case[]> {
+  const reranker = await loadReranker(join(root, modelFolder(model)), { dtype: 'int8' })
+  try {
+    const cases = readCases(model, maxTokens)
+    const scores: number[] = []
+    for (const { pair, options } of cases) scores.push(await reranker.computeScore(pair, options))
+    return cases.map((one, i) => ({ ...one, score: scores[i] as number }))
+  } finally {
+    reranker.dispose()
+  }
 }
 
 /** The bundles must be those of the sources: `npm test` sees to it. */

@@ -11,6 +11,7 @@ import {
   expectScores,
   modelFolder,
   models,
+  quantizedCases,
   type Request,
   readCases,
   root,
@@ -76,3 +77,11 @@ test.each(models)(
     expectScores(`Chromium, bare device, ${model}`, cases, scores)
   },
 )
+
+test('int8 weights give the same scores in a browser', async () => {
+  const [model] = models
+  const cases = await quantizedCases(model, 64)
+  const folder = `/${modelFolder(model)}/`
+  const scores = await scoreInPage({ folder, cases, dtype: 'int8', bare: false })
+  expectScores(`Chromium, int8, ${model}`, cases, scores)
+})

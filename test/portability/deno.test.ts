@@ -9,6 +9,7 @@ import {
   expectScores,
   modelFolder,
   models,
+  quantizedCases,
   type Request,
   readCases,
   root,
@@ -67,4 +68,11 @@ test.each(models)('so they are with %s on a device with the guaranteed limits al
   const scores = scoreInDeno({ folder: modelFolder(model), cases, bare: true })
   expect(scores.adapter).toMatchObject({ subgroupSize: 0, shaderF16: false })
   expectScores(`Deno, bare device, ${model}`, cases, scores)
+})
+
+test('int8 weights give the same scores in Deno', async () => {
+  const [model] = models
+  const cases = await quantizedCases(model, 128)
+  const scores = scoreInDeno({ folder: modelFolder(model), cases, dtype: 'int8', bare: false })
+  expectScores(`Deno, int8, ${model}`, cases, scores)
 })

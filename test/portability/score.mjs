@@ -5,11 +5,11 @@
  * @param {import('./cases.ts').Request} request
  * @returns {Promise<import('./cases.ts').Scores>}
  */
-export async function scoreCases(loadReranker, { folder, cases, bare }) {
+export async function scoreCases(loadReranker, { folder, cases, dtype = 'f32', bare }) {
   // A device that is asked for nothing has no optional feature and the limits that WebGPU guarantees.
   const adapter = bare ? await navigator.gpu.requestAdapter() : undefined
   const device = await adapter?.requestDevice()
-  const reranker = await loadReranker(folder, { dtype: 'f32', device })
+  const reranker = await loadReranker(folder, { dtype, device })
   try {
     const alone = []
     for (const { pair, options } of cases) alone.push(await reranker.computeScore(pair, options))
