@@ -76,6 +76,9 @@ interface Job extends Take {
 /** Bytes read at a time. Pieces that are done with lie about until they are collected: larger ones fill the host. */
 const pieceBytes = 2 * 2 ** 20
 
+/** Reads under way at a time, where they are small. */
+const mostReads = 8
+
 /** A table of the host of up to so many bytes that needs no conversion is read at once: what was read is the table. */
 const wholeTableBytes = 64 * 2 ** 20
 
@@ -281,8 +284,8 @@ export class WeightLoader {
   }
 
   /**
-   * Reads everything declared: pieces of tensors, one being read while the one before is converted and uploaded. The
-   * places of all tensors are there at once, empty until they are read.
+   * Reads everything declared, in pieces, of which small ones are read ahead: most tensors are small, and each read takes
+   * its turn in the system. The places of all tensors are there at once, empty until they are read.
    */
   async load({ signal, onProgress }: LoadOptions = {}): Promise<void> {
     const inFileOrder = this.#jobs.toSorted(
@@ -290,13 +293,23 @@ export class WeightLoader {
     )
     const parts = inFileOrder.flatMap((job) => partsOf(job, job.open()))
     const total = parts.reduce((sum, { bytes }) => sum + bytes, 0)
+    const reads: Promise<Pieces>[] = []
+    let begun = 0
+    let reading = 0
     let done = 0
-    let next = this.#readPart(parts[0])
-    for (const [i, { write, row, count, bytes }] of parts.entries()) {
-      const pieces = await next
-      next = this.#readPart(parts[i + 1])
-      // Nobody waits for it where this one fails.
-      next.catch(() => {})
+    for (const { write, row, count, bytes } of parts) {
+      for (const part of parts.slice(begun, begun + mostReads)) {
+        if (reads.length === mostReads || (reads.length > 0 && reading + part.bytes > pieceBytes))
+          break
+        const read = this.#readPart(part)
+        // Nobody waits for it where one before it fails.
+        read.catch(() => {})
+        reads.push(read)
+        reading += part.bytes
+        begun++
+      }
+      const pieces = (await reads.shift()) as Pieces
+      reading -= bytes
       signal?.throwIfAborted()
       this.gpu.check()
       write(pieces, row, count)
@@ -305,8 +318,7 @@ export class WeightLoader {
     }
   }
 
-  async #readPart(part: Part | undefined): Promise<Pieces> {
-    if (!part) return [new Uint8Array()]
+  async #readPart(part: Part): Promise<Pieces> {
     const { infos, row, count } = part
     const [first, ...rest] = infos
     const pieces: [Bytes, ...Bytes[]] = [await this.#read(first, part.from + row, count)]

@@ -90,11 +90,14 @@ export async function loadModel<Model extends ScoringModel & { config: object }>
     const layers = family.layers?.(model)
     const { maxBatchTokens, plan } = planBatches(engine, options.maxBatchTokens, layers)
     gpu.choices.checkAsked()
+    const compiling = gpu.compile(plan.kernels)
     const reading = loader.load({ signal, onProgress })
-    // A first dispatch of each kernel, on whatever the weights are by then: some adapters compile only then.
-    const warming = gpu
-      .compile(plan.kernels)
-      .then(() => engine.score([new Uint32Array(2)], { layers, signal }))
+    // A first dispatch of each kernel, on whatever the weights are by then: some adapters compile only then. Meanwhile
+    // the host holds what it hands to the device, which must not be much.
+    const isSmall = loader.bytes.device < smallModelBytes
+    const warming = Promise.all([compiling, isSmall || reading]).then(() =>
+      engine.score([new Uint32Array(2)], { layers, signal }),
+    )
     await Promise.all([reading, warming])
     return {
       folder,
@@ -127,6 +130,9 @@ export async function loadModel<Model extends ScoringModel & { config: object }>
     await checkpoint.close()
   }
 }
+
+/** Bytes on the device of a model whose kernels are first run while it is read. */
+const smallModelBytes = 64 * 2 ** 20
 
 /** Tokens of a batch unless the caller says otherwise: on a processor a batch this long already takes seconds. */
 const defaultBatchTokens = { software: 1024, gpu: 16384 }
