@@ -12,8 +12,9 @@ interface TuneCommandOptions {
 }
 
 const help = `
-Several kernels can do the same work; which is the fastest depends on the adapter. Those that are used unless this command
-finds better were chosen by measurements on a few adapters. Quiet the machine first: what else runs disturbs the figures.
+Several kernels can do the same work; which is the fastest depends on the adapter. What is used unless this command finds
+better was measured on a software adapter, and is a guess on a GPU. Quiet the machine first: what else runs disturbs the
+figures.
 The result is kept in XDG_CACHE_HOME (~/.cache) for this adapter and driver, and used by every later load. Scores stay the
 same within the tolerances of the tests.
 `

@@ -271,6 +271,25 @@ describe('calls', () => {
     expect(Object.keys(reranker.info.kernels)).toEqual(['attention 16', 'linear f16'])
     expect(reranker.info.memory.bytes).toBeGreaterThan(reranker.info.memory.weights)
   })
+
+  it('uses the kernels that it is told to, and names those that there are', async () => {
+    const folder = fixtureFolder('xlm-roberta-514')
+    const kernels = { 'linear f16': 'linear_tiled 64x64', 'attention 16': 'attention_tiled' }
+    const other = await FlagReranker.load(folder, { kernels })
+    expect(other.info.kernels).toEqual(kernels)
+    const pair: [string, string] = ['what is panda?', 'The giant panda is a bear species.']
+    const [found, expected] = [await other.computeScore(pair), await reranker.computeScore(pair)]
+    expect(Math.abs(found - expected)).toBeLessThan(1e-4)
+    other.dispose()
+    await expect(
+      FlagReranker.load(folder, { kernels: { 'linear f16': 'linear' } }),
+    ).rejects.toThrow(
+      /kernels: found "linear" for linear f16; here it may be .*"linear_tiled 64x64"/,
+    )
+    await expect(
+      FlagReranker.load(folder, { kernels: { linear: 'linear_tiled 64x64' } }),
+    ).rejects.toThrow('kernels: "linear" is no operation of this model')
+  })
 })
 
 describe('loadReranker', () => {
