@@ -78,11 +78,25 @@ mkdirSync(out, { recursive: true })
 /** @type {any} */
 const options = program.opts()
 const named = /** @type {string[]} */ (program.processedArgs[0])
-let part = ''
-try {
-  const recorder = new Recorder(named, options.against)
-  for (part of named) await parts[part]?.(recorder, options)
-} catch (error) {
-  const why = error instanceof Error ? error.message : error
-  program.error(`bench: ${part && `${part}: `}${why}`)
+const why = (/** @type {unknown} */ error) => (error instanceof Error ? error.message : error)
+
+function makeRecorder() {
+  try {
+    return new Recorder(named, options.against)
+  } catch (error) {
+    return program.error(`bench: ${why(error)}`)
+  }
 }
+
+const recorder = makeRecorder()
+let failures = 0
+for (const part of named) {
+  try {
+    await parts[part]?.(recorder, options)
+  } catch (error) {
+    console.error(`bench: ${part}: ${why(error)}`)
+    failures++
+  }
+}
+// Contestants of a part that failed may still wait for their turn.
+process.exit(failures > 0 ? 1 : 0)
