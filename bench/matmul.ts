@@ -9,16 +9,16 @@ import { type LinearShape, linearTask, measure, prepare } from '../src/tensor/tu
 import { serve } from './contestant.mjs'
 
 /** The kernel in use, and the first of every other shader. */
-function oneOfEachShader(gpu: Gpu, dtype: LinearDtype) {
-  const kernels = [linearKernel(gpu, dtype), ...linearKernels(gpu.facts, dtype)]
+function oneOfEachShader(gpu: Gpu, dtype: LinearDtype, inner: number) {
+  const kernels = [linearKernel(gpu, dtype, inner), ...linearKernels(gpu.facts, dtype)]
   return kernels.filter(({ shader }, i) => kernels.findIndex((one) => one.shader === shader) === i)
 }
 
 serve(async ({ shapes, dtypes }: { shapes: LinearShape[]; dtypes: LinearDtype[] }) => {
   const gpu = await Gpu.open()
   const plans = dtypes.flatMap((dtype) =>
-    oneOfEachShader(gpu, dtype).flatMap((kernel) =>
-      shapes.map((shape) => {
+    shapes.flatMap((shape) =>
+      oneOfEachShader(gpu, dtype, shape[1]).map((kernel) => {
         return {
           kernel: kernel.name,
           dtype,

@@ -134,7 +134,7 @@ export class WeightLoader {
   #floatWeight(name: string, rows: number, inner: number, row = 0, count = rows): LinearWeight {
     const info = this.checkpoint.tensor(name, [rows, inner])
     const dtype = this.dtypeOf(info)
-    const padded = paddedInner(this.#kernel(dtype), inner)
+    const padded = paddedInner(this.#kernel(dtype, inner), inner)
     return this.#linearWeight([info], [count, inner], dtype, row, ([piece]) =>
       rowsAsWords(piece, info, dtype, inner, padded),
     )
@@ -172,8 +172,8 @@ export class WeightLoader {
     row: number,
     words: (pieces: Pieces) => Uint32Array,
   ): LinearWeight {
-    const kernel = this.#kernel(dtype)
     const [columns, inner] = shape
+    const kernel = this.#kernel(dtype, inner)
     const rowWords = linearRowWords(kernel, dtype, inner)
     const take = { infos, row, rows: columns, group: kernel.columns }
     const bytes = linearBytes(kernel, dtype, shape)
@@ -184,8 +184,8 @@ export class WeightLoader {
     return { name: infos[0].name, shape, dtype, block, kernel }
   }
 
-  #kernel(dtype: LinearDtype): LinearKernel {
-    return linearKernel(this.gpu, dtype)
+  #kernel(dtype: LinearDtype, inner: number): LinearKernel {
+    return linearKernel(this.gpu, dtype, inner)
   }
 
   /** A layer norm: `name.weight` and `name.bias`, [width]. */

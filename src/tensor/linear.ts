@@ -29,6 +29,8 @@ export interface LinearKernel {
   /** Rows and columns of the output that one workgroup makes. */
   readonly rows: number
   readonly columns: number
+  /** What the numbers of a row must be a multiple of. */
+  readonly divisor: number
   /** Neighbours along k that a row of the weight is filled up to with zeros. */
   readonly depth: number
   /** Neighbours along k that are read at once. */
@@ -50,75 +52,78 @@ export function linearKernels(
   const tiled: [LinearKernel, ...LinearKernel[]] = [tiledKernel(64), tiledKernel(128)]
   if (lanes < 4 || lanes > 32) return tiled
   const own = isQuantized(dtype)
-    ? groupedSizes.map(([rows, each]) =>
-        subgroupKernel('linear_subgroup_grouped', lanes, rows, each),
-      )
-    : subgroupSizes[dtype].map(([rows, each]) =>
-        subgroupKernel('linear_subgroup', lanes, rows, each),
-      )
+    ? groupedSizes.map(([rows, perLane]) => groupedKernel(lanes, rows, perLane))
+    : lanesColumns[dtype].map((perLane) => subgroupKernel(lanes, perLane))
   return software ? ([...own, ...tiled] as typeof tiled) : [...tiled, ...own]
 }
 
-/** The kernel for weights of a dtype on a device. Chosen by these alone, never by the batch. */
-export const linearKernel = ({ choices, facts }: Gpu, dtype: LinearDtype): LinearKernel =>
-  choices.pick(`linear ${dtype}`, linearKernels(facts, dtype))
-
-/** Rows, and columns of each lane. */
-type SubgroupSizes = readonly (readonly [rows: number, perLane: number])[]
-
-const subgroupSizes: Readonly<Record<WeightDtype, SubgroupSizes>> = {
-  f32: [
-    [12, 2],
-    [8, 2],
-    [8, 4],
-  ],
-  f16: [
-    [12, 4],
-    [8, 4],
-    [8, 2],
-  ],
-  bf16: [
-    [12, 4],
-    [8, 4],
-    [8, 2],
-  ],
+/** The kernel for weights [columns, inner] of a dtype on a device. Chosen by these alone, never by the batch. */
+export function linearKernel(
+  { choices, facts }: Gpu,
+  dtype: LinearDtype,
+  inner: number,
+): LinearKernel {
+  const kernels = linearKernels(facts, dtype)
+  const picked = choices.pick(`linear ${dtype}`, kernels)
+  const fits = (kernel: LinearKernel) => inner % kernel.divisor === 0
+  return fits(picked) ? picked : (kernels.find(fits) as LinearKernel)
 }
-const groupedSizes: SubgroupSizes = [
+
+/** Columns of each lane of shaders/linear_subgroup.wgsl. */
+const lanesColumns: Readonly<Record<WeightDtype, readonly number[]>> = {
+  f32: [3, 2, 4],
+  f16: [4, 3, 2],
+  bf16: [4, 3, 2],
+}
+
+/** Rows, and columns of each lane, of shaders/linear_subgroup_grouped.wgsl. */
+const groupedSizes: readonly (readonly [rows: number, perLane: number])[] = [
   [6, 4],
   [4, 4],
   [6, 2],
 ]
 
-/** shaders/linear_subgroup.wgsl, shaders/linear_subgroup_grouped.wgsl */
-function subgroupKernel(
-  shader: KernelSpec['shader'],
-  lanes: number,
-  rows: number,
-  perLane: number,
-): LinearKernel {
-  const columns = lanes * perLane
-  return {
-    name: `${shader} ${rows}x${perLane}`,
-    shader,
-    rows,
-    columns,
-    depth: Math.max(lanes, 8),
-    vector: 8,
-    spec: { enable: ['subgroups'], sizes: { S: lanes, ROWS: rows, COLS: perLane } },
-    pack(source, unit, rowWords, count) {
-      const packed = new Uint32Array(Math.ceil(count / columns) * columns * rowWords)
-      for (let row = 0; row < count; row++) {
-        const tile = row - (row % columns)
-        let from = row * rowWords
-        let to = tile * rowWords + (row - tile) * unit
-        for (let end = from + rowWords; from < end; to += columns * unit) {
-          for (let word = 0; word < unit; word++) packed[to + word] = source[from++] as number
-        }
+/** shaders/linear_subgroup.wgsl */
+const subgroupKernel = (lanes: number, perLane: number): LinearKernel => ({
+  name: `linear_subgroup ${2 * lanes}x${perLane}`,
+  shader: 'linear_subgroup',
+  rows: 2 * lanes,
+  columns: lanes * perLane,
+  divisor: 4,
+  depth: 8,
+  vector: 8,
+  spec: { enable: ['subgroups'], sizes: { S: lanes, COLS: perLane } },
+  pack: packTiles(lanes * perLane),
+})
+
+/** shaders/linear_subgroup_grouped.wgsl */
+const groupedKernel = (lanes: number, rows: number, perLane: number): LinearKernel => ({
+  name: `linear_subgroup_grouped ${rows}x${perLane}`,
+  shader: 'linear_subgroup_grouped',
+  rows,
+  columns: lanes * perLane,
+  divisor: 1,
+  depth: 1,
+  vector: 1,
+  spec: { enable: ['subgroups'], sizes: { S: lanes, ROWS: rows, COLS: perLane } },
+  pack: packTiles(lanes * perLane),
+})
+
+/** Puts so many columns side by side, unit by unit along k. */
+const packTiles =
+  (columns: number): LinearKernel['pack'] =>
+  (source, unit, rowWords, count) => {
+    const packed = new Uint32Array(Math.ceil(count / columns) * columns * rowWords)
+    for (let row = 0; row < count; row++) {
+      const tile = row - (row % columns)
+      let from = row * rowWords
+      let to = tile * rowWords + (row - tile) * unit
+      for (let end = from + rowWords; from < end; to += columns * unit) {
+        for (let word = 0; word < unit; word++) packed[to + word] = source[from++] as number
       }
-      return packed
-    },
+    }
+    return packed
   }
-}
 
 /** shaders/linear_tiled.wgsl */
 const tiledKernel = (tile: 64 | 128): LinearKernel => ({
@@ -126,6 +131,7 @@ const tiledKernel = (tile: 64 | 128): LinearKernel => ({
   shader: 'linear_tiled',
   rows: tile,
   columns: tile,
+  divisor: 1,
   depth: 4,
   vector: 4,
   spec: { sizes: { TILE: tile } },

@@ -41,7 +41,7 @@ async function loaded(checkpoint: Checkpoint, dtype: DtypeOption) {
 it.each(['int8', 'int4'] as const)(
   '%s: a layer read in pieces is the layer in one',
   async (dtype) => {
-    const kernel = linearKernel(gpu, dtype)
+    const kernel = linearKernel(gpu, dtype, inner)
     const layer = linearLayer(gpu, kernel, weights, [columns, inner], dtype)
     const expected = await runOn(gpu, 'f32', (tape) =>
       linear(tape, activation(tape, x, [1, inner]), layer),

@@ -1,6 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Gpu } from '../../src/gpu/device.ts'
-import { type Activation, type Linear, linear, linearKernels } from '../../src/tensor/linear.ts'
+import {
+  type Activation,
+  type Linear,
+  linear,
+  linearKernel,
+  linearKernels,
+} from '../../src/tensor/linear.ts'
 import type { LinearDtype } from '../../src/tensor/tensor.ts'
 import { activation, expectClose, linearLayer, randomNumbers, runOn, stored } from './harness.ts'
 
@@ -61,13 +67,14 @@ const kernelsOf = (kind: string, dtype: LinearDtype) =>
 describe('linear', () => {
   const kinds = ['linear_subgroup', 'linear_tiled']
   const dtypes = ['f32', 'f16', 'bf16', 'int8', 'int4'] as const
-  // One, and just below, at and above the tiles of 12 x 32, 64 x 64 and 128 x 128 and groups of 32; inner sizes that fill
+  // One, and just below, at and above the tiles of 16 x 32, 64 x 64 and 128 x 128 and groups of 32; inner sizes that fill
   // no word or vector.
   const shapes: [rows: number, inner: number, columns: number][] = [
     [1, 1, 1],
     [1, 36, 1],
     [11, 18, 31],
-    [12, 8, 32],
+    [16, 8, 32],
+    [1, 4, 1],
     [13, 33, 33],
     [63, 16, 63],
     [64, 64, 64],
@@ -77,6 +84,9 @@ describe('linear', () => {
     [66, 63, 65],
     [130, 100, 33],
     [128, 12, 129],
+    [13, 36, 33],
+    [15, 20, 31],
+    [17, 60, 65],
   ]
 
   for (const kind of kinds) {
@@ -88,7 +98,7 @@ describe('linear', () => {
           const x = randomNumbers(1, rows * inner)
           const w = randomNumbers(2, columns * inner)
           const expected = linearReference(x, stored(w, dtype, inner), [rows, inner, columns])
-          for (const kernel of kernels) {
+          for (const kernel of kernels.filter(({ divisor }) => inner % divisor === 0)) {
             const layer = linearLayer(gpu, kernel, w, [columns, inner], dtype)
             const found = await runOn(gpu, 'f32', (tape) =>
               linear(tape, activation(tape, x, [rows, inner]), layer),
@@ -188,6 +198,13 @@ describe('linear', () => {
       const layer = linearLayer(gpu, kernel, w, [columns, inner], 'int4')
       expectClose(await run(layer), coarse, 1e-3, `${kernel.name} with int4 weights, f16 out`)
     }
+  })
+
+  it('takes another kernel where a row does not come in fours', () => {
+    const kernel = linearKernel(gpu, 'f16', 18)
+    expect(18 % kernel.divisor).toBe(0)
+    const [first] = linearKernels(gpu.facts, 'f16')
+    expect(linearKernel(gpu, 'f16', 20)).toMatchObject({ name: first.name })
   })
 
   it('names the layer and both shapes where they do not fit', async () => {

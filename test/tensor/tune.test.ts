@@ -45,14 +45,14 @@ describe('tuned kernels', () => {
 
   it('serve the next device of the adapter', async () => {
     const before = await Gpu.open()
-    const name = linearKernel(before, 'f16').name === 'linear_tiled 64x64' ? '128x128' : '64x64'
+    const name = linearKernel(before, 'f16', 64).name === 'linear_tiled 64x64' ? '128x128' : '64x64'
     await keepKernels(before.facts, { 'linear f16': `linear_tiled ${name}` })
     before.dispose()
     const after = await Gpu.open()
-    expect(linearKernel(after, 'f16').name).toBe(`linear_tiled ${name}`)
+    expect(linearKernel(after, 'f16', 64).name).toBe(`linear_tiled ${name}`)
     after.dispose()
     const asked = await Gpu.open({ kernels: { 'linear f16': 'no such kernel' } })
-    expect(() => linearKernel(asked, 'f16')).toThrow('here it may be')
+    expect(() => linearKernel(asked, 'f16', 64)).toThrow('here it may be')
     asked.dispose()
   })
 })
