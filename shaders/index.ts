@@ -16,6 +16,7 @@ import reduce_subgroup from './reduce_subgroup.wgsl'
 import reduce_workgroup from './reduce_workgroup.wgsl'
 import rms_norm from './rms_norm.wgsl'
 import rotary from './rotary.wgsl'
+import subgroup_tile from './subgroup_tile.wgsl'
 import unpack_rows from './unpack_rows.wgsl'
 import weights_bf16 from './weights_bf16.wgsl'
 import weights_f16 from './weights_f16.wgsl'
@@ -42,6 +43,7 @@ export const shaders = {
   reduce_workgroup,
   rms_norm,
   rotary,
+  subgroup_tile,
   unpack_rows,
   weights_bf16,
   weights_f16,

@@ -3,6 +3,7 @@
 alias Weights4 = u32;
 const GROUP = 32u;
 const WORD = 32u / BITS; // numbers in a word
+const COLUMNS_A_LOAD = 4u; // of which 16 bytes hold a word
 
 fn unpack_scale(word: u32) -> vec2f { return bitcast<vec2f>(vec2u(word << 16u, word & 0xffff0000u)); }
 

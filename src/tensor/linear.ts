@@ -9,7 +9,6 @@ import {
   type LinearDtype,
   quantizedBits,
   type Tensor,
-  type WeightDtype,
 } from './tensor.ts'
 import type { Vector, Weight } from './weights.ts'
 
@@ -51,9 +50,8 @@ export function linearKernels(
   const { subgroupSize: lanes, software } = facts
   const tiled: [LinearKernel, ...LinearKernel[]] = [tiledKernel(64), tiledKernel(128)]
   if (lanes < 4 || lanes > 32) return tiled
-  const own = isQuantized(dtype)
-    ? groupedSizes.map(([rows, perLane]) => groupedKernel(lanes, rows, perLane))
-    : lanesColumns[dtype].map((perLane) => subgroupKernel(lanes, perLane))
+  const shader = isQuantized(dtype) ? 'linear_subgroup_grouped' : 'linear_subgroup'
+  const own = lanesColumns.map((perLane) => subgroupKernel(shader, lanes, perLane))
   return software ? ([...own, ...tiled] as typeof tiled) : [...tiled, ...own]
 }
 
@@ -69,43 +67,23 @@ export function linearKernel(
   return fits(picked) ? picked : (kernels.find(fits) as LinearKernel)
 }
 
-/** Columns of each lane of shaders/linear_subgroup.wgsl. */
-const lanesColumns: Readonly<Record<WeightDtype, readonly number[]>> = {
-  f32: [3, 2, 4],
-  f16: [4, 3, 2],
-  bf16: [4, 3, 2],
-}
+/** Columns of each lane of the kernels for processors, the best first. */
+const lanesColumns = [8, 4]
 
-/** Rows, and columns of each lane, of shaders/linear_subgroup_grouped.wgsl. */
-const groupedSizes: readonly (readonly [rows: number, perLane: number])[] = [
-  [6, 4],
-  [4, 4],
-  [6, 2],
-]
-
-/** shaders/linear_subgroup.wgsl */
-const subgroupKernel = (lanes: number, perLane: number): LinearKernel => ({
-  name: `linear_subgroup ${2 * lanes}x${perLane}`,
-  shader: 'linear_subgroup',
+/** shaders/linear_subgroup.wgsl, shaders/linear_subgroup_grouped.wgsl */
+const subgroupKernel = (
+  shader: 'linear_subgroup' | 'linear_subgroup_grouped',
+  lanes: number,
+  perLane: number,
+): LinearKernel => ({
+  name: `${shader} ${2 * lanes}x${perLane}`,
+  shader,
   rows: 2 * lanes,
   columns: lanes * perLane,
   divisor: 4,
-  depth: 8,
-  vector: 8,
+  depth: 4,
+  vector: 4,
   spec: { enable: ['subgroups'], sizes: { S: lanes, COLS: perLane } },
-  pack: packTiles(lanes * perLane),
-})
-
-/** shaders/linear_subgroup_grouped.wgsl */
-const groupedKernel = (lanes: number, rows: number, perLane: number): LinearKernel => ({
-  name: `linear_subgroup_grouped ${rows}x${perLane}`,
-  shader: 'linear_subgroup_grouped',
-  rows,
-  columns: lanes * perLane,
-  divisor: 1,
-  depth: 1,
-  vector: 1,
-  spec: { enable: ['subgroups'], sizes: { S: lanes, ROWS: rows, COLS: perLane } },
   pack: packTiles(lanes * perLane),
 })
 
