@@ -6,7 +6,8 @@ import { peakMemoryMiB, timed } from './measure.mjs'
 
 /**
  * @typedef {Record<string, unknown>} Options what the process is told to load, or to run
- * @typedef {{ values: number[], details?: unknown }} Result
+ * @typedef {{ cpuMs: number, peakMiB: number }} Helper what a process that does the work for this one took
+ * @typedef {{ values: number[], details?: unknown, helper?: Helper }} Result
  * @typedef {{
  *   facts: Record<string, unknown>, run: (input?: any) => Promise<number[] | Result>,
  * }} Loaded
@@ -33,8 +34,15 @@ export function serve(load) {
     if (type !== 'run' || !loaded) throw new Error(`unexpected message ${type}`)
     const { run } = loaded
     const { result, timing } = await timed(() => run(options))
-    const found = Array.isArray(result) ? { values: result } : result
-    return { ...found, timing, peakMiB: peakMemoryMiB() }
+    const { helper, ...found } = Array.isArray(result) ? { values: result } : result
+    if (!helper) return { ...found, timing, peakMiB: peakMemoryMiB() }
+    const { ms, cpuMs, others } = timing
+    const left = others && Math.max(0, others - helper.cpuMs / ms)
+    return {
+      ...found,
+      timing: { ms, cpuMs: cpuMs + helper.cpuMs, others: left },
+      peakMiB: helper.peakMiB,
+    }
   }
   process.on('disconnect', () => process.exit(0))
   process.on('message', async (/** @type {any} */ message) => {

@@ -6,7 +6,7 @@ import { basename, join } from 'node:path'
 import { Tokenizer } from '../dist/index.js'
 import { encoderFolder } from './encoder-shapes.mjs'
 import { forwardFlops, matmulShapes } from './flops.mjs'
-import { missingGraphs, missingPackage } from './peers/set-up.mjs'
+import { findPython, missingGraphs, missingPackage } from './peers/set-up.mjs'
 import { makeWorkload } from './peers/workload.mjs'
 import { profileTable, shares } from './profile-table.mjs'
 import { digest, modelName } from './record.mjs'
@@ -28,11 +28,12 @@ const PEER_FLAGS = 'enable-dawn-features=skip_validation,disable_robustness'
  * The contestants that can run here: dawnrank, dawnrank with the peer's toggles, the peers.
  * @param {string} model
  * @param {{ pairs: [string, string][], ids: number[][] }} workload
- * @param {string | undefined} missing why there are no peers
+ * @param {Peers} peers
  */
-async function enterAll(model, { pairs, ids }, missing) {
+async function enterAll(model, { pairs, ids }, { graphs, python }) {
   const ours = join(root, 'bench', 'ours.mjs')
   const ort = join(root, 'bench', 'peers', 'ort.mjs')
+  const pytorch = join(root, 'bench', 'peers', 'pytorch.mjs')
   const ourOptions = {
     model,
     options: { maxLength: Math.max(...ids.map(({ length }) => length)) },
@@ -41,24 +42,52 @@ async function enterAll(model, { pairs, ids }, missing) {
   const environment = { DAWNRANK_DAWN_FLAGS: PEER_FLAGS }
   /** @param {'plain' | 'fused'} graph @param {'webgpu' | 'cpu'} provider */
   const ortOptions = (graph, provider) => {
-    return { file: join(graphFolder(model), graph, 'model.onnx'), provider, ids }
+    return { file: join(graphs ?? '', graph, 'model.onnx'), provider, ids }
   }
   const entries = [
     await enter('dawnrank', ours, ourOptions),
     await enter("dawnrank, peer's toggles", ours, ourOptions, { environment }),
   ]
-  if (!missing) {
+  if (graphs) {
     entries.push(
       await enter('ORT WebGPU, plain graph', ort, ortOptions('plain', 'webgpu')),
       await enter('ORT WebGPU, fused graph', ort, ortOptions('fused', 'webgpu')),
       await enter('ORT CPU, fused graph', ort, ortOptions('fused', 'cpu')),
     )
   }
+  if (python) {
+    const wide = entries[0]?.facts.software ? 'float32' : 'float16'
+    for (const dtype of [wide, 'bfloat16']) {
+      entries.push(await enter(`PyTorch, ${dtype}`, pytorch, { python, model, dtype, ids }))
+    }
+  }
   return entries.filter((entry) => entry !== undefined)
 }
 
 /** @param {string} model */
 export const graphFolder = (model) => join(out, 'onnx', basename(model))
+
+/**
+ * @typedef {{ graphs?: string, python?: string, missing: Record<string, string> }} Peers the folder of the ONNX files and
+ * a Python with PyTorch, where they are there, and why not
+ */
+
+/**
+ * @param {string} model
+ * @param {Options} options
+ * @returns {Peers}
+ */
+function peersFor(model, { peers, install }) {
+  if (!peers) return { missing: { peers: 'not asked for (--no-peers)' } }
+  const ort =
+    missingPackage('onnxruntime-node', install) ?? missingGraphs(model, graphFolder(model))
+  const { python, reason } = findPython(['torch', 'transformers'])
+  return {
+    ...(ort ? {} : { graphs: graphFolder(model) }),
+    ...(python ? { python } : {}),
+    missing: { ...(ort && { 'onnxruntime-node': ort }), ...(reason && { PyTorch: reason }) },
+  }
+}
 
 /**
  * Where the time of a pass goes, by the quickest of some; undefined, with the reason told, where the adapter does not say.
@@ -115,17 +144,16 @@ export async function benchEncoder(recorder, options) {
   console.log(
     `\nbench: ${basename(model)}, ${lengths.length} pairs of ${shortest} to ${longest} tokens, ${tokens} in all`,
   )
-  const missing = options.peers
-    ? (missingPackage('onnxruntime-node', options.install) ??
-      missingGraphs(model, graphFolder(model)))
-    : 'not asked for (--no-peers)'
-  if (missing) console.log(`bench: skipped: onnxruntime-node: ${missing}`)
+  const peers = peersFor(model, options)
+  for (const [name, reason] of Object.entries(peers.missing)) {
+    console.log(`bench: skipped: ${name}: ${reason}`)
+  }
 
   const matmul = await enter('matmul', await bundle('matmul.ts'), {
     shapes: matmulShapes(config),
     dtypes: ['f32', 'f16'],
   })
-  const entries = await enterAll(model, texts, missing)
+  const entries = await enterAll(model, texts, peers)
   const [first] = entries
   if (first?.name !== 'dawnrank') throw new Error('dawnrank itself could not be measured')
   const all = matmul ? [matmul, ...entries] : entries
@@ -177,7 +205,7 @@ export async function benchEncoder(recorder, options) {
       gflopsReached: reached,
       bestMatmul: best,
       ratios,
-      skipped: missing,
+      skipped: peers.missing,
       contestants: rows,
       profile,
     },

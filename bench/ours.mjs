@@ -34,6 +34,7 @@ serve(async (/** @type {Task} */ { model, options, pairs = [], ranking }) => {
   return {
     facts: {
       adapter: adapter.description || adapter.vendor,
+      software: adapter.software,
       dtype,
       activations,
       kernels,

@@ -4,7 +4,10 @@
 // x: T [rows, inner], inner a multiple of 4   weight: see below   bias: f32 [columns]   other: T, y: Y [rows, columns]   sums in f32
 //
 // Words lie in the order in which they are read: [column tile][group][scale and offset, then numbers][columns].
-struct Params { rows: u32, inner: u32, columns: u32, activation: u32, has_bias: u32, combine: u32, scale: f32 }
+struct Params {
+  rows: u32, inner: u32, columns: u32, columns_1: u32, columns_2: u32, y_1: u32, y_2: u32, first_tile: u32,
+  activation: u32, has_bias: u32, combine: u32, scale: f32,
+}
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4<T>>;
 @group(0) @binding(2) var<storage, read> weight: array<vec4u>;
@@ -23,7 +26,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
 
   var low: Sums;
   var high: Sums;
-  var next = (group.x * groups * (1u + BITS) * S + lane) * LOADS;
+  var next = ((params.first_tile + group.x) * groups * (1u + BITS) * S + lane) * LOADS;
   for (var first = 0u; first < quads; first += GROUP / 4u) {
     var scale: array<vec2f, COLS>;
     for (var load = 0u; load < LOADS; load++) {

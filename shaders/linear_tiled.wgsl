@@ -2,7 +2,10 @@
 // y = activation(x · weightᵀ + bias) * scale, then + other or * other, for GPUs: tiles in workgroup memory, EACH x EACH sums in registers.
 // x: T [rows, inner]   weight: [columns, quads] of four neighbours along k, quads = inner / 4 rounded up, zero-filled; or in groups
 // bias: f32 [columns]   other: T, y: Y [rows, columns]   sums in f32, k in order
-struct Params { rows: u32, inner: u32, columns: u32, quads: u32, activation: u32, has_bias: u32, combine: u32, scale: f32 }
+struct Params {
+  rows: u32, inner: u32, columns: u32, columns_1: u32, columns_2: u32, y_1: u32, y_2: u32, first_tile: u32,
+  activation: u32, has_bias: u32, combine: u32, scale: f32,
+}
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<T>;
 @group(0) @binding(2) var<storage, read> weight: array<Weights4>;
@@ -20,6 +23,7 @@ var<workgroup> b: array<f32, LINE * 4u * QUADS>; // [k][column]
 @compute @workgroup_size(16, 16)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u,
         @builtin(local_invocation_index) index: u32) {
+  let part = part_of(group.x);
   let first_row = group.y * TILE;
   let first_column = group.x * TILE;
   // Each invocation loads four neighbours along k of one row and of one column.
@@ -29,7 +33,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   var sum: array<array<vec4f, EACH / 4u>, EACH>;
   for (var k = 0u; k < params.inner; k += 4u * QUADS) {
     let left = load_x(first_row + line, k + 4u * quad);
-    let right = load_weight(first_column + line, k / 4u + quad);
+    let right = load_weight(params.first_tile * TILE + first_column + line, k / 4u + quad);
     for (var i = 0u; i < 4u; i++) {
       a[(4u * quad + i) * LINE + line] = left[i];
       b[(4u * quad + i) * LINE + line] = right[i];
@@ -54,7 +58,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   for (var c = 0u; c < EACH; c++) {
     let column = first_column + 16u * c + local.x;
     let added = bias_of(column);
-    for (var r = 0u; r < EACH; r++) { finish(first_row + 16u * r + local.y, column, sum[r][c / 4u][c % 4u] + added); }
+    for (var r = 0u; r < EACH; r++) { finish(part, first_row + 16u * r + local.y, column, sum[r][c / 4u][c % 4u] + added); }
   }
 }
 

@@ -33,11 +33,12 @@ fn keep(row: u32, lane: u32, sums: ptr<function, Sums>) {
 fn finish_tile(row: u32, tile: u32, lane: u32, low: ptr<function, Sums>, high: ptr<function, Sums>) {
   keep(0u, lane, low);
   keep(S, lane, high);
+  let part = part_of(tile);
   for (var c = 0u; c < COLS; c++) {
     let column = (tile * S + lane) * COLS + c;
     let added = bias_of(column);
     for (var r = 0u; r < min(2u * S, params.rows - row); r++) {
-      finish(row + r, column, finished[(r * QUADS + c / 4u) * S + lane][c % 4u] + added);
+      finish(part, row + r, column, finished[(r * QUADS + c / 4u) * S + lane][c % 4u] + added);
     }
   }
 }

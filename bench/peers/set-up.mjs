@@ -8,7 +8,6 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const here = fileURLToPath(new URL('.', import.meta.url))
-const PYTHON_MODULES = ['torch', 'transformers', 'onnx', 'onnxruntime']
 
 /**
  * A package in bench/peers/node_modules, apart from the project's. Install scripts, one of which would fetch CUDA
@@ -49,7 +48,7 @@ export function missingGraphs(model, out) {
   const stamp = join(out, 'made-from.json')
   const source = JSON.stringify({ weights: weightsHash(model) })
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === source) return undefined
-  const found = findPython()
+  const found = findPython(['torch', 'transformers', 'onnx', 'onnxruntime'])
   if (!found.python) {
     return (
       `no ONNX files, and no Python to make them with (${found.reason}).\n` +
@@ -71,13 +70,17 @@ export function missingGraphs(model, out) {
   return undefined
 }
 
-/** @returns {{ python: string, reason?: undefined } | { python?: undefined, reason: string }} */
-function findPython() {
+/**
+ * A Python that has these modules.
+ * @param {readonly string[]} modules
+ * @returns {{ python: string, reason?: undefined } | { python?: undefined, reason: string }}
+ */
+export function findPython(modules) {
   const named = process.env.BENCH_PYTHON
   const own = join(here, 'venv', process.platform === 'win32' ? 'Scripts/python.exe' : 'bin/python')
   const reasons = []
   for (const python of named ? [named] : [own, 'python3', 'python']) {
-    const { status, stderr } = spawnSync(python, ['-c', `import ${PYTHON_MODULES.join(', ')}`], {
+    const { status, stderr } = spawnSync(python, ['-c', `import ${modules.join(', ')}`], {
       encoding: 'utf8',
     })
     if (status === 0) return { python }

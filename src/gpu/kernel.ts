@@ -129,14 +129,15 @@ export class Kernel {
   }
 
   /** The bind group over these buffers, made once. `uniforms` is the page that the parameters are in. */
-  group(uniforms: GPUBuffer, buffers: Readonly<Record<string, GPUBuffer>>): GPUBindGroup {
+  group(uniforms: GPUBuffer, buffers: Readonly<Record<string, GPUBufferBinding>>): GPUBindGroup {
     const bound = this.#bindings.map(({ name }) => {
-      const buffer = buffers[name]
-      if (!buffer)
+      const binding = buffers[name]
+      if (!binding)
         throw new GpuError('internal', `internal: kernel ${this.name} needs the buffer ${name}`)
-      return buffer
+      return binding
     })
-    const key = [uniforms, ...bound].map((buffer) => buffer.label).join()
+    const places = bound.map(({ buffer, offset, size }) => `${buffer.label} ${offset} ${size}`)
+    const key = [uniforms.label, ...places].join()
     let group = this.#groups.get(key)
     if (!group) {
       group = this.device.createBindGroup({
@@ -144,7 +145,7 @@ export class Kernel {
         layout: this.#layout,
         entries: [
           { binding: 0, resource: { buffer: uniforms, size: this.paramBytes } },
-          ...bound.map((buffer, index) => ({ binding: index + 1, resource: { buffer } })),
+          ...bound.map((resource, index) => ({ binding: index + 1, resource })),
         ],
       })
       if (this.#groups.size >= mostGroups) this.#groups.clear()

@@ -14,8 +14,7 @@ type FreeList = Block[]
 
 /**
  * The buffers of a device, each counted. Lasting ones (weights) are made by {@link create}; those of a
- * forward pass come from an arena by {@link take} and go back by {@link give}, in an order that is the
- * same for like batches, so that bind groups made once serve again. The queue runs in order: a block
+ * forward pass come from an arena by {@link take} and go back by {@link give}. The queue runs in order: a block
  * given back while the device still reads it is written only after that.
  */
 export class Memory {
@@ -57,12 +56,14 @@ export class Memory {
   }
 
   /**
-   * The smallest free block that fits, or a new one. There are never more blocks of a size and above than
-   * were in use at once, so that the arena stops growing once the largest batch has passed.
+   * The preferred block if it is free and fits, else the smallest that does, else a new one. A pass that prefers what
+   * the last one took in its place finds it free, unless that pass was of another kind: so the arena stops growing once
+   * the largest batch has passed, and bind groups made once serve again.
    */
-  take(bytes: number, purpose: 'activation' | 'upload'): Block {
+  take(bytes: number, purpose: 'activation' | 'upload', preferred?: Block): Block {
     const free = this.#free[purpose]
-    const at = free.findIndex((block) => block.bytes >= bytes)
+    const wanted = preferred && preferred.bytes >= bytes ? free.indexOf(preferred) : -1
+    const at = wanted >= 0 ? wanted : free.findIndex((block) => block.bytes >= bytes)
     if (at >= 0) return free.splice(at, 1)[0] as Block
     const size = Math.min(sizeClass(bytes), this.maxBytes)
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC

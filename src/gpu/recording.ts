@@ -9,7 +9,7 @@ export interface Dispatch {
   readonly label: string
   readonly kernel: Kernel
   readonly params: Readonly<Record<string, number>>
-  readonly buffers: Readonly<Record<string, GPUBuffer>>
+  readonly buffers: Readonly<Record<string, GPUBufferBinding>>
   /** Workgroups in x, y, z. */
   readonly workgroups: readonly [x: number, y?: number, z?: number]
   /** Arithmetic done, for the profile. */
@@ -80,10 +80,12 @@ export class Recording {
   }
 
   /**
-   * Submits the commands and reads the first bytes of buffers back, all at once; resolves when the device is
+   * Submits the commands and reads bytes of buffers back, all at once; resolves when the device is
    * done. An error of any command rejects with the labels of what caused it.
    */
-  async read(sources: readonly { buffer: GPUBuffer; bytes: number }[]): Promise<ArrayBuffer[]> {
+  async read(
+    sources: readonly { buffer: GPUBuffer; offset: number; bytes: number }[],
+  ): Promise<ArrayBuffer[]> {
     const { gpu, label } = this
     const { device, memory, profile } = gpu
     this.#endPass()
@@ -98,9 +100,9 @@ export class Recording {
       size,
       GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ,
     )
-    sources.forEach(({ buffer, bytes }, i) => {
+    sources.forEach(({ buffer, offset, bytes }, i) => {
       const at = places[i]?.at as number
-      this.#encoder.copyBufferToBuffer(buffer, 0, staging, at, Math.ceil(bytes / 4) * 4)
+      this.#encoder.copyBufferToBuffer(buffer, offset, staging, at, Math.ceil(bytes / 4) * 4)
     })
     profile?.resolve(this.#encoder)
     this.#params.forEach((params, index) => {

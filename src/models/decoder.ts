@@ -10,6 +10,7 @@ import type { Tensor, WeightDtype } from '../tensor/tensor.ts'
 import { allSpans, type Batch, scoredRows, scoredSpans } from './batch.ts'
 import { ModelError } from './errors.ts'
 import type { WeightLoader } from './loader.ts'
+import { type QueryKeyValue, queryKeyValue } from './query_key_value.ts'
 
 /** Sizes of a decoder, and where the families differ. */
 export interface DecoderConfig {
@@ -74,11 +75,8 @@ export function decoderSizes(config: Config, defaultHeadDim?: number) {
   }
 }
 
-interface DecoderLayer {
+interface DecoderLayer extends QueryKeyValue {
   readonly inputNorm: RmsNorm
-  readonly query: Linear
-  readonly key: Linear
-  readonly value: Linear
   readonly attentionOutput: Linear
   readonly mlpNorm: RmsNorm
   readonly gate: Linear
@@ -115,12 +113,22 @@ export class Decoder {
     this.#words = loader.hostTable('model.embed_tokens.weight', vocab, hidden)
     this.#layers = Array.from({ length: layers }, (_, i) => {
       const layer = `model.layers.${i}`
+      const self = `${layer}.self_attn`
+      const [query, key, value] = loader.linears(
+        [
+          [`${self}.q_proj`, heads * headDim],
+          [`${self}.k_proj`, kvHeads * headDim],
+          [`${self}.v_proj`, kvHeads * headDim],
+        ],
+        hidden,
+        bias,
+      )
       return {
         inputNorm: loader.rmsNorm(`${layer}.input_layernorm`, hidden, eps, normOffset),
-        query: loader.linear(`${layer}.self_attn.q_proj`, heads * headDim, hidden, bias),
-        key: loader.linear(`${layer}.self_attn.k_proj`, kvHeads * headDim, hidden, bias),
-        value: loader.linear(`${layer}.self_attn.v_proj`, kvHeads * headDim, hidden, bias),
-        attentionOutput: loader.linear(`${layer}.self_attn.o_proj`, hidden, heads * headDim, bias),
+        query,
+        key,
+        value,
+        attentionOutput: loader.linear(`${self}.o_proj`, hidden, heads * headDim, bias),
         mlpNorm: loader.rmsNorm(`${layer}.post_attention_layernorm`, hidden, eps, normOffset),
         gate: loader.linear(`${layer}.mlp.gate_proj`, intermediate, hidden, mlpBias),
         up: loader.linear(`${layer}.mlp.up_proj`, intermediate, hidden, mlpBias),
@@ -210,14 +218,9 @@ export class Decoder {
     const attended = tape.step([], () => {
       const normed = rmsNorm(tape, all, layer.inputNorm)
       const own = x === all ? normed : rmsNorm(tape, x, layer.inputNorm)
-      const q = rotary(
-        tape,
-        linear(tape, own, layer.query),
-        queryTables.positions,
-        queryTables.turns,
-      )
-      const k = rotary(tape, linear(tape, normed, layer.key), keyTables.positions, keyTables.turns)
-      const v = linear(tape, normed, layer.value)
+      const [query, key, v] = queryKeyValue(tape, own, normed, layer)
+      const q = rotary(tape, query, queryTables.positions, queryTables.turns)
+      const k = rotary(tape, key, keyTables.positions, keyTables.turns)
       const context = attention(tape, q, k, v, queryTables.tiles, headDim, { causal: true, window })
       return linear(tape, context, layer.attentionOutput, { scale, plus: x })
     })

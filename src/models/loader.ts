@@ -11,9 +11,9 @@ import type { Block } from '../gpu/memory.ts'
 import { type HostTable, tablePairs, tableRowWords } from '../tensor/embedding.ts'
 import type { LayerNorm } from '../tensor/layer_norm.ts'
 import {
+  columnTiles,
   type Linear,
   type LinearKernel,
-  type LinearWeight,
   linearBytes,
   linearKernel,
   linearRowWords,
@@ -66,6 +66,28 @@ type Pieces = readonly [Bytes, ...Bytes[]]
 /** Writes rows to where they go; `row` counts from the first one taken. */
 type WriteRows = (pieces: Pieces, row: number, rows: number) => void
 
+type WriteWords = (words: Uint32Array<ArrayBuffer>, offset: number) => void
+
+/** A block of the device, whose buffer is there from {@link open} on. */
+interface Place {
+  readonly block: Block
+  /** Gives what writes words at an offset in bytes. */
+  open(): WriteWords
+}
+
+/** Where a linear layer comes from. */
+interface LinearSource {
+  readonly infos: Take['infos']
+  readonly shape: readonly [columns: number, inner: number]
+  readonly dtype: LinearDtype
+  /** The first row that is taken. */
+  readonly row: number
+  /** The rows, {@link linearRowWords} each, of what is read. */
+  readonly words: (pieces: Pieces) => Uint32Array
+  /** The name of the bias, if there is one. */
+  readonly bias?: string
+}
+
 interface Job extends Take {
   /** Set where everything is to be read at once. */
   readonly whole?: boolean
@@ -116,72 +138,116 @@ export class WeightLoader {
   }
 
   /** A linear layer: `name.weight` [columns, inner] and, unless there is none, `name.bias` [columns]. */
-  linear(name: string, columns: number, inner: number, { bias = true } = {}): Linear {
-    const { quantization } = this
-    const weight =
-      quantization && isLayerMatrix(`${name}.weight`)
-        ? this.#quantizedWeight(`${name}.weight`, columns, inner, quantization)
-        : this.#floatWeight(`${name}.weight`, columns, inner)
-    return bias ? { weight, bias: this.vector(`${name}.bias`, columns) } : { weight }
+  linear(name: string, columns: number, inner: number, options: { bias?: boolean } = {}): Linear {
+    return this.linears([[name, columns]], inner, options)[0]
+  }
+
+  /**
+   * Linear layers that read the same x, as {@link linear} has them: side by side where their dtypes agree and the adapter
+   * binds so much at once.
+   */
+  linears<const Layers extends readonly (readonly [name: string, columns: number])[]>(
+    layers: Layers,
+    inner: number,
+    { bias = true }: { bias?: boolean } = {},
+  ): { [Layer in keyof Layers]: Linear } {
+    const sources = layers.map(([name, columns]) => {
+      const source = this.#linearSource(`${name}.weight`, columns, inner)
+      return bias ? { ...source, bias: `${name}.bias` } : source
+    })
+    const { dtype } = sources[0] as LinearSource
+    const fits = this.#linearBytes(sources) <= this.gpu.facts.maxBinding
+    const together = fits && sources.every((source) => source.dtype === dtype)
+    const placed = together ? this.#lay(sources) : sources.flatMap((one) => this.#lay([one]))
+    return placed as { [Layer in keyof Layers]: Linear }
   }
 
   /** One row of a tensor [rows, inner] as a linear layer to one number: a word's logit of a language-model head. */
   linearRow(name: string, rows: number, inner: number, row: number): Linear {
-    return { weight: this.#floatWeight(name, rows, inner, row, 1) }
+    return this.#lay([this.#floatSource(name, rows, inner, row, 1)])[0] as Linear
+  }
+
+  #linearSource(name: string, columns: number, inner: number): LinearSource {
+    const { quantization } = this
+    return quantization && isLayerMatrix(name)
+      ? this.#quantizedSource(name, columns, inner, quantization)
+      : this.#floatSource(name, columns, inner)
   }
 
   /** A tensor [rows, inner], or `count` rows of it, in a float dtype. */
-  #floatWeight(name: string, rows: number, inner: number, row = 0, count = rows): LinearWeight {
+  #floatSource(name: string, rows: number, inner: number, row = 0, count = rows): LinearSource {
     const info = this.checkpoint.tensor(name, [rows, inner])
     const dtype = this.dtypeOf(info)
     const padded = paddedInner(this.#kernel(dtype, inner), inner)
-    return this.#linearWeight([info], [count, inner], dtype, row, ([piece]) =>
-      rowsAsWords(piece, info, dtype, inner, padded),
-    )
+    const words = ([piece]: Pieces) => rowsAsWords(piece, info, dtype, inner, padded)
+    return { infos: [info], shape: [count, inner], dtype, row, words }
   }
 
   /** A tensor [columns, inner] that is quantized in the checkpoint, or is as it is loaded. */
-  #quantizedWeight(
+  #quantizedSource(
     name: string,
     columns: number,
     inner: number,
     dtype: QuantizedDtype,
-  ): LinearWeight {
+  ): LinearSource {
     const shape = [columns, inner] as const
     if (this.checkpoint.quantization) {
       const { numbers, scales } = this.checkpoint.quantized(name, shape, dtype)
-      return this.#linearWeight([numbers, scales], shape, dtype, 0, ([rows, pairs]) => {
+      const words = ([rows, pairs]: Pieces) => {
         const { buffer, byteOffset, byteLength } = pairs as Bytes
         const patterns = new Uint16Array(buffer, byteOffset, byteLength / 2)
         return groupedRows(rows, patterns, inner, dtype)
-      })
+      }
+      return { infos: [numbers, scales], shape, dtype, row: 0, words }
     }
     const info = this.checkpoint.tensor(name, shape)
-    return this.#linearWeight([info], shape, dtype, 0, ([piece]) => {
+    const words = ([piece]: Pieces) => {
       const values = storedToF32(piece, info.dtype as WeightDtype)
       const { numbers, scales } = quantizeRows(values, inner, dtype, name)
       return groupedRows(numbers, scales, inner, dtype)
+    }
+    return { infos: [info], shape, dtype, row: 0, words }
+  }
+
+  /** Declares linear layers of one dtype side by side, each filled up to whole column tiles; their biases alike. */
+  #lay(sources: readonly LinearSource[]): Linear[] {
+    const [{ dtype, shape, infos, bias: firstBias }] = sources as [LinearSource]
+    const [, inner] = shape
+    const kernel = this.#kernel(dtype, inner)
+    const rowWords = linearRowWords(kernel, dtype, inner)
+    const bytes = this.#linearBytes(sources)
+    const place = this.#place(infos[0].name, bytes)
+    const biases = firstBias && this.#place(firstBias, bytes / rowWords)
+    let tile = 0
+    return sources.map(({ infos, shape, row, words, bias }) => {
+      const [columns] = shape
+      const first = tile * kernel.columns
+      tile += columnTiles(kernel, columns)
+      const take = { infos, row, rows: columns, group: kernel.columns }
+      this.#declare(take, place, (write) => (pieces, at, rows) => {
+        const packed = kernel.pack(words(pieces), linearUnit(kernel, dtype), rowWords, rows)
+        write(packed, 4 * (first + at) * rowWords)
+      })
+      const name = infos[0].name
+      const weight = {
+        name,
+        shape,
+        dtype,
+        block: place.block,
+        kernel,
+        tile: first / kernel.columns,
+      }
+      return biases && bias
+        ? { weight, bias: this.#vectorAt(bias, columns, biases, first) }
+        : { weight }
     })
   }
 
-  /** Declares a weight; `words` makes its rows, {@link linearRowWords} each, of what is read from row `row` on. */
-  #linearWeight(
-    infos: Take['infos'],
-    shape: readonly [columns: number, inner: number],
-    dtype: LinearDtype,
-    row: number,
-    words: (pieces: Pieces) => Uint32Array,
-  ): LinearWeight {
-    const [columns, inner] = shape
-    const kernel = this.#kernel(dtype, inner)
-    const rowWords = linearRowWords(kernel, dtype, inner)
-    const take = { infos, row, rows: columns, group: kernel.columns }
-    const bytes = linearBytes(kernel, dtype, shape)
-    const block = this.#declare(take, bytes, (write) => (pieces, at, rows) => {
-      const packed = kernel.pack(words(pieces), linearUnit(kernel, dtype), rowWords, rows)
-      write(packed, 4 * at * rowWords)
+  #linearBytes(sources: readonly LinearSource[]): number {
+    const bytes = sources.map(({ dtype, shape }) => {
+      return linearBytes(this.#kernel(dtype, shape[1]), dtype, shape)
     })
-    return { name: infos[0].name, shape, dtype, block, kernel }
+    return bytes.reduce((sum, count) => sum + count)
   }
 
   #kernel(dtype: LinearDtype, inner: number): LinearKernel {
@@ -201,12 +267,17 @@ export class WeightLoader {
 
   /** Numbers for each column, [width], always in f32. */
   vector(name: string, width: number): Vector {
+    return this.#vectorAt(name, width, this.#place(name, 4 * width), 0)
+  }
+
+  /** A vector from number `first` of a place on. */
+  #vectorAt(name: string, width: number, place: Place, first: number): Vector {
     const info = this.checkpoint.tensor(name, [width])
     const take: Take = { infos: [info], row: 0, rows: 1, group: 1 }
-    const block = this.#declare(take, 4 * width, (write) => ([piece]) => {
-      write(rowsAsWords(piece, info, 'f32', width, width), 0)
+    this.#declare(take, place, (write) => ([piece]) => {
+      write(rowsAsWords(piece, info, 'f32', width, width), 4 * first)
     })
-    return { name, shape: info.shape, dtype: 'f32', block }
+    return { name, shape: info.shape, dtype: 'f32', block: place.block }
   }
 
   /** A table [rows, width] on the device. */
@@ -214,10 +285,11 @@ export class WeightLoader {
     const info = this.checkpoint.tensor(name, [rows, width])
     const rowBytes = 4 * tableRowWords(dtype, width)
     const take: Take = { infos: [info], row: 0, rows, group: 1 }
-    const block = this.#declare(take, rows * rowBytes, (write) => ([piece], row) => {
+    const place = this.#place(name, rows * rowBytes)
+    this.#declare(take, place, (write) => ([piece], row) => {
       write(rowsAsWords(piece, info, dtype, width, 2 * tablePairs(width)), row * rowBytes)
     })
-    return { name, shape: info.shape, dtype, block }
+    return { name, shape: info.shape, dtype, block: place.block }
   }
 
   /** A table [rows, width] that stays on the host. */
@@ -247,29 +319,29 @@ export class WeightLoader {
     }
   }
 
-  #declare(
-    take: Take,
-    bytes: number,
-    writer: (write: (words: Uint32Array<ArrayBuffer>, offset: number) => void) => WriteRows,
-  ): Block {
-    const { name } = take.infos[0]
+  #place(name: string, bytes: number): Place {
     this.#deviceBytes += bytes
     if (bytes > this.#largest.bytes) this.#largest = { name, bytes }
+    const { memory, device } = this.gpu
     let buffer: GPUBuffer | undefined
-    const open = () => {
-      const { memory, device } = this.gpu
-      const target = memory.create(name, bytes, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST)
-      buffer = target
-      return writer((words, offset) => device.queue.writeBuffer(target, offset, words))
-    }
-    this.#jobs.push({ ...take, open })
     return {
-      bytes,
-      get buffer() {
-        if (!buffer) throw new ModelError('internal', `internal: ${name} is not loaded yet`)
-        return buffer
+      block: {
+        bytes,
+        get buffer() {
+          if (!buffer) throw new ModelError('internal', `internal: ${name} is not loaded yet`)
+          return buffer
+        },
+      },
+      open() {
+        buffer ??= memory.create(name, bytes, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST)
+        const target = buffer
+        return (words, offset) => device.queue.writeBuffer(target, offset, words)
       },
     }
+  }
+
+  #declare(take: Take, place: Place, writer: (write: WriteWords) => WriteRows): void {
+    this.#jobs.push({ ...take, open: () => writer(place.open()) })
   }
 
   /** Throws where a weight is larger than this adapter binds. */

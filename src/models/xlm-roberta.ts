@@ -10,6 +10,7 @@ import type { Weight } from '../tensor/weights.ts'
 import { allSpans, type Batch, scoredRows, scoredSpans } from './batch.ts'
 import { ModelError } from './errors.ts'
 import type { WeightLoader } from './loader.ts'
+import { type QueryKeyValue, queryKeyValue } from './query_key_value.ts'
 
 /** What config.json says of an XLM-R sequence classifier. */
 export interface XlmRobertaConfig {
@@ -62,10 +63,7 @@ export function xlmRobertaConfig(config: Config): XlmRobertaConfig {
   }
 }
 
-interface EncoderLayer {
-  readonly query: Linear
-  readonly key: Linear
-  readonly value: Linear
+interface EncoderLayer extends QueryKeyValue {
   readonly attentionOutput: Linear
   readonly attentionNorm: LayerNorm
   readonly intermediate: Linear
@@ -108,10 +106,19 @@ export class XlmRoberta {
     this.#embeddingNorm = loader.layerNorm(`${name}.LayerNorm`, hidden, eps)
     this.#layers = Array.from({ length: layers }, (_, i) => {
       const layer = `roberta.encoder.layer.${i}`
+      const self = `${layer}.attention.self`
+      const [query, key, value] = loader.linears(
+        [
+          [`${self}.query`, hidden],
+          [`${self}.key`, hidden],
+          [`${self}.value`, hidden],
+        ],
+        hidden,
+      )
       return {
-        query: loader.linear(`${layer}.attention.self.query`, hidden, hidden),
-        key: loader.linear(`${layer}.attention.self.key`, hidden, hidden),
-        value: loader.linear(`${layer}.attention.self.value`, hidden, hidden),
+        query,
+        key,
+        value,
         attentionOutput: loader.linear(`${layer}.attention.output.dense`, hidden, hidden),
         attentionNorm: loader.layerNorm(`${layer}.attention.output.LayerNorm`, hidden, eps),
         intermediate: loader.linear(`${layer}.intermediate.dense`, intermediate, hidden),
@@ -236,9 +243,7 @@ function encoderLayer(
   headDim: number,
 ): Tensor {
   const attended = tape.step([], () => {
-    const q = linear(tape, x, layer.query)
-    const k = linear(tape, all, layer.key)
-    const v = linear(tape, all, layer.value)
+    const [q, k, v] = queryKeyValue(tape, x, all, layer)
     const context = attention(tape, q, k, v, tiles, headDim)
     const projected = linear(tape, context, layer.attentionOutput, { plus: x })
     return layerNorm(tape, projected, layer.attentionNorm)

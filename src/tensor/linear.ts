@@ -119,13 +119,19 @@ const tiledKernel = (tile: 64 | 128): LinearKernel => ({
 /** The weight of a linear layer, [columns, inner] as checkpoints have it, in its kernel's order. */
 export interface LinearWeight extends Weight<LinearDtype> {
   readonly kernel: LinearKernel
+  /** The column tile of its block that it starts at: layers that read the same x lie side by side. */
+  readonly tile: number
 }
 
-/** The weight and bias of a linear layer. */
+/** The weight and bias of a linear layer. The bias has the weight's columns, and starts at the same one of its block. */
 export interface Linear {
   readonly weight: LinearWeight
   readonly bias?: Vector
 }
+
+/** Column tiles that a layer takes, the last one filled up. */
+export const columnTiles = (kernel: LinearKernel, columns: number): number =>
+  Math.ceil(columns / kernel.columns)
 
 /** `inner` filled up to what the kernel reads of a weight in a float dtype. */
 export const paddedInner = (kernel: LinearKernel, inner: number): number =>
@@ -147,8 +153,7 @@ export function linearBytes(
   dtype: LinearDtype,
   [columns, inner]: readonly [number, number],
 ): number {
-  const rows = Math.ceil(columns / kernel.columns) * kernel.columns
-  return 4 * rows * linearRowWords(kernel, dtype, inner)
+  return 4 * columnTiles(kernel, columns) * kernel.columns * linearRowWords(kernel, dtype, inner)
 }
 
 /** What of a shader depends on how the weight lies. */
@@ -176,44 +181,101 @@ export interface LinearOptions {
  * activation(x · weightᵀ + bias) * scale, then `plus` or `times` (`torch.nn.Linear`).
  * x: [rows, inner]; weight: [columns, inner]; bias: [columns]; the result: [rows, columns].
  */
-export function linear(
+export function linear(tape: Tape, x: Tensor, layer: Linear, options: LinearOptions = {}): Tensor {
+  return launch(tape, x, [layer], options)[0] as Tensor
+}
+
+/** Layers that one launch takes: shaders/linear_finish.wgsl. */
+const mostLayers = 3
+
+/** x · weightᵀ + bias of several layers, at once where they lie side by side: [rows, columns] of each. */
+export function linears<const Layers extends readonly Linear[]>(
   tape: Tape,
   x: Tensor,
-  { weight, bias }: Linear,
-  { activation = 'none', scale = 1, plus, times, dtype = tape.activations }: LinearOptions = {},
-): Tensor {
-  const [columns = 0, inner = 0] = weight.shape
-  const [rows = 0] = x.shape
+  layers: Layers,
+): { [Layer in keyof Layers]: Tensor } {
+  const launches: [Linear, ...Linear[]][] = []
+  for (const layer of layers) {
+    const last = launches.at(-1)
+    if (last && last.length < mostLayers && follows(layer, last.at(-1) as Linear)) last.push(layer)
+    else launches.push([layer])
+  }
+  const outputs = launches.flatMap((together) => launch(tape, x, together, {}))
+  return outputs as { [Layer in keyof Layers]: Tensor }
+}
+
+/** Whether a layer comes right after another in the same blocks. */
+function follows({ weight, bias }: Linear, before: Linear): boolean {
+  const { block, tile, kernel, shape } = before.weight
+  return (
+    weight.block === block &&
+    bias?.block === before.bias?.block &&
+    weight.tile === tile + columnTiles(kernel, shape[0] as number)
+  )
+}
+
+function launch(
+  tape: Tape,
+  x: Tensor,
+  layers: readonly [Linear, ...Linear[]],
+  { activation = 'none', scale = 1, plus, times, dtype = tape.activations }: LinearOptions,
+): Tensor[] {
+  const [rows = 0, inner = 0] = x.shape
+  const [{ weight, bias }] = layers
   const other = plus ?? times
-  expectShape(weight.name, 'x', x, [null, inner])
-  if (bias) expectShape(weight.name, 'bias', bias, [columns])
+  for (const { weight, bias } of layers) {
+    expectShape(weight.name, 'x', x, [null, weight.shape[1] as number])
+    if (bias) expectShape(weight.name, 'bias', bias, [weight.shape[0] as number])
+  }
+  const widths = layers.map(({ weight }) => weight.shape[0] as number)
+  const columns = widths.reduce((sum, width) => sum + width)
   if (other) expectShape(weight.name, 'what is combined', other, [rows, columns])
   const { kernel } = weight
   const weightForm = weightSpec(weight.dtype)
-  const y = tape.tensor([rows, columns], dtype)
+  const outputs =
+    layers.length === 1
+      ? [tape.tensor([rows, columns], dtype)]
+      : tape.tensors(
+          widths.map((width) => [rows, width]),
+          dtype,
+        )
+  const [y, second, third] = outputs as [Tensor, Tensor?, Tensor?]
+  const all = { block: y.block, dtype, shape: [rows, columns] }
+  const start = ({ offset = 0 }: Tensor) => offset / dtypeBytes[dtype]
+  const tiles = widths.reduce((sum, width) => sum + columnTiles(kernel, width), 0)
   tape.run({
-    label: weight.name.replace(/\.weight$/, ''),
+    label: labelOf(layers),
     kernel: {
       shader: kernel.shader,
       ...weightForm,
-      sizes: { ...kernel.spec.sizes, ...weightForm.sizes },
+      sizes: { ...kernel.spec.sizes, ...weightForm.sizes, WIDTH: kernel.columns },
       enable: [...(kernel.spec.enable ?? []), ...tapeFeatures(tape)],
       types: { T: tape.activations, Y: dtype },
     },
     params: {
       rows,
       inner,
-      columns,
-      quads: Math.ceil(inner / 4),
+      columns: widths[0] as number,
+      columns_1: widths[1] ?? 0,
+      columns_2: widths[2] ?? 0,
+      y_1: second ? start(second) : 0,
+      y_2: third ? start(third) : 0,
+      first_tile: weight.tile,
       activation: activations[activation],
       scale,
       has_bias: bias ? 1 : 0,
       combine: plus ? 1 : times ? 2 : 0,
     },
     // A binding must be bound, read or not: x stands in.
-    tensors: { x, weight, bias: bias ?? x, other: other ?? x, y },
-    workgroups: [Math.ceil(columns / kernel.columns), Math.ceil(rows / kernel.rows)],
+    tensors: { x, weight, bias: bias ?? x, other: other ?? x, y: all },
+    workgroups: [tiles, Math.ceil(rows / kernel.rows)],
     flops: 2 * rows * inner * columns,
   })
-  return y
+  return outputs
+}
+
+/** `layer.0.self.query`, and the last part of the names of others. */
+function labelOf(layers: readonly Linear[]): string {
+  const [first = '', ...others] = layers.map(({ weight }) => weight.name.replace(/\.weight$/, ''))
+  return [first, ...others.map((name) => name.slice(name.lastIndexOf('.') + 1))].join(', ')
 }

@@ -5,13 +5,16 @@ import { sizeClass } from '../gpu/memory.ts'
 import { Recording } from '../gpu/recording.ts'
 import { dtypeBytes, elements, type Tensor, type TensorDtype } from './tensor.ts'
 
+/** A tensor or a weight, or all of a block. */
+type Bound = { readonly block: Block } | Tensor
+
 /** What an operation asks of the device. */
 export interface Operation {
   readonly label: string
   readonly kernel: KernelSpec
   readonly params: Readonly<Record<string, number>>
   /** What the shader's bindings are bound to, by their names. */
-  readonly tensors: Readonly<Record<string, { readonly block: Block }>>
+  readonly tensors: Readonly<Record<string, Bound>>
   readonly workgroups: readonly [x: number, y?: number, z?: number]
   readonly flops?: number
 }
@@ -26,6 +29,8 @@ export interface Tape {
   readonly activations: 'f32' | 'f16'
   /** A new tensor, whose contents are not defined. */
   tensor(shape: readonly number[], dtype?: TensorDtype): Tensor
+  /** New tensors in one block, which one operation can write at once. */
+  tensors(shapes: readonly (readonly number[])[], dtype?: TensorDtype): Tensor[]
   /** A new tensor with numbers from the host, which lasts as long as the pass; `data` holds them as the device does. */
   upload(data: ArrayBufferView<ArrayBuffer>, shape: readonly number[], dtype: TensorDtype): Tensor
   run(operation: Operation): void
@@ -35,8 +40,22 @@ export interface Tape {
   keep(tensor: Tensor): void
 }
 
+/** What the offset of a binding must be a multiple of on any adapter, in bytes. */
+const alignment = 256
+
+const bytesOf = ({ shape, dtype }: Pick<Tensor, 'shape' | 'dtype'>): number =>
+  elements(shape) * dtypeBytes[dtype]
+
+/** A tensor that has its block to itself is bound as all of it: what blocks serve again, bind groups do too. */
+function bindingOf(bound: Bound): GPUBufferBinding {
+  const { buffer } = bound.block
+  if (!('offset' in bound) || bound.offset === undefined) return { buffer }
+  const size = Math.ceil(bytesOf(bound) / 16) * 16
+  return { buffer, offset: bound.offset, size }
+}
+
 abstract class BaseTape implements Tape {
-  #taken: Tensor[] = []
+  #taken: Block[] = []
 
   constructor(
     readonly gpu: Gpu,
@@ -53,10 +72,21 @@ abstract class BaseTape implements Tape {
   ): Tensor
 
   tensor(shape: readonly number[], dtype: TensorDtype = this.activations): Tensor {
-    const block = this.take(elements(shape) * dtypeBytes[dtype])
-    const tensor = { shape, dtype, block }
-    this.#taken.push(tensor)
-    return tensor
+    const block = this.take(bytesOf({ shape, dtype }))
+    this.#taken.push(block)
+    return { shape, dtype, block }
+  }
+
+  tensors(shapes: readonly (readonly number[])[], dtype: TensorDtype = this.activations): Tensor[] {
+    let bytes = 0
+    const placed = shapes.map((shape) => {
+      const offset = Math.ceil(bytes / alignment) * alignment
+      bytes = offset + bytesOf({ shape, dtype })
+      return { shape, dtype, offset }
+    })
+    const block = this.take(bytes)
+    this.#taken.push(block)
+    return placed.map((tensor) => ({ ...tensor, block }))
   }
 
   step(consumed: readonly Tensor[], make: () => Tensor): Tensor {
@@ -69,26 +99,27 @@ abstract class BaseTape implements Tape {
       this.#taken.push(...outer)
       throw error
     }
-    const freed = [...this.#taken.filter((tensor) => tensor !== kept), ...consumed]
-    for (const { block } of freed) this.give(block)
-    const before = outer.filter((tensor) => tensor !== kept && !consumed.includes(tensor))
-    this.#taken = [...before, kept]
+    const gone = consumed.map(({ block }) => block)
+    const freed = [...this.#taken.filter((block) => block !== kept.block), ...gone]
+    for (const block of freed) this.give(block)
+    const before = outer.filter((block) => block !== kept.block && !gone.includes(block))
+    this.#taken = [...before, kept.block]
     return kept
   }
 
   /** Takes over a tensor that another pass kept: it is freed with this one's. */
   adopt(tensor: Tensor): void {
-    this.#taken.push(tensor)
+    this.#taken.push(tensor.block)
   }
 
   /** Leaves a tensor out of what is freed at the end: the caller frees it, or another pass adopts it. */
   keep(tensor: Tensor): void {
-    this.#taken = this.#taken.filter((other) => other !== tensor)
+    this.#taken = this.#taken.filter((block) => block !== tensor.block)
   }
 
   /** Gives back every tensor still taken. */
   protected freeAll(): void {
-    for (const { block } of this.#taken) this.give(block)
+    for (const block of this.#taken) this.give(block)
     this.#taken = []
   }
 }
@@ -118,7 +149,7 @@ export class PlanTape extends BaseTape {
   }
 
   upload(_data: ArrayBufferView, shape: readonly number[], dtype: TensorDtype): Tensor {
-    return { shape, dtype, block: this.take(elements(shape) * dtypeBytes[dtype]) }
+    return { shape, dtype, block: this.take(bytesOf({ shape, dtype })) }
   }
 
   run({ kernel }: Operation): void {
@@ -126,18 +157,28 @@ export class PlanTape extends BaseTape {
   }
 }
 
+const lastPasses = new WeakMap<Gpu, Block[]>()
+
 /** Records a pass for the device. */
 export class RecordTape extends BaseTape {
   readonly #recording: Recording
   readonly #uploads: Block[] = []
+  /** The blocks that the last pass took, in its order. */
+  readonly #lastPass: Block[]
+  #places = 0
 
   constructor(gpu: Gpu, activations: 'f32' | 'f16', label: string) {
     super(gpu, activations)
     this.#recording = new Recording(gpu, label)
+    this.#lastPass = lastPasses.get(gpu) ?? []
+    lastPasses.set(gpu, this.#lastPass)
   }
 
   protected take(bytes: number): Block {
-    return this.gpu.memory.take(bytes, 'activation')
+    const place = this.#places++
+    const block = this.gpu.memory.take(bytes, 'activation', this.#lastPass[place])
+    this.#lastPass[place] = block
+    return block
   }
 
   protected give(block: Block): void {
@@ -145,7 +186,7 @@ export class RecordTape extends BaseTape {
   }
 
   upload(data: ArrayBufferView<ArrayBuffer>, shape: readonly number[], dtype: TensorDtype): Tensor {
-    const block = this.gpu.memory.take(elements(shape) * dtypeBytes[dtype], 'upload')
+    const block = this.gpu.memory.take(bytesOf({ shape, dtype }), 'upload')
     this.#uploads.push(block)
     const { buffer, byteOffset, byteLength } = data
     this.gpu.device.queue.writeBuffer(block.buffer, 0, buffer, byteOffset, byteLength)
@@ -154,7 +195,7 @@ export class RecordTape extends BaseTape {
 
   run({ label, kernel, params, tensors, workgroups, flops = 0 }: Operation): void {
     const buffers = Object.fromEntries(
-      Object.entries(tensors).map(([name, { block }]) => [name, block.buffer]),
+      Object.entries(tensors).map(([name, bound]) => [name, bindingOf(bound)]),
     )
     this.#recording.dispatch({
       label,
@@ -168,10 +209,10 @@ export class RecordTape extends BaseTape {
 
   /** Submits the pass and reads tensors back; every tensor of the pass is free again, but those of {@link keep}. */
   read(tensors: readonly Tensor[]): Promise<ArrayBuffer[]> {
-    const sources = tensors.map(({ shape, dtype, block }) => ({
-      buffer: block.buffer,
-      bytes: elements(shape) * dtypeBytes[dtype],
-    }))
+    const sources = tensors.map((tensor) => {
+      const { block, offset = 0 } = tensor
+      return { buffer: block.buffer, offset, bytes: bytesOf(tensor) }
+    })
     const read = this.#recording.read(sources)
     this.#free()
     return read

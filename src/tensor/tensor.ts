@@ -23,6 +23,8 @@ export interface Tensor {
   readonly shape: readonly number[]
   readonly dtype: TensorDtype
   readonly block: Block
+  /** Bytes of the block before the first number; none if not given. */
+  readonly offset?: number
 }
 
 export const dtypeBytes = { f32: 4, f16: 2, bf16: 2, u32: 4 } as const

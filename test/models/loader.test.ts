@@ -2,7 +2,8 @@ import { afterAll, beforeAll, expect, it } from 'vitest'
 import { Checkpoint, quantizeCheckpoint } from '../../src/checkpoint/index.ts'
 import { Gpu } from '../../src/gpu/device.ts'
 import { type DtypeOption, WeightLoader } from '../../src/models/loader.ts'
-import { linear, linearKernel } from '../../src/tensor/linear.ts'
+import { linear, linearKernel, linears } from '../../src/tensor/linear.ts'
+import type { Tensor } from '../../src/tensor/tensor.ts'
 import { entry, memoryFolder } from '../checkpoint/folders.ts'
 import { safetensors } from '../mutations.ts'
 import { activation, linearLayer, randomNumbers, runOn } from '../tensor/harness.ts'
@@ -69,5 +70,60 @@ it.each(['int8', 'int4'] as const)(
     const rows = Math.ceil(columns / kernel.columns) * kernel.columns
     const bytes = rows * 32 * 4 * (1 + (dtype === 'int8' ? 8 : 4))
     expect([atLoad.bytes, ahead.bytes]).toEqual([bytes, bytes])
+  },
+)
+
+it.each(['f32', 'int8'] as const)(
+  '%s: layers that read the same x are loaded side by side, one of another dtype apart',
+  async (dtype) => {
+    const wide = { query: 100, key: 7, value: 64 }
+    const layers = Object.entries(wide).map(
+      ([part, width]) => [`model.layers.0.self_attn.${part}`, width] as const,
+    )
+    const header: Record<string, object> = {}
+    const pieces: Uint8Array[] = []
+    let end = 0
+    const put = (key: string, stored: string, shape: number[], bytes: Uint8Array) => {
+      header[key] = entry(stored, shape, end, end + bytes.length)
+      end += bytes.length
+      pieces.push(bytes)
+    }
+    const numbers = (seed: number, count: number) =>
+      new Uint8Array(randomNumbers(seed, count).buffer)
+    layers.forEach(([key, width], i) => {
+      if (dtype === 'f32' && i === 2)
+        put(`${key}.weight`, 'BF16', [width, inner], new Uint8Array(2 * width * inner).fill(0x3c))
+      else put(`${key}.weight`, 'F32', [width, inner], numbers(3 + i, width * inner))
+      put(`${key}.bias`, 'F32', [width], numbers(6 + i, width))
+    })
+    const checkpoint = await Checkpoint.open(
+      memoryFolder({
+        'config.json': {},
+        'model.safetensors': safetensors(
+          JSON.stringify(header),
+          new Uint8Array(Buffer.concat(pieces)),
+        ),
+      }),
+    )
+    const open = () => new WeightLoader(gpu, checkpoint, dtype === 'f32' ? 'auto' : dtype)
+    const together = open()
+    const joined = together.linears(layers, inner)
+    await together.load()
+    const blocks = new Set(joined.map(({ weight }) => weight.block))
+    expect(blocks.size).toBe(dtype === 'f32' ? 3 : 1)
+    for (const [i, [key, width]] of layers.entries()) {
+      const loader = open()
+      const alone = loader.linear(key, width, inner)
+      await loader.load()
+      const [expected, found] = await Promise.all([
+        runOn(gpu, 'f32', (tape) => linear(tape, activation(tape, x, [1, inner]), alone)),
+        runOn(
+          gpu,
+          'f32',
+          (tape) => linears(tape, activation(tape, x, [1, inner]), joined)[i] as Tensor,
+        ),
+      ])
+      expect(found, key).toEqual(expected)
+    }
   },
 )

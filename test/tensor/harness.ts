@@ -9,9 +9,9 @@ import {
 } from '../../src/checkpoint/index.ts'
 import type { AdapterFacts, Gpu } from '../../src/gpu/device.ts'
 import {
+  columnTiles,
   type Linear,
   type LinearKernel,
-  linearBytes,
   linearRowWords,
   linearUnit,
   paddedInner,
@@ -167,24 +167,53 @@ function linearRows(
   return groupedRows(rows.numbers, rows.scales, inner, dtype)
 }
 
+/** What a linear layer is made of: rows of `inner` numbers, and a number of bias for each. */
+interface LinearNumbers {
+  readonly weight: Float32Array
+  readonly bias?: Float32Array
+}
+
+/** Linear layers side by side. */
+export function linearLayers(
+  gpu: Gpu,
+  kernel: LinearKernel,
+  layers: readonly LinearNumbers[],
+  inner: number,
+  dtype: LinearDtype,
+): Linear[] {
+  const rowWords = linearRowWords(kernel, dtype, inner)
+  const widths = layers.map(({ weight }) => weight.length / inner)
+  const tiles = widths.map((columns) => columnTiles(kernel, columns))
+  const starts = tiles.map((_, i) => tiles.slice(0, i).reduce((sum, count) => sum + count, 0))
+  const rows = tiles.reduce((sum, count) => sum + count) * kernel.columns
+  const words = new Uint32Array(rows * rowWords)
+  const biases = new Float32Array(rows)
+  layers.forEach(({ weight, bias = [] }, i) => {
+    const first = (starts[i] as number) * kernel.columns
+    const unit = linearUnit(kernel, dtype)
+    const numbers = linearRows(kernel, weight, inner, dtype)
+    words.set(kernel.pack(numbers, unit, rowWords, widths[i] as number), first * rowWords)
+    biases.set(bias, first)
+  })
+  const { block } = upload(gpu, 'layer.weight', [rows, inner], dtype, words)
+  const vectors = vector(gpu, 'layer.bias', biases)
+  return layers.map(({ bias }, i) => {
+    const [columns, tile] = [widths[i] as number, starts[i] as number]
+    const weight = { name: 'layer.weight', shape: [columns, inner], dtype, block, kernel, tile }
+    return bias ? { weight, bias: { ...vectors, shape: [columns] } } : { weight }
+  })
+}
+
 export function linearLayer(
   gpu: Gpu,
   kernel: LinearKernel,
-  numbers: Float32Array,
-  [columns, inner]: [number, number],
+  weight: Float32Array,
+  [, inner]: [number, number],
   dtype: LinearDtype,
-  bias?: Float32Array<ArrayBuffer>,
+  bias?: Float32Array,
 ): Linear {
-  const packed = kernel.pack(
-    linearRows(kernel, numbers, inner, dtype),
-    linearUnit(kernel, dtype),
-    linearRowWords(kernel, dtype, inner),
-    columns,
-  )
-  const words = new Uint32Array(linearBytes(kernel, dtype, [columns, inner]) / 4)
-  words.set(packed)
-  const weight = { ...upload(gpu, 'layer.weight', [columns, inner], dtype, words), kernel }
-  return bias ? { weight, bias: vector(gpu, 'layer.bias', bias) } : { weight }
+  const numbers = bias ? { weight, bias } : { weight }
+  return linearLayers(gpu, kernel, [numbers], inner, dtype)[0] as Linear
 }
 
 /** Fails with the worst pair of numbers unless all are within `tolerance` x max(1, |expected|). */

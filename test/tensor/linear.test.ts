@@ -6,9 +6,18 @@ import {
   linear,
   linearKernel,
   linearKernels,
+  linears,
 } from '../../src/tensor/linear.ts'
-import type { LinearDtype } from '../../src/tensor/tensor.ts'
-import { activation, expectClose, linearLayer, randomNumbers, runOn, stored } from './harness.ts'
+import type { LinearDtype, Tensor } from '../../src/tensor/tensor.ts'
+import {
+  activation,
+  expectClose,
+  linearLayer,
+  linearLayers,
+  randomNumbers,
+  runOn,
+  stored,
+} from './harness.ts'
 
 /** erf by its series, and by a continued fraction where that converges faster; in double precision. */
 function erf(x: number): number {
@@ -131,6 +140,37 @@ describe('linear', () => {
         expectClose(found, expected, inner * 20 * 2 ** -24, act)
       })
     }
+
+    it.each(dtypes)(
+      `${kind} gives the same bits of layers side by side, %s weights`,
+      async (dtype) => {
+        const [rows, inner] = [19, 44]
+        const x = randomNumbers(7, rows * inner)
+        // Whole tiles, more than one, less than one.
+        const numbers = [128, 70, 5, 33].map((columns, i) => ({
+          weight: randomNumbers(8 + i, columns * inner),
+          bias: randomNumbers(12 + i, columns),
+        }))
+        for (const kernel of kernelsOf(kind, dtype)) {
+          const layers = linearLayers(gpu, kernel, numbers, inner, dtype)
+          for (const [i, { weight, bias }] of numbers.entries()) {
+            const columns = weight.length / inner
+            const alone = linearLayer(gpu, kernel, weight, [columns, inner], dtype, bias)
+            const expected = await runOn(gpu, 'f32', (tape) =>
+              linear(tape, activation(tape, x, [rows, inner]), alone),
+            )
+            const together = await runOn(gpu, 'f32', (tape) => {
+              return linears(tape, activation(tape, x, [rows, inner]), layers)[i] as Tensor
+            })
+            expect(together, `${kernel.name}, layer ${i}`).toEqual(expected)
+            const one = await runOn(gpu, 'f32', (tape) =>
+              linear(tape, activation(tape, x, [rows, inner]), layers[i] as Linear),
+            )
+            expect(one, `${kernel.name}, layer ${i} of its block`).toEqual(expected)
+          }
+        }
+      },
+    )
 
     it(`${kind} scales, and multiplies by another tensor`, async ({ skip }) => {
       const [kernel] = kernelsOf(kind, 'f32')

@@ -1,0 +1,80 @@
+#!/usr/bin/env python3
+"""PyTorch as a contestant: transformers' sequence classification with sdpa attention, from token ids to scores.
+
+    pytorch.py --model FOLDER --dtype float32|bfloat16|float16
+
+Reads a JSON list of token ids from the first line of its input and answers with facts; then answers each further line
+with the scores. Batches are of 8 pairs sorted by length, longest first, as FlagEmbedding makes them. On a GPU where
+there is one.
+"""
+
+import argparse
+import json
+import os
+import resource
+import sys
+import time
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import torch
+import transformers
+from transformers import AutoModelForSequenceClassification
+
+BATCH = 8
+PAD = 1
+
+
+def batches(ids, device):
+    """Positions of the pairs, ids and mask of each batch."""
+    order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
+    for start in range(0, len(order), BATCH):
+        positions = order[start : start + BATCH]
+        width = len(ids[positions[0]])
+        rows = [ids[i] + [PAD] * (width - len(ids[i])) for i in positions]
+        tokens = torch.tensor(rows, device=device)
+        lengths = torch.tensor([[len(ids[i])] for i in positions], device=device)
+        mask = (torch.arange(width, device=device) < lengths).long()
+        yield positions, tokens, mask
+
+
+def score(model, made, count):
+    """Scores of all pairs in their order."""
+    scores = [0.0] * count
+    with torch.inference_mode():
+        found = [model(input_ids=tokens, attention_mask=mask).logits[:, 0] for _, tokens, mask in made]
+        for (positions, _, _), logits in zip(made, found, strict=True):
+            for position, value in zip(positions, logits.tolist(), strict=True):
+                scores[position] = value
+    return scores
+
+
+def answer(report):
+    """One line of JSON."""
+    print(json.dumps(report), flush=True)
+
+
+def main():
+    """Load, then score at each line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--model", required=True)
+    parser.add_argument("--dtype", required=True, choices=["float32", "bfloat16", "float16"])
+    arguments = parser.parse_args()
+    ids = json.loads(sys.stdin.readline())
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    model = AutoModelForSequenceClassification.from_pretrained(
+        arguments.model, attn_implementation="sdpa", dtype=getattr(torch, arguments.dtype)
+    )
+    model = model.eval().to(device)
+    made = list(batches(ids, device))
+    versions = f"torch {torch.__version__}, transformers {transformers.__version__}"
+    answer({"version": versions, "provider": device, "threads": torch.get_num_threads()})
+    for _ in sys.stdin:
+        start = time.process_time()
+        scores = score(model, made, len(ids))
+        cpu_ms = 1000 * (time.process_time() - start)
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+        answer({"scores": scores, "cpuMs": cpu_ms, "peakMiB": peak})
+
+
+main()
