@@ -107,3 +107,11 @@ export function differences(
 }
 
 export { Tokenizer, TokenizerError }
+
+/** The tokenizer.json with a charsmap of these bytes. */
+export function withCharsmap(json: object, bytes: Uint8Array): unknown {
+  let binary = ''
+  for (const byte of bytes) binary += String.fromCharCode(byte)
+  const normalizer = { type: 'Precompiled', precompiled_charsmap: btoa(binary) }
+  return { ...json, normalizer }
+}

@@ -1,159 +1,8 @@
-/** Damaged and contradictory files: a TokenizerError, or a tokenizer that works. */
+/** Contradictory tokenizer.json files and wrong arguments: a TokenizerError that names what is wrong. */
 import { describe, expect, it } from 'vitest'
-import { type Json, mutateBytes, mutateJson, Random } from '../mutations.ts'
-import {
-  faultOf,
-  fixture,
-  fixtureJson,
-  modelFolder,
-  readVariants,
-  rejectionOf,
-  Tokenizer,
-  TokenizerError,
-} from './helpers.ts'
+import { faultOf, readVariants, Tokenizer, withCharsmap } from './helpers.ts'
 
-const { sequence, plain, 'bpe-llama': bpe } = readVariants()
-
-const TEXTS = [
-  '',
-  'a b',
-  ' é\u0301 <s> abc  ',
-  '\r\n\u{1F600}\ud800',
-  'xyz'.repeat(50),
-  'ﬁ\u2126\u0301',
-] as const
-
-/** What a tokenizer must do whatever it was made of; the outcome for the tally. */
-function use(tokenizer: Tokenizer): string {
-  let outcome = 'works'
-  for (const text of TEXTS) {
-    try {
-      const ids = tokenizer.encode(text, { specialTokens: true })
-      const pieces = tokenizer.pieces(ids)
-      expect(pieces.length).toBe(ids.length)
-      expect(tokenizer.encodePair(text, text).length).toBe(
-        2 * tokenizer.encode(text).length + tokenizer.pairOverhead,
-      )
-    } catch (fault) {
-      outcome = codeOf(fault)
-    }
-  }
-  return outcome
-}
-
-/** The code of a TokenizerError with a message fit to be read; anything else is thrown on. */
-function codeOf(fault: unknown): string {
-  if (!(fault instanceof TokenizerError)) throw fault
-  expect(fault.message.length).toBeLessThan(1000)
-  return fault.code
-}
-
-async function outcomeOf(open: () => Tokenizer | Promise<Tokenizer>): Promise<string> {
-  let tokenizer: Tokenizer
-  try {
-    tokenizer = await open()
-  } catch (fault) {
-    return codeOf(fault)
-  }
-  return use(tokenizer)
-}
-
-/** How often each outcome came over `count` seeds. */
-async function tally(
-  count: number,
-  open: (random: Random) => () => Tokenizer | Promise<Tokenizer>,
-) {
-  const outcomes: Record<string, number> = {}
-  for (let seed = 0; seed < count; seed++) {
-    try {
-      const outcome = await outcomeOf(open(new Random(seed)))
-      outcomes[outcome] = (outcomes[outcome] ?? 0) + 1
-    } catch (cause) {
-      throw new Error(`seed ${seed}`, { cause })
-    }
-  }
-  return outcomes
-}
-
-describe('mutations', () => {
-  // A small one, of which every field is hit, and a real one, most of which is vocabulary and charsmap.
-  const small: Json = sequence!.tokenizer
-  const real: Json = fixtureJson('xlm-roberta-514/model/tokenizer.json')
-  const pairs: Json = bpe!.tokenizer
-  const realPairs: Json = fixtureJson('gemma/model/tokenizer.json')
-
-  it('1,000 of the structure of a tokenizer.json', async () => {
-    const outcomes = await tally(1000, (random) => {
-      const json = mutateJson(random.pick([small, real, pairs, realPairs]), random)
-      return () => Tokenizer.from(json)
-    })
-    expect(outcomes['tokenizer-invalid']).toBeGreaterThan(200)
-    expect(outcomes['tokenizer-unsupported']).toBeGreaterThan(0)
-    expect(outcomes.works).toBeGreaterThan(50)
-  })
-
-  it('1,000 of the bytes of a tokenizer.json', async () => {
-    const texts = [plain!.tokenizer, small, real, pairs, realPairs].map((json) =>
-      new TextEncoder().encode(JSON.stringify(json)),
-    )
-    const outcomes = await tally(1000, (random) => {
-      const damaged = mutateBytes(random.pick(texts), random)
-      return () => Tokenizer.load(new Blob([damaged]))
-    })
-    expect(outcomes['tokenizer-invalid']).toBeGreaterThan(200)
-    expect(outcomes.works).toBeGreaterThan(50)
-  })
-
-  it('1,000 of a charsmap', async () => {
-    const bytes = Uint8Array.from(atob(fixtureJson('tokenizers/variants.json.gz').charsmap), (c) =>
-      c.charCodeAt(0),
-    )
-    // Most of the trie is empty: damage the units in use.
-    const used = [...new Uint32Array(bytes.buffer, 0, bytes.length >> 2).entries()].flatMap(
-      ([i, unit]) => (unit ? [i] : []),
-    )
-    const outcomes = await tally(1000, (random) => {
-      const damaged = random.below(4) === 0 ? mutateBytes(bytes, random) : bytes.slice()
-      for (let n = random.below(4); n > 0; n--)
-        damaged[4 * random.pick(used) + random.below(4)] = random.below(256)
-      return () => Tokenizer.from(withCharsmap(damaged))
-    })
-    expect(outcomes['tokenizer-invalid']).toBeGreaterThan(200)
-    expect(outcomes.works).toBeGreaterThan(200)
-  })
-
-  it('500 of SentencePiece models and their configs', async () => {
-    const unigram = [
-      fixture('xlm-roberta-514/model/sentencepiece.bpe.model'),
-      fixtureJson('xlm-roberta-514/model/tokenizer_config.json'),
-    ] as const
-    const mistral = [
-      fixture('mistral/model/tokenizer.model'),
-      fixtureJson('mistral/model/tokenizer_config.json'),
-    ] as const
-    // Half of the mutations go where the pieces are, in front of the charsmap.
-    const outcomes = await tally(500, (random) => {
-      const [model, config] = random.pick([unigram, mistral])
-      const kind = random.below(8)
-      const front = random.below(2) ? 12_000 : model.length
-      const head = mutateBytes(model.subarray(0, front), random)
-      const damaged = new Uint8Array([...head, ...model.subarray(front)])
-      return () =>
-        kind === 0
-          ? Tokenizer.load(modelFolder(model, mutateJson(config, random)))
-          : Tokenizer.load(modelFolder(damaged, config))
-    })
-    expect(outcomes['tokenizer-invalid']).toBeGreaterThan(50)
-    expect(outcomes.works).toBeGreaterThan(50)
-  })
-})
-
-function withCharsmap(bytes: Uint8Array): unknown {
-  let binary = ''
-  for (const byte of bytes) binary += String.fromCharCode(byte)
-  const normalizer = { type: 'Precompiled', precompiled_charsmap: btoa(binary) }
-  return { ...plain!.tokenizer, normalizer }
-}
+const { plain, 'bpe-llama': bpe } = readVariants()
 
 /** A charsmap of the given trie units and replacements. */
 function charsmapOf(units: number[], texts = 'x\0'): unknown {
@@ -165,7 +14,7 @@ function charsmapOf(units: number[], texts = 'x\0'): unknown {
     view.setUint32(4 + 4 * i, unit, true)
   })
   bytes.set(blob, 4 + 4 * units.length)
-  return withCharsmap(bytes)
+  return withCharsmap(plain!.tokenizer, bytes)
 }
 
 describe('a tokenizer.json is refused by what is wrong in it', () => {
@@ -469,7 +318,7 @@ describe('a charsmap is refused by what is wrong in it', () => {
     for (const size of [0, 2, 6, 100, 2 ** 32 - 1]) {
       const bytes = new Uint8Array(20)
       new DataView(bytes.buffer).setUint32(0, size, true)
-      expect(faultOf(() => Tokenizer.from(withCharsmap(bytes)))).toBe(
+      expect(faultOf(() => Tokenizer.from(withCharsmap(plain!.tokenizer, bytes)))).toBe(
         `tokenizer-invalid: tokenizer.json: normalizer: the charsmap says its trie has ${size} bytes; expected a multiple of 4 up to 16`,
       )
     }
@@ -482,93 +331,6 @@ describe('a charsmap is refused by what is wrong in it', () => {
     expect(tokenizer.encode('aaaa')).toEqual(Tokenizer.from(plain!.tokenizer).encode('aaaa'))
   })
 })
-
-describe('a SentencePiece model', () => {
-  const model = fixture('xlm-roberta-514/model/sentencepiece.bpe.model')
-  const config = { tokenizer_class: 'XLMRobertaTokenizer' }
-
-  it('needs a family that is known', async () => {
-    expect(await rejectionOf(Tokenizer.load(modelFolder(model)))).toMatch(
-      /^tokenizer-unsupported: .*sentencepiece\.bpe\.model: a SentencePiece model does not tell the ids of its family, and no tokenizer_config\.json/,
-    )
-    expect(await rejectionOf(Tokenizer.load(modelFolder(model, {})))).toContain(
-      'does not tell the ids',
-    )
-    const other = { tokenizer_class: 'T5Tokenizer' }
-    expect(await rejectionOf(Tokenizer.load(modelFolder(model, other)))).toMatch(
-      /^tokenizer-unsupported: .*tokenizer_class is "T5Tokenizer", which is not supported; supported: XLMRobertaTokenizer, LlamaTokenizer, GemmaTokenizer, with or/,
-    )
-  })
-
-  it('of another type is refused by name', async () => {
-    // Message trainer_spec (field 2) with model_type (field 3): BPE, after a piece "a".
-    const bpe = Uint8Array.of(0x0a, 3, 0x0a, 1, 0x61, 0x12, 2, 0x18, 2)
-    expect(await rejectionOf(Tokenizer.load(modelFolder(bpe, config)))).toMatch(
-      /^tokenizer-unsupported: .*: the model is of type BPE; for XLMRobertaTokenizer only unigram is supported$/,
-    )
-    const llama = { tokenizer_class: 'LlamaTokenizer' }
-    expect(await rejectionOf(Tokenizer.load(modelFolder(model, llama)))).toMatch(
-      /^tokenizer-unsupported: .*: the model is of type unigram; for LlamaTokenizer only BPE is supported$/,
-    )
-  })
-
-  describe('of type BPE', () => {
-    const pieces = (...names: string[]) =>
-      names.flatMap((name) => {
-        const text = new TextEncoder().encode(name)
-        return [0x0a, text.length + 2, 0x0a, text.length, ...text]
-      })
-    const trainer = [0x12, 2, 0x18, 2]
-    const llama = ['<unk>', '<s>', '</s>', 'a', 'b', 'ab']
-    const load = (names: readonly string[], config: object = {}, more: number[] = trainer) =>
-      Tokenizer.load(
-        modelFolder(Uint8Array.from([...pieces(...names), ...more]), {
-          tokenizer_class: 'LlamaTokenizer',
-          ...config,
-        }),
-      )
-
-    it('works where nothing is wrong', async () => {
-      const tokenizer = await load(llama, { add_prefix_space: false })
-      expect([...tokenizer.encode('aab', { specialTokens: true })]).toEqual([1, 3, 5])
-      expect(tokenizer).toMatchObject({ bosId: 1, eosId: 2, unkId: 0, vocabSize: 6 })
-    })
-
-    it('is refused by what is wrong in it', async () => {
-      expect(await rejectionOf(load([...llama, 'a']))).toMatch(/: piece 3, "a", is there twice$/)
-      // Field 45, unk_piece.
-      const other = [0x12, 6, 0x18, 2, 0xea, 0x02, 1, 0x78]
-      expect(await rejectionOf(load(llama, {}, other))).toMatch(
-        /: its unknown piece "x" is none of its pieces$/,
-      )
-      expect(await rejectionOf(load(llama, { bos_token: null }))).toMatch(
-        /bos_token is null; expected a token, since it is to be added to a text$/,
-      )
-      const flags = { content: '<new>', special: true }
-      const listed = (id: string) => ({ added_tokens_decoder: { [id]: flags } })
-      expect((await load(llama, listed('6'))).idOf('<new>')).toBe(6)
-      expect(await rejectionOf(load(llama, listed('7')))).toMatch(
-        /added_tokens_decoder\.7 is an object; expected under 6, the id of its content$/,
-      )
-    })
-  })
-
-  it.each([
-    ['it ends inside a number', [0x0a, 0x80]],
-    ['a number of over 64 bits', new Array(20).fill(0x80)],
-    ['a field of 5 bytes where 1 are left', [0x0a, 5, 0]],
-    ['a field of wire type 3', [0x0b]],
-    ['holds no pieces', []],
-    ['piece 0 is a number', [0x08, 1]],
-    ['piece 0 is not UTF-8', [0x0a, 3, 0x0a, 1, 0xff]],
-    ['the score of piece 0 is not a finite number', [0x0a, 5, 0x15, 0, 0, 0xc0, 0x7f]],
-  ])('%s', async (message, bytes) => {
-    const rejection = await rejectionOf(Tokenizer.load(modelFolder(Uint8Array.from(bytes), config)))
-    expect(rejection).toMatch(/^tokenizer-invalid: .*sentencepiece\.bpe\.model: /)
-    expect(rejection).toContain(message)
-  })
-})
-
 describe('arguments', () => {
   const tokenizer = Tokenizer.from(plain!.tokenizer)
 
