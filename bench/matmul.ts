@@ -14,6 +14,9 @@ function oneOfEachShader(gpu: Gpu, dtype: LinearDtype, inner: number) {
   return kernels.filter(({ shader }, i) => kernels.findIndex((one) => one.shader === shader) === i)
 }
 
+/** About as long as a forward pass, so that what disturbs the machine for a moment meets both alike. */
+const leastMs = 500
+
 serve(async ({ shapes, dtypes }: { shapes: LinearShape[]; dtypes: LinearDtype[] }) => {
   const gpu = await Gpu.open()
   const plans = dtypes.flatMap((dtype) =>
@@ -36,7 +39,7 @@ serve(async ({ shapes, dtypes }: { shapes: LinearShape[]; dtypes: LinearDtype[] 
     },
     run: async () => {
       const found: number[] = []
-      for (const { task } of plans) found.push(await measure(task))
+      for (const { task } of plans) found.push(await measure(task, leastMs))
       return found
     },
   }
