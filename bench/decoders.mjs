@@ -3,11 +3,12 @@
 // prefixes, a cascade and loading to a cutoff layer gain. All ratios are of runs taken in turns.
 import { join } from 'node:path'
 import { Tokenizer } from '../dist/index.js'
-import { decoderFlops, decoderMatmulShapes } from './flops.mjs'
+import { BAR_SHAPE } from './bars.mjs'
+import { decoderFlops, decoderMatmulShapes, distinctShapes } from './flops.mjs'
 import { makeRanking } from './peers/workload.mjs'
 import { makeRandomDecoder } from './random-model.mjs'
 import { digest, modelName } from './record.mjs'
-import { bestMatmul, bestMs, grid, medianMs, otherCores, seconds, showCores } from './report.mjs'
+import { bestMs, grid, matmulShares, medianMs, otherCores, seconds, showCores } from './report.mjs'
 import { bundle, enter, out, root, runInTurns } from './turns.mjs'
 
 /** Passages that are ranked, and the most tokens of each; prompt and query come on top. */
@@ -96,8 +97,8 @@ async function enterAll(shape, config, model, ranking) {
   const loading = join(root, 'bench', 'loading.mjs')
   const { cascade, cutoff } = shape
   const stages = cascade?.map((stage) => ({ ...stage, layer: atDepth(shape, config, stage.layer) }))
-  const shapes = decoderMatmulShapes(config, config === shape.published ? 2048 : 512)
-  const matmul = { shapes, dtypes: ['bf16', 'f16'] }
+  const own = decoderMatmulShapes(config, config === shape.published ? 2048 : 512)
+  const matmul = { shapes: distinctShapes([BAR_SHAPE, ...own]), dtypes: ['bf16', 'f16'] }
   const short = cutoff && { cutoffLayers: atDepth(shape, config, cutoff) }
   return {
     matmul: await enter('matmul', await bundle('matmul.ts'), matmul),
@@ -195,12 +196,11 @@ export async function benchDecoder(recorder, name, shape, { rounds, published = 
   )
   console.log(table(cascade ? [shared, apart, cascade] : [shared, apart], tokens))
   const gflops = decoderFlops(config, lengths) / 1e6 / bestMs(apart)
-  const best = matmul && bestMatmul(matmul)
-  if (best) {
-    console.log(
-      `quickest forward pass, nothing shared: ${gflops.toFixed(1)} GFLOP/s, ${((100 * gflops) / best.gflops).toFixed(0)}% of the adapter's best measured matmul (${best.gflops.toFixed(1)} GFLOP/s: ${best.name})`,
-    )
-  }
+  const compared = matmul && matmulShares(gflops, matmul)
+  const best = compared?.best
+  console.log(
+    `quickest forward pass, nothing shared: ${gflops.toFixed(1)} GFLOP/s: ${compared?.text ?? 'no matmul to compare with'}`,
+  )
   /** @type {Record<string, number>} */
   const gains = { 'shared prefixes': medianMs(apart) / medianMs(shared) }
   if (cascade) gains['the cascade'] = medianMs(shared) / medianMs(cascade)
@@ -230,6 +230,7 @@ export async function benchDecoder(recorder, name, shape, { rounds, published = 
       rounds,
       gflops,
       bestMatmul: best,
+      matmulAtBar: compared?.atBar,
       gains,
       runsMs: Object.fromEntries(
         all.map((entry) => [entry.name, entry.runs.map(({ timing }) => timing.ms)]),

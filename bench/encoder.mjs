@@ -4,13 +4,14 @@
 import { readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { Tokenizer } from '../dist/index.js'
+import { BAR_SHAPE } from './bars.mjs'
 import { encoderFolder } from './encoder-shapes.mjs'
-import { forwardFlops, matmulShapes } from './flops.mjs'
+import { distinctShapes, forwardFlops, matmulShapes } from './flops.mjs'
 import { findPython, missingGraphs, missingPackage } from './peers/set-up.mjs'
 import { makeWorkload } from './peers/workload.mjs'
 import { profileTable, shares } from './profile-table.mjs'
 import { digest, modelName } from './record.mjs'
-import { bestMatmul, bestMs, coldMs, medianMs, percent, summary, table } from './report.mjs'
+import { bestMs, coldMs, matmulShares, medianMs, percent, summary, table } from './report.mjs'
 import { bundle, enter, out, root, runInTurns } from './turns.mjs'
 
 /** @typedef {import('./report.mjs').Entry} Entry */
@@ -150,7 +151,7 @@ export async function benchEncoder(recorder, options) {
   }
 
   const matmul = await enter('matmul', await bundle('matmul.ts'), {
-    shapes: matmulShapes(config),
+    shapes: distinctShapes([BAR_SHAPE, ...matmulShapes(config)]),
     dtypes: ['f32', 'f16'],
   })
   const entries = await enterAll(model, texts, peers)
@@ -170,12 +171,10 @@ export async function benchEncoder(recorder, options) {
   const gflop = forwardFlops(config, lengths) / 1e9
   // The quickest run, as with the matmul: noise only slows.
   const reached = (gflop / bestMs(first)) * 1000
-  const best = matmul && bestMatmul(matmul)
-  const share = best
-    ? `${((100 * reached) / best.gflops).toFixed(0)}% of the adapter's best measured matmul (${best.gflops.toFixed(1)} GFLOP/s: ${best.name})`
-    : 'no matmul to compare with'
+  const compared = matmul && matmulShares(reached, matmul)
+  const best = compared?.best
   console.log(
-    `dawnrank's quickest forward pass: ${gflop.toFixed(1)} GFLOP, ${reached.toFixed(1)} GFLOP/s, ${share}`,
+    `dawnrank's quickest forward pass: ${gflop.toFixed(1)} GFLOP, ${reached.toFixed(1)} GFLOP/s: ${compared?.text ?? 'no matmul to compare with'}`,
   )
   const ratios = peerRatios(first, entries)
   for (const [name, ratio] of Object.entries(ratios)) {
@@ -204,6 +203,7 @@ export async function benchEncoder(recorder, options) {
       gflop,
       gflopsReached: reached,
       bestMatmul: best,
+      matmulAtBar: compared?.atBar,
       ratios,
       skipped: peers.missing,
       contestants: rows,

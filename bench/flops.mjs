@@ -85,3 +85,11 @@ export function matmulShapes({ hidden_size: hidden, intermediate_size: inner }) 
     [512, inner, hidden],
   ]
 }
+
+/**
+ * Shapes without those that come again.
+ * @param {readonly [rows: number, inner: number, columns: number][]} shapes
+ */
+export const distinctShapes = (shapes) => [
+  ...new Map(shapes.map((shape) => [shape.join('x'), shape])).values(),
+]

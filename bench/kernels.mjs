@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import { BAR_SHAPE, matmulLines } from './bars.mjs'
 import { encoderShapes } from './encoder-shapes.mjs'
-import { matmulShapes } from './flops.mjs'
+import { distinctShapes, matmulShapes } from './flops.mjs'
 import { missingPackage } from './peers/set-up.mjs'
 import { grid, otherCores, percent, showCores } from './report.mjs'
 import { bundle, enter, root, runInTurns } from './turns.mjs'
@@ -39,8 +39,8 @@ function bestLimit(entry, counts) {
 
 /** The shapes measured: the bar's, and those of a layer of the embedded model and of bge-reranker-base. */
 function shapes() {
-  const all = [BAR_SHAPE, ...[encoderShapes['6x384'], encoderShapes.base].flatMap(matmulShapes)]
-  return [...new Map(all.map((shape) => [shape.join('x'), shape])).values()]
+  const models = [encoderShapes['6x384'], encoderShapes.base]
+  return distinctShapes([BAR_SHAPE, ...models.flatMap(matmulShapes)])
 }
 
 /**

@@ -1,6 +1,7 @@
 // @ts-check
 // What is shown and kept of the runs.
 import Table from 'cli-table3'
+import { BAR_SHAPE } from './bars.mjs'
 import { median } from './measure.mjs'
 
 /**
@@ -109,15 +110,31 @@ export function table(rows) {
 /**
  * The best GFLOP/s of all runs of the matmul contestant.
  * @param {Entry} entry
+ * @param {(name: string) => boolean} [counts]
  * @returns {{ name: string, gflops: number }}
  */
-export function bestMatmul({ facts, cold, runs }) {
+export function bestMatmul({ facts, cold, runs }, counts = () => true) {
   const names = /** @type {string[]} */ (facts.names)
   const best = names.map((name, i) => ({
     name,
-    gflops: Math.max(...[cold, ...runs].map(({ values }) => values[i] ?? 0)),
+    gflops: counts(name) ? Math.max(...[cold, ...runs].map(({ values }) => values[i] ?? 0)) : 0,
   }))
   return best.reduce((a, b) => (b.gflops > a.gflops ? b : a))
+}
+
+/**
+ * The speed of a forward pass next to the matmul that bars are set by, and to the best of any shape.
+ * @param {number} gflops
+ * @param {Entry} matmul
+ */
+export function matmulShares(gflops, matmul) {
+  const shape = BAR_SHAPE.join('x')
+  const atBar = bestMatmul(matmul, (name) => name.endsWith(shape))
+  const best = bestMatmul(matmul)
+  const share = (/** @type {{ name: string, gflops: number }} */ found) =>
+    `${((100 * gflops) / found.gflops).toFixed(0)}% of ${found.gflops.toFixed(1)} (${found.name})`
+  const text = `${share(atBar)}, the matmul that the bar is set by; ${share(best)}, the best measured`
+  return { atBar, best, text }
 }
 
 /**
