@@ -10,6 +10,7 @@
 // other lanes have. Scores: a lane has one row of q in each half, and four keys. Values: a lane has four columns.
 // The loops over columns and lanes stay loops: unrolled, the shader takes seconds to compile there. So what is summed
 // over keys lies in workgroup memory unless all columns fit the lanes at once; each lane touches only its own numbers.
+// In the end a loop reads the sums, from a copy: an array that a loop reads lies in memory all the time.
 struct Params { heads: u32, group: u32, head_dim: u32, scale: f32, causal: u32, window: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> q: array<vec4<T>>;
@@ -85,13 +86,18 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
         for (var r = 0u; r < S; r++) { low_sum[r] = add(low_sum[r], low.score[r], u, values); }
         for (var r = 0u; r < S; r++) { high_sum[r] = add(high_sum[r], high.score[r], u, values); }
       }
-      if (QUADS > 1u || first + KEYS >= end) {
+      if (QUADS > 1u) {
         for (var r = 0u; r < S; r++) { out[at + r * S] = low_sum[r]; }
         for (var r = 0u; r < S; r++) { out[at + (S + r) * S] = high_sum[r]; }
       }
     }
   }
 
+  var summed: array<vec4f, 2u * S>;
+  if (QUADS == 1u) {
+    for (var r = 0u; r < S; r++) { summed[r] = low_sum[r]; }
+    for (var r = 0u; r < S; r++) { summed[S + r] = high_sum[r]; }
+  }
   // Row `lane` of each half.
   var low_total = 0.0;
   for (var r = 0u; r < S; r++) { low_total = select(low_total, low.total[r], lane == r); }
@@ -100,7 +106,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   for (var r = 0u; r < tile.rows; r++) {
     let total = subgroupShuffle(select(low_total, high_total, r >= S), r % S);
     for (var c = lane; c < quads; c += S) {
-      y[(tile.row + r) * width + head + c] = vec4<T>(out[((c / S * 2u) * S + r) * S + lane] / total);
+      let sum = select(out[((c / S * 2u) * S + r) * S + lane], summed[r], QUADS == 1u);
+      y[(tile.row + r) * width + head + c] = vec4<T>(sum / total);
     }
   }
 }
