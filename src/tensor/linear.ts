@@ -223,9 +223,10 @@ function launch(
   const [rows = 0, inner = 0] = x.shape
   const [{ weight, bias }] = layers
   const other = plus ?? times
-  for (const { weight, bias } of layers) {
-    expectShape(weight.name, 'x', x, [null, weight.shape[1] as number])
-    if (bias) expectShape(weight.name, 'bias', bias, [weight.shape[0] as number])
+  for (const layer of layers) {
+    const { name, shape } = layer.weight
+    expectShape(name, 'x', x, [null, shape[1] as number])
+    if (layer.bias) expectShape(name, 'bias', layer.bias, [shape[0] as number])
   }
   const widths = layers.map(({ weight }) => weight.shape[0] as number)
   const columns = widths.reduce((sum, width) => sum + width)
