@@ -1,5 +1,5 @@
 // @ts-check
-// An encoder: dawnrank against onnxruntime-node on the same machine, model and texts, in the same run; and where the time
+// An encoder: dawnrank against onnxruntime-node and PyTorch on the same machine, model and texts, in the same run; and where the time
 // of a forward pass goes.
 import { readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
@@ -41,15 +41,15 @@ async function enterAll(model, { pairs, ids }, { graphs, python }) {
     pairs,
   }
   const environment = { DAWNRANK_DAWN_FLAGS: PEER_FLAGS }
-  /** @param {'plain' | 'fused'} graph @param {'webgpu' | 'cpu'} provider */
-  const ortOptions = (graph, provider) => {
-    return { file: join(graphs ?? '', graph, 'model.onnx'), provider, ids }
-  }
   const entries = [
     await enter('dawnrank', ours, ourOptions),
     await enter("dawnrank, peer's toggles", ours, ourOptions, { environment }),
   ]
   if (graphs) {
+    /** @param {'plain' | 'fused'} graph @param {'webgpu' | 'cpu'} provider */
+    const ortOptions = (graph, provider) => {
+      return { file: join(graphs, graph, 'model.onnx'), provider, ids }
+    }
     entries.push(
       await enter('ORT WebGPU, plain graph', ort, ortOptions('plain', 'webgpu')),
       await enter('ORT WebGPU, fused graph', ort, ortOptions('fused', 'webgpu')),

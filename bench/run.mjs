@@ -42,7 +42,7 @@ const program = new Command('bench')
     `
 Parts:
   kernels     linear kernels alone, next to the adapter's arithmetic ceiling and memory bandwidth and to onnxruntime's MatMul
-  encoder     texts to scores next to onnxruntime-node, cold and warm, and a profile by operation
+  encoder     texts to scores next to onnxruntime-node and PyTorch, cold and warm, and a profile by operation
   scaling     time per token against the number of pairs and their length
   startup     process start to first score next to onnxruntime-node and transformers.js, cold and warm shader cache
   gemma, minicpm

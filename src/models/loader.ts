@@ -178,7 +178,7 @@ export class WeightLoader {
   #floatSource(name: string, rows: number, inner: number, row = 0, count = rows): LinearSource {
     const info = this.checkpoint.tensor(name, [rows, inner])
     const dtype = this.dtypeOf(info)
-    const padded = paddedInner(this.#kernel(dtype, inner), inner)
+    const padded = paddedInner(inner)
     const words = ([piece]: Pieces) => rowsAsWords(piece, info, dtype, inner, padded)
     return { infos: [info], shape: [count, inner], dtype, row, words }
   }
@@ -214,7 +214,7 @@ export class WeightLoader {
     const [{ dtype, shape, infos, bias: firstBias }] = sources as [LinearSource]
     const [, inner] = shape
     const kernel = this.#kernel(dtype, inner)
-    const rowWords = linearRowWords(kernel, dtype, inner)
+    const rowWords = linearRowWords(dtype, inner)
     const bytes = this.#linearBytes(sources)
     const place = this.#place(infos[0].name, bytes)
     const biases = firstBias && this.#place(firstBias, bytes / rowWords)
@@ -225,7 +225,7 @@ export class WeightLoader {
       tile += columnTiles(kernel, columns)
       const take = { infos, row, rows: columns, group: kernel.columns }
       this.#declare(take, place, (write) => (pieces, at, rows) => {
-        const packed = kernel.pack(words(pieces), linearUnit(kernel, dtype), rowWords, rows)
+        const packed = kernel.pack(words(pieces), linearUnit(dtype), rowWords, rows)
         write(packed, 4 * (first + at) * rowWords)
       })
       const name = infos[0].name

@@ -30,10 +30,6 @@ export interface LinearKernel {
   readonly columns: number
   /** What the numbers of a row must be a multiple of. */
   readonly divisor: number
-  /** Neighbours along k that a row of the weight is filled up to with zeros. */
-  readonly depth: number
-  /** Neighbours along k that are read at once. */
-  readonly vector: number
   readonly spec: Pick<KernelSpec, 'enable' | 'sizes'>
   /** Puts `count` rows of the weight in the kernel's order; `unit` words of a row, which are read at once, stay together. */
   pack(source: Uint32Array, unit: number, rowWords: number, count: number): Uint32Array<ArrayBuffer>
@@ -81,8 +77,6 @@ const subgroupKernel = (
   rows: 2 * lanes,
   columns: lanes * perLane,
   divisor: 4,
-  depth: 4,
-  vector: 4,
   spec: { enable: ['subgroups'], sizes: { S: lanes, COLS: perLane } },
   pack: packTiles(lanes * perLane),
 })
@@ -110,8 +104,6 @@ const tiledKernel = (tile: 64 | 128): LinearKernel => ({
   rows: tile,
   columns: tile,
   divisor: 1,
-  depth: 4,
-  vector: 4,
   spec: { sizes: { TILE: tile } },
   pack: (source, _unit, rowWords, count) => source.slice(0, count * rowWords),
 })
@@ -133,19 +125,18 @@ export interface Linear {
 export const columnTiles = (kernel: LinearKernel, columns: number): number =>
   Math.ceil(columns / kernel.columns)
 
-/** `inner` filled up to what the kernel reads of a weight in a float dtype. */
-export const paddedInner = (kernel: LinearKernel, inner: number): number =>
-  Math.ceil(inner / kernel.depth) * kernel.depth
+/** `inner` filled up to whole fours, which kernels read of a weight in a float dtype at once. */
+export const paddedInner = (inner: number): number => 4 * Math.ceil(inner / 4)
 
-/** Words of a weight that a kernel reads at once. */
-export const linearUnit = (kernel: LinearKernel, dtype: LinearDtype): number =>
-  isQuantized(dtype) ? 1 : (kernel.vector * dtypeBytes[dtype]) / 4
+/** Words that a kernel reads at once of a row. */
+export const linearUnit = (dtype: LinearDtype): number =>
+  isQuantized(dtype) ? 1 : dtypeBytes[dtype]
 
 /** Words that a row of a weight takes on the device. */
-export const linearRowWords = (kernel: LinearKernel, dtype: LinearDtype, inner: number): number =>
+export const linearRowWords = (dtype: LinearDtype, inner: number): number =>
   isQuantized(dtype)
     ? groupsOf(inner) * groupWords(dtype)
-    : (paddedInner(kernel, inner) * dtypeBytes[dtype]) / 4
+    : (paddedInner(inner) * dtypeBytes[dtype]) / 4
 
 /** Bytes that a weight [columns, inner] takes on the device. */
 export function linearBytes(
@@ -153,7 +144,7 @@ export function linearBytes(
   dtype: LinearDtype,
   [columns, inner]: readonly [number, number],
 ): number {
-  return 4 * columnTiles(kernel, columns) * kernel.columns * linearRowWords(kernel, dtype, inner)
+  return 4 * columnTiles(kernel, columns) * kernel.columns * linearRowWords(dtype, inner)
 }
 
 /** What of a shader depends on how the weight lies. */

@@ -157,12 +157,11 @@ export function table(
 
 /** The numbers that a weight [columns, inner] stands for, in the rows that a linear kernel packs. */
 function linearRows(
-  kernel: LinearKernel,
   numbers: Float32Array,
   inner: number,
   dtype: LinearDtype,
 ): Uint32Array<ArrayBuffer> {
-  if (!isQuantized(dtype)) return asWords(numbers, dtype, inner, paddedInner(kernel, inner))
+  if (!isQuantized(dtype)) return asWords(numbers, dtype, inner, paddedInner(inner))
   const rows = quantizeRows(numbers, inner, dtype, 'layer.weight')
   return groupedRows(rows.numbers, rows.scales, inner, dtype)
 }
@@ -181,7 +180,7 @@ export function linearLayers(
   inner: number,
   dtype: LinearDtype,
 ): Linear[] {
-  const rowWords = linearRowWords(kernel, dtype, inner)
+  const rowWords = linearRowWords(dtype, inner)
   const widths = layers.map(({ weight }) => weight.length / inner)
   const tiles = widths.map((columns) => columnTiles(kernel, columns))
   const starts = tiles.map((_, i) => tiles.slice(0, i).reduce((sum, count) => sum + count, 0))
@@ -190,8 +189,8 @@ export function linearLayers(
   const biases = new Float32Array(rows)
   layers.forEach(({ weight, bias = [] }, i) => {
     const first = (starts[i] as number) * kernel.columns
-    const unit = linearUnit(kernel, dtype)
-    const numbers = linearRows(kernel, weight, inner, dtype)
+    const unit = linearUnit(dtype)
+    const numbers = linearRows(weight, inner, dtype)
     words.set(kernel.pack(numbers, unit, rowWords, widths[i] as number), first * rowWords)
     biases.set(bias, first)
   })
