@@ -215,7 +215,7 @@ export function linearLayer(
   return linearLayers(gpu, kernel, [numbers], inner, dtype)[0] as Linear
 }
 
-/** Fails with the worst pair of numbers unless all are within `tolerance` x max(1, |expected|). */
+/** Fails with the worst pair of numbers unless all are within `tolerance` x max(1, |expected|). A NaN is never close. */
 export function expectClose(
   found: ArrayLike<number>,
   expected: ArrayLike<number>,
@@ -228,10 +228,10 @@ export function expectClose(
   for (let i = 0; i < expected.length; i++) {
     const want = expected[i] as number
     const off = Math.abs((found[i] as number) - want) / Math.max(1, Math.abs(want))
-    if (!(off <= worst)) {
-      worst = off
-      at = i
-    }
+    if (off <= worst) continue
+    worst = off
+    at = i
+    if (Number.isNaN(off)) break
   }
   expect(
     worst,
