@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { webgpu } from '../src/platform/server.ts'
 import type { ScoreSettings } from '../src/rerankers/index.ts'
 
 interface Answer {
@@ -62,4 +63,45 @@ export function settingsOf(settings: Readonly<Record<string, unknown>>): ScoreSe
   }
   const known = Object.entries(settings).filter(([name]) => name in names)
   return Object.fromEntries(known.map(([name, value]) => [names[name], value]))
+}
+
+/** Numbers in 0..1 that are the same each time. */
+export function seeded(seed: number): () => number {
+  let state = seed
+  return () => {
+    state = (Math.imul(state, 1664525) + 1013904223) >>> 0
+    return state / 2 ** 32
+  }
+}
+
+/** A device of the caller, with the features that kernels are chosen by. */
+export async function openDevice(): Promise<GPUDevice> {
+  const adapter = await (await webgpu()).requestAdapter()
+  const requiredFeatures = (['subgroups', 'shader-f16'] as GPUFeatureName[]).filter((feature) =>
+    adapter!.features.has(feature),
+  )
+  return adapter!.requestDevice({ requiredFeatures })
+}
+
+/** Counts the buffers of a device that are alive, and their bytes. */
+export function countBuffers(device: GPUDevice): { buffers: number; bytes: number } {
+  const alive = { buffers: 0, bytes: 0 }
+  const create = device.createBuffer.bind(device)
+  device.createBuffer = (descriptor) => {
+    const buffer = create(descriptor)
+    alive.buffers++
+    alive.bytes += descriptor.size
+    const destroy = buffer.destroy.bind(buffer)
+    let destroyed = false
+    buffer.destroy = () => {
+      if (!destroyed) {
+        alive.buffers--
+        alive.bytes -= descriptor.size
+      }
+      destroyed = true
+      return destroy()
+    }
+    return buffer
+  }
+  return alive
 }

@@ -156,7 +156,7 @@ export function withLayerwiseModel<T>(
   on: Surroundings,
   asked: string,
   use: (reranker: LayerwiseReranker, progress: Progress) => Promise<T>,
-  cutoffLayers: number | 'all' = 'all',
+  cutoffLayers?: number,
 ): Promise<T> {
   const load = (place: string | undefined, general: LoadOptions) =>
     on.loadLayerwise(place, { ...general, cutoffLayers }).catch((cause: unknown) => {

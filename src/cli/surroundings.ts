@@ -18,7 +18,8 @@ export interface LoadOptions {
 
 /** What a layerwise reranker's `load` takes besides. */
 export interface LayerwiseLoadOptions extends LoadOptions {
-  cutoffLayers: number | 'all'
+  /** The layer to which the model is loaded. Default: the last. */
+  cutoffLayers?: number | undefined
 }
 
 /** All that a command touches outside itself, so that tests can stand in for it. */

@@ -1,4 +1,4 @@
-import { environment, webgpu } from '#platform'
+import { environment, mapForReading, webgpu } from '#platform'
 import { KernelChoices, type KernelNames } from './choices.ts'
 import { GpuError } from './errors.ts'
 import { Kernel, type KernelSpec } from './kernel.ts'
@@ -51,10 +51,9 @@ export class Gpu {
   readonly facts: AdapterFacts
   readonly memory: Memory
   readonly profile: Profile | undefined
-  /** Rejects once the device is lost or disposed of; never resolves. */
-  readonly gone: Promise<never>
   #fault: GpuError | undefined
-  #end!: (why: GpuError) => void
+  #ended = false
+  readonly #pending = new Set<(why: GpuError) => void>()
   readonly #kernels = new Map<string, Kernel>()
 
   private constructor(
@@ -81,13 +80,6 @@ export class Gpu {
     }
     this.memory = new Memory(device, this.facts.maxBinding)
     this.profile = profile && this.facts.timestamps ? new Profile(device) : undefined
-    this.gone = new Promise((_, reject) => {
-      this.#end = (why) => {
-        this.#fault ??= why
-        reject(this.#fault)
-      }
-    })
-    this.gone.catch(() => {})
     device.lost.then(({ reason, message }) => {
       const why = message || reason || 'no reason given'
       this.#end(
@@ -99,6 +91,33 @@ export class Gpu {
         this.#fault ??= operationError('a GPU operation', error)
       })
     }
+  }
+
+  /** Rejects what is pending, now and later. */
+  #end(why: GpuError): void {
+    this.#fault ??= why
+    this.#ended = true
+    for (const reject of this.#pending) reject(this.#fault)
+  }
+
+  /** What `work` gives; rejects as soon as the device is lost or disposed of, whatever becomes of `work`. */
+  async whileOpen<T>(work: Promise<T>): Promise<T> {
+    let reject: (why: GpuError) => void = () => {}
+    const end = new Promise<never>((_, rejectEnd) => {
+      reject = rejectEnd
+    })
+    if (this.#ended) reject(this.#fault as GpuError)
+    this.#pending.add(reject)
+    try {
+      return await Promise.race([end, work])
+    } finally {
+      this.#pending.delete(reject)
+    }
+  }
+
+  /** Maps a buffer for reading once the device is done with it. */
+  mapForReading(buffer: GPUBuffer): Promise<void> {
+    return this.whileOpen(mapForReading(buffer, () => this.#ended))
   }
 
   /** Opens an adapter's device, or borrows the caller's. */
@@ -151,7 +170,7 @@ export class Gpu {
   /** Compiles kernels side by side. */
   async compile(kernels: Iterable<Kernel>): Promise<void> {
     this.check()
-    await Promise.race([this.gone, Promise.all([...kernels].map((kernel) => kernel.compile()))])
+    await this.whileOpen(Promise.all([...kernels].map((kernel) => kernel.compile())))
   }
 
   /** Frees every buffer, and the device where it is ours; what is pending rejects. */

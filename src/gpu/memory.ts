@@ -9,21 +9,23 @@ export interface Block {
   readonly bytes: number
 }
 
-/** Blocks that are free, the smallest first. */
-type FreeList = Block[]
+/** What a block serves: a tensor of a pass, or numbers from the host. */
+type Purpose = 'activation' | 'upload'
 
 /**
- * The buffers of a device, each counted. Lasting ones (weights) are made by {@link create}; those of a
- * forward pass come from an arena by {@link take} and go back by {@link give}. The queue runs in order: a block
- * given back while the device still reads it is written only after that.
+ * The buffers of a device, each counted. Lasting ones (weights) are made by {@link create}; those of a forward pass come
+ * from an arena by {@link acquire} and go back by {@link release}, each once. The queue runs in order: a block that is
+ * released while the device still reads it is written only after that.
  */
 export class Memory {
   #next = 0
   // What the host writes goes to the device before the commands that are being recorded, and so never into a block
-  // that these have used: uploads have blocks of their own, given back once the recording is submitted.
-  readonly #free: Record<'activation' | 'upload', FreeList> = { activation: [], upload: [] }
+  // that these have used: uploads have blocks of their own, released once the recording is submitted.
+  readonly #free: Record<Purpose, Block[]> = { activation: [], upload: [] }
+  readonly #acquired = new Map<Block, Purpose>()
   readonly #all = new Set<GPUBuffer>()
   #bytes = 0
+  #destroyed = false
 
   constructor(
     readonly device: GPUDevice,
@@ -35,7 +37,13 @@ export class Memory {
     return { buffers: this.#all.size, bytes: this.#bytes }
   }
 
+  /** Blocks of the arena that are acquired: none while no pass is recorded. */
+  get acquired(): number {
+    return this.#acquired.size
+  }
+
   create(name: string, bytes: number, usage: GPUBufferUsageFlags): GPUBuffer {
+    if (this.#destroyed) throw new GpuError('internal', `internal: ${name} is made after the end`)
     const size = Math.max(granule, Math.ceil(bytes / granule) * granule)
     if (size > this.maxBytes) {
       throw new GpuError(
@@ -60,18 +68,36 @@ export class Memory {
    * the last one took in its place finds it free, unless that pass was of another kind: so the arena stops growing once
    * the largest batch has passed, and bind groups made once serve again.
    */
-  take(bytes: number, purpose: 'activation' | 'upload', preferred?: Block): Block {
+  acquire(bytes: number, purpose: Purpose, preferred?: Block): Block {
     const free = this.#free[purpose]
     const wanted = preferred && preferred.bytes >= bytes ? free.indexOf(preferred) : -1
     const at = wanted >= 0 ? wanted : free.findIndex((block) => block.bytes >= bytes)
-    if (at >= 0) return free.splice(at, 1)[0] as Block
+    const block = at >= 0 ? (free.splice(at, 1)[0] as Block) : this.#newBlock(bytes, purpose)
+    this.#acquired.set(block, purpose)
+    return block
+  }
+
+  #newBlock(bytes: number, purpose: Purpose): Block {
     const size = Math.min(sizeClass(bytes), this.maxBytes)
     const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC
     return { buffer: this.create(purpose, size, usage), bytes: size }
   }
 
-  give(block: Block, purpose: 'activation' | 'upload'): void {
+  /**
+   * Frees an acquired block. After {@link destroy} there is nothing left to free.
+   *
+   * @throws GpuError `internal` where the block is not acquired: released twice, it would serve two tensors at once
+   */
+  release(block: Block): void {
+    if (this.#destroyed) return
+    const purpose = this.#acquired.get(block)
+    if (!purpose) {
+      const { label } = block.buffer
+      throw new GpuError('internal', `internal: ${label} is released, but not acquired`)
+    }
+    this.#acquired.delete(block)
     const free = this.#free[purpose]
+    // The smallest first.
     const at = free.findIndex(
       ({ bytes, buffer }) =>
         bytes > block.bytes || (bytes === block.bytes && buffer.label > block.buffer.label),
@@ -80,8 +106,10 @@ export class Memory {
   }
 
   destroy(): void {
+    this.#destroyed = true
     for (const buffer of this.#all) buffer.destroy()
     this.#all.clear()
+    this.#acquired.clear()
     this.#free.activation = []
     this.#free.upload = []
     this.#bytes = 0

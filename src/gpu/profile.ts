@@ -1,5 +1,3 @@
-import { mapForReading } from '#platform'
-
 /** One row of the profile: all dispatches of a kernel under one name. */
 export interface ProfileRow {
   readonly kernel: string
@@ -52,7 +50,7 @@ export class Profile {
   }
 
   /** Adds the times of the batch that has just run. */
-  async collect(): Promise<void> {
+  async collect(mapForReading: (times: GPUBuffer) => Promise<void>): Promise<void> {
     const pending = this.#pending
     this.#pending = []
     await mapForReading(this.#staging)
@@ -67,6 +65,11 @@ export class Profile {
       row.flops += flops
       this.rows.set(key, row)
     })
+  }
+
+  /** Leaves out the dispatches of a batch that does not run to its end. */
+  forget(): void {
+    this.#pending = []
   }
 
   /** The rows as a table, the longest first. */

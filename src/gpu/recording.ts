@@ -1,4 +1,3 @@
-import { mapForReading } from '#platform'
 import { type Gpu, operationError } from './device.ts'
 import { GpuError } from './errors.ts'
 import type { Kernel } from './kernel.ts'
@@ -64,6 +63,12 @@ export class Recording {
     this.#pass.dispatchWorkgroups(x, y, z)
   }
 
+  /** Copies the first `bytes` of a binding to a buffer. */
+  copy({ buffer, offset = 0 }: GPUBufferBinding, to: GPUBuffer, bytes: number): void {
+    this.#endPass()
+    this.#encoder.copyBufferToBuffer(buffer, offset, to, 0, Math.ceil(bytes / 4) * 4)
+  }
+
   #page(index: number): GPUBuffer {
     this.#pages[index] ??= this.gpu.memory.create(
       'uniforms',
@@ -95,37 +100,40 @@ export class Recording {
       places.push({ at: size, bytes })
       size += Math.ceil(bytes / 4) * 4
     }
-    const staging = memory.create(
-      'readback',
-      size,
-      GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ,
-    )
-    sources.forEach(({ buffer, offset, bytes }, i) => {
-      const at = places[i]?.at as number
-      this.#encoder.copyBufferToBuffer(buffer, offset, staging, at, Math.ceil(bytes / 4) * 4)
-    })
-    profile?.resolve(this.#encoder)
-    this.#params.forEach((params, index) => {
-      const used = Math.min(pageBlocks, this.#blocks - index * pageBlocks) * alignment
-      const page = this.#pages[index] as GPUBuffer
-      device.queue.writeBuffer(page, 0, params.buffer as ArrayBuffer, 0, used)
-    })
-    device.queue.submit([this.#encoder.finish({ label })])
-    const scopes = this.#popErrors()
+    let staging: GPUBuffer | undefined
+    let errors: Promise<void> | undefined
     try {
-      await Promise.race([gpu.gone, scopes])
-      await Promise.race([gpu.gone, mapForReading(staging)])
-      await profile?.collect()
-      const bytes = staging.getMappedRange()
-      return places.map(({ at, bytes: count }) => bytes.slice(at, at + count))
+      staging = memory.create('readback', size, GPUBufferUsage.COPY_DST | GPUBufferUsage.MAP_READ)
+      for (const [i, { buffer, offset, bytes }] of sources.entries()) {
+        const at = places[i]?.at as number
+        this.#encoder.copyBufferToBuffer(buffer, offset, staging, at, Math.ceil(bytes / 4) * 4)
+      }
+      profile?.resolve(this.#encoder)
+      this.#params.forEach((params, index) => {
+        const used = Math.min(pageBlocks, this.#blocks - index * pageBlocks) * alignment
+        const page = this.#pages[index] as GPUBuffer
+        device.queue.writeBuffer(page, 0, params.buffer as ArrayBuffer, 0, used)
+      })
+      device.queue.submit([this.#encoder.finish({ label })])
+      errors = this.#popErrors()
+      await gpu.whileOpen(errors)
+      await gpu.mapForReading(staging)
+      await profile?.collect((times) => gpu.mapForReading(times))
+      const read = staging.getMappedRange()
+      return places.map(({ at, bytes }) => read.slice(at, at + bytes))
+    } catch (error) {
+      if (errors) profile?.forget()
+      else this.discard()
+      throw error
     } finally {
-      memory.destroyBuffer(staging)
+      if (staging) memory.destroyBuffer(staging)
     }
   }
 
   /** Gives up what was recorded. */
   discard(): void {
     this.#endPass()
+    this.gpu.profile?.forget()
     this.#popErrors().catch(() => {})
   }
 

@@ -369,24 +369,29 @@ export class WeightLoader {
     let begun = 0
     let reading = 0
     let done = 0
-    for (const { write, row, count, bytes } of parts) {
-      for (const part of parts.slice(begun, begun + mostReads)) {
-        if (reads.length === mostReads || (reads.length > 0 && reading + part.bytes > pieceBytes))
-          break
-        const read = this.#readPart(part)
-        // Nobody waits for it where one before it fails.
-        read.catch(() => {})
-        reads.push(read)
-        reading += part.bytes
-        begun++
+    try {
+      for (const { write, row, count, bytes } of parts) {
+        for (const part of parts.slice(begun, begun + mostReads)) {
+          if (reads.length === mostReads || (reads.length > 0 && reading + part.bytes > pieceBytes))
+            break
+          const read = this.#readPart(part)
+          // Nobody waits for it where one before it fails.
+          read.catch(() => {})
+          reads.push(read)
+          reading += part.bytes
+          begun++
+        }
+        const pieces = (await reads.shift()) as Pieces
+        reading -= bytes
+        signal?.throwIfAborted()
+        this.gpu.check()
+        write(pieces, row, count)
+        done += bytes
+        onProgress?.({ done, total })
       }
-      const pieces = (await reads.shift()) as Pieces
-      reading -= bytes
-      signal?.throwIfAborted()
-      this.gpu.check()
-      write(pieces, row, count)
-      done += bytes
-      onProgress?.({ done, total })
+    } finally {
+      // The files are closed after a fault, which must not come while they are read.
+      await Promise.allSettled(reads)
     }
   }
 

@@ -77,7 +77,8 @@ export async function webgpu(_flags: readonly string[] = []): Promise<GPU> {
 }
 
 /** Maps a buffer for reading once the device is done with it. */
-export const mapForReading = (buffer: GPUBuffer): Promise<void> => buffer.mapAsync(GPUMapMode.READ)
+export const mapForReading = (buffer: GPUBuffer, _isOver?: () => boolean): Promise<void> =>
+  buffer.mapAsync(GPUMapMode.READ)
 
 const noteKey = (name: string) => `dawnrank/${name}`
 

@@ -97,9 +97,13 @@ const patience = { share: 1 / 16, most: 10 }
 /**
  * Maps a buffer for reading once the device is done with it.
  * As long as an answer is pending, npm `webgpu` turns the event loop without a pause, which takes a core from whatever
- * computes. So what is not done yet is taken back, and asked for again a little later.
+ * computes. So what is not done yet is taken back, and asked for again a little later, unless `isOver` by then: a buffer
+ * that is destroyed meanwhile must not be asked for, which would be an error of the device.
  */
-export async function mapForReading(buffer: GPUBuffer): Promise<void> {
+export async function mapForReading(
+  buffer: GPUBuffer,
+  isOver: () => boolean = () => false,
+): Promise<void> {
   if ((globalThis.navigator as Navigator | undefined)?.gpu) return buffer.mapAsync(GPUMapMode.READ)
   const start = performance.now()
   for (;;) {
@@ -112,6 +116,7 @@ export async function mapForReading(buffer: GPUBuffer): Promise<void> {
     if (mapped) return
     buffer.unmap()
     await setTimeout(Math.min((performance.now() - start) * patience.share, patience.most))
+    if (isOver()) return
   }
 }
 

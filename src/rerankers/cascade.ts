@@ -1,17 +1,13 @@
 import { type Batch, packBatch, selectBatch } from '../models/batch.ts'
 import type { MiniCpm } from '../models/minicpm.ts'
 import { gatherRows } from '../tensor/gather_rows.ts'
+import type { KeptTensor, Tape } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
+import { checkCount } from './check-options.ts'
 import { RerankerError } from './errors.ts'
-import { checkCount, type ScoreProgress, show } from './options.ts'
-import { abortable, type BatchOptions, checkFinite, mapBatches, type Pair } from './scoring.ts'
-
-/** One step of a cascade: the layer at which passages are scored, and how many of the best go on. */
-export interface CascadeStage {
-  readonly layer: number
-  /** Left out in the last stage: all that came so far have its score. */
-  readonly keep?: number | undefined
-}
+import { type CascadeStage, type ScoreProgress, show } from './options.ts'
+import { type BatchOptions, batchesAhead, checkFinite, mapBatches, type Pair } from './scoring.ts'
+import { runTasks } from './tasks.ts'
 
 /** A pair's last score, and where it was given. */
 export interface CascadeScore {
@@ -22,10 +18,10 @@ export interface CascadeScore {
   readonly truncated: boolean
 }
 
-/** Sequences of one batch with their states after a layer, which wait on the device for the next stage. */
+/** Sequences of one batch whose states after a layer wait on the device for the next stage. */
 interface Waiting {
   readonly batch: Batch
-  readonly x: Tensor
+  readonly states: KeptTensor
   /** The pair of each sequence. */
   readonly indices: readonly number[]
 }
@@ -38,6 +34,7 @@ export function checkCascade(stages: readonly CascadeStage[], layers: readonly n
       `cascade: found ${show(stages)}; expected a list of { layer, keep }`,
     )
   }
+  for (const [i, stage] of stages.entries()) checkStage(stage, `cascade[${i}]`)
   stages.forEach(({ layer, keep }, i) => {
     const before = stages[i - 1]
     if (!layers.includes(layer)) {
@@ -52,7 +49,13 @@ export function checkCascade(stages: readonly CascadeStage[], layers: readonly n
         `cascade[${i}].layer: ${layer} does not come after ${before.layer}`,
       )
     }
-    if (i + 1 < stages.length || keep !== undefined) checkCount(`cascade[${i}].keep`, keep)
+    if (i + 1 < stages.length) checkCount(`cascade[${i}].keep`, keep)
+    else if (keep !== undefined) {
+      throw new RerankerError(
+        'option-invalid',
+        `cascade[${i}].keep: found ${show(keep)}; nothing follows the last stage. Leave it out; topN says how many rows are given`,
+      )
+    }
     if (before?.keep !== undefined && keep !== undefined && keep > before.keep) {
       throw new RerankerError(
         'option-invalid',
@@ -60,6 +63,14 @@ export function checkCascade(stages: readonly CascadeStage[], layers: readonly n
       )
     }
   })
+}
+
+function checkStage(stage: unknown, name: string): void {
+  const keys = typeof stage === 'object' && stage !== null ? Object.keys(stage) : undefined
+  const unknown = keys?.find((key) => key !== 'layer' && key !== 'keep')
+  if (keys && unknown === undefined) return
+  const found = unknown === undefined ? show(stage) : `the key ${show(unknown)}`
+  throw new RerankerError('option-invalid', `${name}: found ${found}; expected { layer, keep }`)
 }
 
 /**
@@ -76,14 +87,15 @@ export async function runCascade(
   options: BatchOptions,
   onProgress: ((progress: ScoreProgress) => void) | undefined,
 ): Promise<CascadeScore[]> {
-  const { engine, signal } = options
+  const { engine, signal, given } = options
   const last = stages.at(-1)?.layer as number
   const counts = stages.map((_, i) => Math.min(pairs.length, stages[i - 1]?.keep ?? pairs.length))
   const total = counts.reduce((sum, count) => sum + count, 0)
   const tokens = new Array<number>(pairs.length)
   const truncated = new Array<boolean>(pairs.length)
   const reached = new Map<number, { score: number; layer: number }>()
-  const waiting = new Set<Waiting>()
+  const kept = new Set<KeptTensor>()
+  let waiting: Waiting[] = []
   let done = 0
 
   /** Runs sequences up to a layer, notes their scores, and leaves their states on the device unless it is the last. */
@@ -91,80 +103,79 @@ export async function runCascade(
     indices: readonly number[],
     batch: Batch,
     layer: number,
-    from: { layer: number; x: Tensor; rows: Uint32Array<ArrayBuffer> } | undefined,
-    stop: AbortSignal | undefined,
+    stop: AbortSignal,
+    startOf: (tape: Tape) => { layer: number; x: Tensor } | undefined = () => undefined,
   ): Promise<void> {
-    let kept: Tensor | undefined
     const [scores] = (await engine.run((tape) => {
-      let start: { layer: number; x: Tensor } | undefined
-      if (from) {
-        tape.adopt(from.x)
-        const rows = tape.upload(from.rows, [from.rows.length], 'u32')
-        start = { layer: from.layer, x: tape.step([from.x], () => gatherRows(tape, from.x, rows)) }
-      }
-      for (const { layer: at, x } of model.decoder.states(tape, batch, last, start)) {
+      for (const { layer: at, x } of model.decoder.states(tape, batch, last, startOf(tape))) {
         if (at !== layer) continue
         const score = model.score(tape, batch, layer, x, layer === last)
         if (layer < last) {
-          tape.keep(x)
-          kept = x
+          const states = tape.keep(x)
+          kept.add(states)
+          waiting.push({ batch, states, indices })
         }
         return [score]
       }
       return []
     }, stop)) as [Float32Array]
-    if (kept) waiting.add({ batch, x: kept, indices })
     indices.forEach((index, i) => {
       const score = scores[i] as number
-      checkFinite([score], index, pairs)
+      checkFinite([score], index, pairs, given)
       reached.set(index, { score, layer })
     })
     done += indices.length
     onProgress?.({ done, total })
   }
 
-  async function runStages(): Promise<void> {
-    const first = stages[0]?.layer as number
-    await mapBatches(pairs, options, async ({ first: start, inputs }, stop) => {
+  /** Goes on with those of a batch that stay, from the states that they have after `from`. */
+  async function goOn(
+    { batch, states, indices }: Waiting,
+    staying: ReadonlySet<number>,
+    from: number,
+    layer: number,
+    stop: AbortSignal,
+  ): Promise<void> {
+    const here = indices.flatMap((index, at) => (staying.has(index) ? [at] : []))
+    if (here.length > 0) {
+      const { batch: rest, rows } = selectBatch(batch, here)
+      const going = here.map((at) => indices[at] as number)
+      await advance(going, rest, layer, stop, (tape) => {
+        const selected = tape.upload(rows, [rows.length], 'u32')
+        return { layer: from, x: gatherRows(tape, states.tensor, selected) }
+      })
+    }
+    states.release()
+    kept.delete(states)
+  }
+
+  try {
+    await mapBatches(pairs, options, ({ first, inputs }, stop) => {
       inputs.forEach((input, i) => {
-        tokens[start + i] = input.ids.length
-        truncated[start + i] = input.truncated
+        tokens[first + i] = input.ids.length
+        truncated[first + i] = input.truncated
       })
       const batch = packBatch(
         inputs.map(({ ids }) => ids),
         engine.sharePrefixes,
       )
-      await advance(
-        inputs.map((_, i) => start + i),
-        batch,
-        first,
-        undefined,
-        stop,
-      )
+      const indices = inputs.map((_, i) => first + i)
+      return advance(indices, batch, stages[0]?.layer as number, stop)
     })
     for (const [i, { layer }] of stages.entries()) {
       const before = stages[i - 1]
       if (!before) continue
       const staying = new Set(best(reached, before.layer, before.keep as number))
-      for (const group of [...waiting]) {
-        const { batch, x, indices } = group
-        const here = indices.flatMap((index, at) => (staying.has(index) ? [at] : []))
-        waiting.delete(group)
-        if (here.length === 0) {
-          engine.gpu.memory.give(x.block, 'activation')
-          continue
+      const groups = waiting
+      waiting = []
+      await runTasks(signal, batchesAhead, async ({ stop, add }) => {
+        for (const group of groups) {
+          await add(() => goOn(group, staying, before.layer, layer, stop))
         }
-        const { batch: rest, rows } = selectBatch(batch, here)
-        const going = here.map((at) => indices[at] as number)
-        await advance(going, rest, layer, { layer: before.layer, x, rows }, signal)
-      }
+      })
     }
-  }
-
-  try {
-    await abortable(runStages, signal)
   } finally {
-    for (const { x } of waiting) engine.gpu.memory.give(x.block, 'activation')
+    for (const states of kept) states.release()
   }
   return pairs
     .map((_, index) => ({

@@ -1,20 +1,20 @@
 /** Rerankers: text in, scores out. */
-export type { CascadeStage } from './cascade.ts'
 export { RerankerError } from './errors.ts'
 export { FlagLLMReranker } from './flag_llm_reranker.ts'
 export { FlagReranker } from './flag_reranker.ts'
-export {
-  type CutoffLayers,
-  LayerWiseFlagLLMReranker,
-  type LayerwiseLoadOptions,
-  type LayerwiseRankOptions,
-  type LayerwiseRow,
-  type LayerwiseScoreOptions,
-} from './layerwise_reranker.ts'
+export { LayerWiseFlagLLMReranker, type LayerwiseRow } from './layerwise_reranker.ts'
 export type { ModelPlace } from './load.ts'
 export { loadReranker } from './load_reranker.ts'
 export type {
+  CascadeStage,
+  CutoffLayers,
+  CutoffOf,
+  LayerwiseLoadOptions,
+  LayerwiseRankOptions,
+  LayerwiseScoreOptions,
   LoadOptions,
+  PairScore,
+  PairScores,
   RankOptions,
   ScoreOptions,
   ScoreProgress,

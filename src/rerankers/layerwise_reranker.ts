@@ -1,13 +1,23 @@
 import { packBatch } from '../models/batch.ts'
 import { MiniCpm, minicpmArchitecture, minicpmConfig } from '../models/minicpm.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { type CascadeStage, checkCascade, runCascade } from './cascade.ts'
+import { checkCascade, runCascade } from './cascade.ts'
 import { RerankerError } from './errors.ts'
 import { decoderInputs, type PairInput } from './inputs.ts'
 import { bosOf, llmDefaults } from './llm.ts'
 import { embeddedModels, loadModel, type ModelPlace, type RerankerFamily } from './load.ts'
-import type { LoadOptions, RankOptions, ResolvedSettings, ScoreOptions } from './options.ts'
-import { show } from './options.ts'
+import {
+  type CutoffLayers,
+  type CutoffOf,
+  type LayerwiseLoadOptions,
+  type LayerwiseRankOptions,
+  type LayerwiseScoreOptions,
+  type PairScore,
+  type PairScores,
+  type ResolvedSettings,
+  type ScoreOptions,
+  show,
+} from './options.ts'
 import {
   byScore,
   checkPairs,
@@ -22,28 +32,6 @@ import {
 } from './reranker.ts'
 import { mapBatches, type Pair } from './scoring.ts'
 
-/** Which layers' scores are given: one, several as listed, or every one that has a head. */
-export type CutoffLayers = number | readonly number[] | 'all'
-
-/** Options of a layerwise reranker's `load`. */
-export interface LayerwiseLoadOptions extends LoadOptions {
-  /** The layers of calls that name none; no layer above the highest of them is read. Default: the last layer. */
-  readonly cutoffLayers?: CutoffLayers | undefined
-}
-
-/** Options of a layerwise reranker's `computeScore`. */
-export interface LayerwiseScoreOptions extends ScoreOptions {
-  readonly cutoffLayers?: CutoffLayers | undefined
-}
-
-/** Options of a layerwise reranker's `rank`. */
-export interface LayerwiseRankOptions<T> extends RankOptions<T> {
-  /** The layer whose score ranks. Default: the highest of the load. */
-  readonly cutoffLayers?: number | undefined
-  /** Passages leave after the layers named; the rest go on from the states they have. Instead of `cutoffLayers`. */
-  readonly cascade?: readonly CascadeStage[] | undefined
-}
-
 /** One passage ranked by a layer's score. */
 export interface LayerwiseRow<T> extends RankedRow<T> {
   /** The layer that the score is of. */
@@ -52,6 +40,7 @@ export interface LayerwiseRow<T> extends RankedRow<T> {
 
 const familyFor = (cutoff: CutoffLayers | undefined): RerankerFamily<MiniCpm> => ({
   name: 'LayerWiseFlagLLMReranker',
+  layerwise: true,
   architectures: [minicpmArchitecture],
   ...llmDefaults,
   model: ({ config, loader }) => {
@@ -66,9 +55,11 @@ const familyFor = (cutoff: CutoffLayers | undefined): RerankerFamily<MiniCpm> =>
 /**
  * A decoder with a head on each layer: bge-reranker-v2-minicpm-layerwise. Inputs and scores are those of
  * FlagEmbedding's `LayerWiseFlagLLMReranker`, but that each layer has its own head's score in whatever order layers
- * are asked for, and as often as they are.
+ * are asked for, and as often as they are. `Cutoff` is the cutoff of the load, which calls that name none have.
  */
-export class LayerWiseFlagLLMReranker extends Reranker {
+export class LayerWiseFlagLLMReranker<
+  Cutoff extends CutoffLayers = number,
+> extends Reranker<Cutoff> {
   readonly #model: MiniCpm
   readonly #cutoff: CutoffLayers
 
@@ -85,14 +76,15 @@ export class LayerWiseFlagLLMReranker extends Reranker {
    * Loads a model as `FlagReranker.load` does, with the same faults; the embedded one of this kind if no folder is given.
    * Of its layers only those are read that `cutoffLayers` needs.
    */
-  static async load(
+  static async load<const Own extends CutoffLayers | undefined = undefined>(
     place?: ModelPlace,
-    options: LayerwiseLoadOptions = {},
-  ): Promise<LayerWiseFlagLLMReranker> {
-    const { cutoffLayers: cutoff } = options
+    options: LayerwiseLoadOptions<Own> = {},
+  ): Promise<LayerWiseFlagLLMReranker<CutoffOf<Own, number>>> {
+    // Options that are no object are told by the check of all.
+    const cutoff = options?.cutoffLayers
     const folder = place ?? embeddedModels.LayerWiseFlagLLMReranker
     const loaded = await loadModel(familyFor(cutoff), folder, options)
-    return tested(new LayerWiseFlagLLMReranker(loaded, cutoff), options)
+    return tested(new LayerWiseFlagLLMReranker<CutoffOf<Own, number>>(loaded, cutoff), options)
   }
 
   protected override inputs(
@@ -113,30 +105,34 @@ export class LayerWiseFlagLLMReranker extends Reranker {
    */
   override computeScore(
     pair: Pair,
-    options?: LayerwiseScoreOptions & { cutoffLayers?: number },
-  ): Promise<number>
+    options?: LayerwiseScoreOptions<undefined>,
+  ): Promise<PairScore<Cutoff>>
   override computeScore(
     pairs: readonly (readonly string[])[],
-    options?: LayerwiseScoreOptions & { cutoffLayers?: number },
-  ): Promise<number[]>
-  override computeScore(
-    pair: Pair,
-    options: LayerwiseScoreOptions & { cutoffLayers: readonly number[] | 'all' },
-  ): Promise<number[]>
+    options?: LayerwiseScoreOptions<undefined>,
+  ): Promise<PairScores<Cutoff>>
   override computeScore(
     pairs: readonly (readonly string[])[],
-    options: LayerwiseScoreOptions & { cutoffLayers: readonly number[] | 'all' },
+    options: ScoreOptions & { readonly cutoffLayers: readonly number[] | 'all' },
   ): Promise<number[][]>
+  override computeScore<const Own extends CutoffLayers | undefined = undefined>(
+    pair: Pair,
+    options?: LayerwiseScoreOptions<Own>,
+  ): Promise<PairScore<CutoffOf<Own, Cutoff>>>
+  override computeScore<const Own extends CutoffLayers | undefined = undefined>(
+    pairs: readonly (readonly string[])[],
+    options?: LayerwiseScoreOptions<Own>,
+  ): Promise<PairScores<CutoffOf<Own, Cutoff>>>
   override async computeScore(
     given: readonly string[] | readonly (readonly string[])[],
     options: LayerwiseScoreOptions = {},
   ): Promise<never> {
-    const { normalize } = this.resolve(options)
+    const { normalize } = this.resolve('computeScore', options)
     const { pairs, single } = checkPairs(given)
     const cutoff = options.cutoffLayers ?? this.#cutoff
     const layers = layersOf(cutoff, this.layers)
     const asked = [...new Set(layers)]
-    const scored = await this.score(pairs, options, asked)
+    const scored = await this.score(pairs, 'pair', options, asked)
     const rows = layers.map((layer) =>
       scored.map(({ scores }) => shown(scores[asked.indexOf(layer)] as number, normalize)),
     )
@@ -154,8 +150,8 @@ export class LayerWiseFlagLLMReranker extends Reranker {
     passages: readonly T[],
     options: LayerwiseRankOptions<T> = {},
   ): Promise<LayerwiseRow<T>[]> {
+    const { normalize } = this.resolve('rank', options)
     const pairs = pairsOf(query, passages, options)
-    const { normalize } = this.resolve(options)
     const { cascade, cutoffLayers, onProgress } = options
     if (cascade) {
       if (cutoffLayers !== undefined) {
@@ -169,14 +165,14 @@ export class LayerWiseFlagLLMReranker extends Reranker {
         this.#model,
         pairs,
         cascade,
-        this.batches(options),
+        this.batches('passage', options),
         onProgress,
       )
       const rows = scored.map((row) => ({ ...row, passage: passages[row.index] as T }))
       return finish(rows, options, normalize)
     }
     const layer = Math.max(...layersOf(cutoffLayers ?? this.#cutoff, this.layers))
-    const scored = await this.score(pairs, options, [layer])
+    const scored = await this.score(pairs, 'passage', options, [layer])
     const rows = scored.map((found, index) => ({ ...rankedRow(passages, found, index), layer }))
     return finish(rows.sort(byScore), options, normalize)
   }
@@ -190,8 +186,15 @@ export class LayerWiseFlagLLMReranker extends Reranker {
     layers: readonly number[],
     options: ScoreOptions = {},
   ): Promise<Record<number, Float32Array>[]> {
+    this.resolve('hiddenStates', options)
     const { pairs } = checkPairs(given)
     const { decoder } = this.#model
+    if (!Array.isArray(layers)) {
+      throw new RerankerError(
+        'option-invalid',
+        `layers: found ${show(layers)}; expected a list of layers`,
+      )
+    }
     layers.forEach((layer) => {
       if (Number.isInteger(layer) && layer >= 0 && layer <= decoder.layers) return
       throw new RerankerError(
@@ -203,7 +206,8 @@ export class LayerWiseFlagLLMReranker extends Reranker {
     const { hidden } = decoder.config
     const last = Math.max(...layers)
     const asked = [...new Set(layers)]
-    const batches = this.batches(options)
+    const batches = this.batches('pair', options)
+    let done = 0
     const rows = await mapBatches(pairs, batches, async ({ inputs }, signal) => {
       const batch = packBatch(
         inputs.map(({ ids }) => ids),
@@ -220,6 +224,8 @@ export class LayerWiseFlagLLMReranker extends Reranker {
         }
         return asked.map((layer) => found.get(layer) as Tensor)
       }, signal)
+      done += inputs.length
+      options.onProgress?.({ done, total: pairs.length })
       return inputs.map((_, i) =>
         Object.fromEntries(
           asked.map((layer, at) => [

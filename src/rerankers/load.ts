@@ -6,17 +6,12 @@ import { type DtypeOption, WeightLoader } from '../models/loader.ts'
 import { blobFolder, type Folder } from '../platform/files.ts'
 import type { PlanTape } from '../tensor/tape.ts'
 import { Tokenizer } from '../tokenizers/index.ts'
+import { checkOptions } from './check-options.ts'
 import { Engine, type ScoringModel } from './engine.ts'
 import { RerankerError } from './errors.ts'
-import {
-  checkCount,
-  dtypes,
-  type LoadOptions,
-  resolveSettings,
-  type SettingsDefaults,
-  show,
-} from './options.ts'
+import { type LoadOptions, resolveSettings, type SettingsDefaults, show } from './options.ts'
 import type { Loaded } from './reranker.ts'
+import { runTasks } from './tasks.ts'
 
 /** Where a model is: a path or URL of a folder, a `Folder`, or `File`s and `Blob`s by name. */
 export type ModelPlace = string | URL | Folder | Readonly<Record<string, Blob>>
@@ -44,6 +39,8 @@ export interface RerankerFamily<Model extends ScoringModel & { config: object }>
     readonly loader: WeightLoader
     readonly tokenizer: Tokenizer
   }): Model
+  /** Whether a model has a score at several layers. */
+  readonly layerwise?: boolean
   /** The layers that a full pass scores, where a model has several. */
   layers?(model: Model): readonly number[]
 }
@@ -63,9 +60,14 @@ export async function loadModel<Model extends ScoringModel & { config: object }>
   place: ModelPlace | Embedded,
   options: LoadOptions,
 ): Promise<Loaded & { readonly model: Model }> {
+  checkOptions(family, 'load', options)
   const { dtype = 'auto', activations = 'f32', signal, onProgress, ...rest } = options
-  checkOneOf('dtype', dtype, dtypes)
-  checkOneOf('activations', activations, ['f32', 'f16'])
+  if (options.device && options.adapter) {
+    throw new RerankerError(
+      'option-invalid',
+      'device and adapter: found both; a device has its adapter. Leave one out',
+    )
+  }
   resolveSettings(family, rest, {})
   signal?.throwIfAborted()
   const folder = await openModelFolder(place)
@@ -82,6 +84,12 @@ export async function loadModel<Model extends ScoringModel & { config: object }>
         'activations: found "f16"; this adapter has no shader-f16. Leave it out',
       )
     }
+    if (options.profile && !gpu.profile) {
+      throw new RerankerError(
+        'option-invalid',
+        'profile: found true; this adapter has no timestamp-query, or the device was made without it. Leave it out',
+      )
+    }
     const loader = new WeightLoader(gpu, checkpoint, dtype)
     const { config } = checkpoint
     const model = family.model({ config, architecture, loader, tokenizer })
@@ -90,15 +98,7 @@ export async function loadModel<Model extends ScoringModel & { config: object }>
     const layers = family.layers?.(model)
     const { maxBatchTokens, plan } = planBatches(engine, options.maxBatchTokens, layers)
     gpu.choices.checkAsked()
-    const compiling = gpu.compile(plan.kernels)
-    const reading = loader.load({ signal, onProgress })
-    // A first dispatch of each kernel, on whatever the weights are by then: some adapters compile only then. Meanwhile
-    // the host holds what it hands to the device, which must not be much.
-    const isSmall = loader.bytes.device < smallModelBytes
-    const warming = Promise.all([compiling, isSmall || reading]).then(() =>
-      engine.score([new Uint32Array(2)], { layers, signal }),
-    )
-    await Promise.all([reading, warming])
+    await prepare(engine, loader, plan, layers, { signal, onProgress })
     return {
       folder,
       gpu,
@@ -131,6 +131,29 @@ export async function loadModel<Model extends ScoringModel & { config: object }>
   }
 }
 
+/**
+ * Reads the weights while kernels compile, and dispatches each kernel once, on whatever the weights are by then: some
+ * adapters compile only then. Settles when nothing of it runs any more.
+ */
+async function prepare(
+  engine: Engine,
+  loader: WeightLoader,
+  { kernels }: PlanTape,
+  layers: readonly number[] | undefined,
+  { signal, onProgress }: Pick<LoadOptions, 'signal' | 'onProgress'>,
+): Promise<void> {
+  await runTasks<unknown>(signal, 3, async ({ stop, add }) => {
+    const reading = loader.load({ signal: stop, onProgress })
+    await add(() => reading)
+    await add(async () => {
+      await engine.gpu.compile(kernels)
+      // Until it is done, the host holds what it hands to the device, which must not be much.
+      if (loader.bytes.device >= smallModelBytes) await reading
+      await engine.score([new Uint32Array(2)], { layers, signal: stop })
+    })
+  })
+}
+
 /** Bytes on the device of a model whose kernels are first run while it is read. */
 const smallModelBytes = 64 * 2 ** 20
 
@@ -144,7 +167,6 @@ function planBatches(
   layers: readonly number[] | undefined,
 ): { maxBatchTokens: number; plan: PlanTape } {
   const { software, maxBinding } = engine.gpu.facts
-  if (chosen !== undefined) checkCount('maxBatchTokens', chosen)
   let maxBatchTokens = chosen ?? defaultBatchTokens[software ? 'software' : 'gpu']
   while (true) {
     const plan = engine.plan(maxBatchTokens, layers)
@@ -181,13 +203,5 @@ function checkQuantization({ folder, quantization }: Checkpoint, dtype: DtypeOpt
   throw new RerankerError(
     'option-invalid',
     `dtype: found ${show(dtype)}; ${folder.name} is quantized to ${quantization}. Leave it out, or load the folder that this one was made from`,
-  )
-}
-
-function checkOneOf(name: string, found: unknown, expected: readonly string[]): void {
-  if (expected.includes(found as string)) return
-  throw new RerankerError(
-    'option-invalid',
-    `${name}: found ${show(found)}; expected ${expected.map(show).join(', ')}`,
   )
 }

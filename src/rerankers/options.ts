@@ -85,15 +85,44 @@ export interface LoadOptions extends ScoreSettings {
   readonly onProgress?: ((progress: { done: number; total: number }) => void) | undefined
 }
 
-/** What `dtype` may be. */
-export const dtypes = [
-  'auto',
-  'f32',
-  'f16',
-  'bf16',
-  'int8',
-  'int4',
-] as const satisfies readonly DtypeOption[]
+/** Which layers' scores are given: one, several as listed, or every one that has a head. */
+export type CutoffLayers = number | readonly number[] | 'all'
+
+/** Options of a layerwise reranker's `load`. */
+export interface LayerwiseLoadOptions<Cutoff = CutoffLayers | undefined> extends LoadOptions {
+  /** The layers of calls that name none; no layer above the highest of them is read. Default: the last layer. */
+  readonly cutoffLayers?: Cutoff | undefined
+}
+
+/** Options of a layerwise reranker's `computeScore`. */
+export interface LayerwiseScoreOptions<Cutoff = CutoffLayers | undefined> extends ScoreOptions {
+  /** The layers whose scores are given. Default: those of the load. */
+  readonly cutoffLayers?: Cutoff | undefined
+}
+
+/** Options of a layerwise reranker's `rank`. */
+export interface LayerwiseRankOptions<T> extends RankOptions<T> {
+  /** The layer whose score ranks. Default: the highest of the load. */
+  readonly cutoffLayers?: number | undefined
+  /** Passages leave after the layers named; the rest go on from the states they have. Instead of `cutoffLayers`. */
+  readonly cascade?: readonly CascadeStage[] | undefined
+}
+
+/** One step of a cascade: the layer at which passages are scored, and how many of the best go on. */
+export interface CascadeStage {
+  readonly layer: number
+  /** Left out in the last stage: all that came so far have its score. */
+  readonly keep?: number | undefined
+}
+
+/** The score of a pair: a number for one layer, a number for each of a list. */
+export type PairScore<Cutoff> = Cutoff extends number ? number : number[]
+
+/** The scores of pairs: a number for each, or such a row for each layer of a list. */
+export type PairScores<Cutoff> = Cutoff extends number ? number[] : number[][]
+
+/** The cutoff of a call: its own, or where it has none that of the load. */
+export type CutoffOf<Own, Loaded> = Own extends CutoffLayers ? Own : Loaded
 
 /** Where the settings of families differ when nothing is said. */
 export interface SettingsDefaults {
@@ -122,7 +151,7 @@ interface Instruction {
   readonly format: string
 }
 
-/** Settings of the load overridden by those of the call, checked. */
+/** Settings of the load overridden by those of the call; those that exclude each other are refused. */
 export function resolveSettings(
   family: SettingsDefaults,
   atLoad: ScoreSettings,
@@ -130,44 +159,42 @@ export function resolveSettings(
 ): ResolvedSettings {
   const given = { ...atLoad, ...withoutUndefined(inCall) }
   const { inputs = 'flag', normalize = false, prompt = family.prompt } = given
-  if (inputs !== 'flag' && inputs !== 'plain') {
-    throw new RerankerError(
-      'option-invalid',
-      `inputs: found ${show(inputs)}; expected "flag" or "plain"`,
-    )
-  }
-  if (typeof normalize !== 'boolean') {
-    throw new RerankerError(
-      'option-invalid',
-      `normalize: found ${show(normalize)}; expected true or false`,
-    )
-  }
   if (prompt !== undefined && family.prompt === undefined) {
     throw new RerankerError('option-invalid', `prompt: ${family.name} takes none; leave it out`)
   }
   const { maxLength = family.maxLength[inputs] } = given
-  checkCount('maxLength', maxLength)
   const { queryMaxLength = Math.floor((maxLength * 3) / 4) } = given
-  checkCount('queryMaxLength', queryMaxLength)
   checkPlain(inputs, given)
+  const query = instruction('query', given, family.queryInstruction)
+  const passage = instruction('passage', given, family.passageInstruction)
   return {
     inputs,
     maxLength,
     queryMaxLength,
     normalize,
-    prompt: checkText('prompt', prompt) ?? '',
-    query: instruction(
-      'query',
-      given.queryInstructionForRerank ?? family.queryInstruction,
-      given.queryInstructionFormat,
-    ),
-    passage: instruction(
-      'passage',
-      given.passageInstructionForRerank ?? family.passageInstruction,
-      given.passageInstructionFormat,
-    ),
+    query,
+    passage,
+    prompt: prompt ?? '',
   }
 }
+
+/** A format alone would change nothing. */
+function instruction(
+  what: 'query' | 'passage',
+  given: ScoreSettings,
+  ofFamily: string | undefined,
+): Instruction {
+  const text = given[`${what}InstructionForRerank`] ?? ofFamily
+  const format = given[`${what}InstructionFormat`] ?? plainFormat
+  if (text !== undefined || format === plainFormat) return { text, format }
+  throw new RerankerError(
+    'option-invalid',
+    `${what}InstructionFormat: found ${show(format)} without ${what}InstructionForRerank, which it is for; give both, or leave both out`,
+  )
+}
+
+/** The instruction, and the text right after it. */
+const plainFormat = '{}{}'
 
 /** The plain recipe has its own instructions, and no length of the query. */
 function checkPlain(inputs: string, given: ScoreSettings): void {
@@ -178,18 +205,6 @@ function checkPlain(inputs: string, given: ScoreSettings): void {
     'option-invalid',
     'inputs: "plain" takes neither queryMaxLength nor instructions, which belong to the FlagEmbedding class; leave them out, or use inputs: "flag"',
   )
-}
-
-function instruction(name: string, text: unknown, format: unknown = '{}{}'): Instruction {
-  return {
-    text: checkText(`${name}InstructionForRerank`, text),
-    format: checkText(`${name}InstructionFormat`, format) as string,
-  }
-}
-
-function checkText(name: string, found: unknown): string | undefined {
-  if (found === undefined || typeof found === 'string') return found
-  throw new RerankerError('option-invalid', `${name}: found ${show(found)}; expected a string`)
 }
 
 /** The text with its instruction (`AbsReranker.get_detailed_instruct`): a written-out `\n` in the format is a newline. */
@@ -210,16 +225,6 @@ export function instructed({ text, format }: Instruction, content: string): stri
       }
       return value
     })
-}
-
-/** Throws unless a count is a whole number from 1 up. */
-export function checkCount(name: string, found: unknown): asserts found is number {
-  if (!Number.isSafeInteger(found) || (found as number) < 1) {
-    throw new RerankerError(
-      'option-invalid',
-      `${name}: found ${show(found)}; expected a whole number from 1 up`,
-    )
-  }
 }
 
 /** A value as messages show it: short, and never throwing. */

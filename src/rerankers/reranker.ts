@@ -2,12 +2,14 @@ import type { KernelNames } from '../gpu/choices.ts'
 import type { AdapterFacts, Gpu } from '../gpu/device.ts'
 import type { Folder } from '../platform/files.ts'
 import type { Tokenizer } from '../tokenizers/index.ts'
+import { checkOptions, type OptionTaker } from './check-options.ts'
 import type { Engine } from './engine.ts'
 import { RerankerError } from './errors.ts'
 import type { PairInput } from './inputs.ts'
 import {
-  checkCount,
   type LoadOptions,
+  type PairScore,
+  type PairScores,
   type RankOptions,
   type ResolvedSettings,
   resolveSettings,
@@ -68,13 +70,20 @@ export interface Loaded {
   }
 }
 
-/** What every reranker does: text in, scores out. */
-export abstract class Reranker {
+/** What tells one class of rerankers from another in a call. */
+type CallFamily = SettingsDefaults & OptionTaker
+
+/**
+ * What every reranker does: text in, scores out.
+ *
+ * `Cutoff` is that of the load: with a list of layers, or `all`, a pair has a score at each.
+ */
+export abstract class Reranker<Cutoff = number> {
   readonly tokenizer: Tokenizer
   readonly #loaded: Loaded
-  readonly #family: SettingsDefaults
+  readonly #family: CallFamily
 
-  protected constructor(loaded: Loaded, family: SettingsDefaults) {
+  protected constructor(loaded: Loaded, family: CallFamily) {
     this.#loaded = loaded
     this.#family = family
     this.tokenizer = loaded.tokenizer
@@ -102,9 +111,9 @@ export abstract class Reranker {
     passages: readonly T[],
     options: RankOptions<T> = {},
   ): Promise<RankedRow<T>[]> {
+    const { normalize } = this.resolve('rank', options)
     const pairs = pairsOf(query, passages, options)
-    const { normalize } = this.resolve(options)
-    const scored = await this.score(pairs, options)
+    const scored = await this.score(pairs, 'passage', options)
     const rows = scored.map((found, index) => rankedRow(passages, found, index))
     return finish(rows.sort(byScore), options, normalize)
   }
@@ -113,23 +122,27 @@ export abstract class Reranker {
    * The score of a pair, or of each of a list of pairs, in their order: FlagEmbedding's `compute_score`.
    * Scores are logits, unless `normalize` asks for their sigmoid.
    */
-  computeScore(pair: Pair, options?: ScoreOptions): Promise<number>
-  computeScore(pairs: readonly (readonly string[])[], options?: ScoreOptions): Promise<number[]>
+  computeScore(pair: Pair, options?: ScoreOptions): Promise<PairScore<Cutoff>>
+  computeScore(
+    pairs: readonly (readonly string[])[],
+    options?: ScoreOptions,
+  ): Promise<PairScores<Cutoff>>
   async computeScore(
     given: readonly string[] | readonly (readonly string[])[],
     options: ScoreOptions = {},
-  ): Promise<number | number[]> {
-    const { normalize } = this.resolve(options)
+  ): Promise<unknown> {
+    const { normalize } = this.resolve('computeScore', options)
     const { pairs, single } = checkPairs(given)
-    const scored = await this.score(pairs, options)
+    const scored = await this.score(pairs, 'pair', options)
     const scores = scored.map(({ scores: [score] }) => shown(score as number, normalize))
-    return single ? (scores[0] as number) : scores
+    return single ? scores[0] : scores
   }
 
   /** The ids that the model is fed for a pair. */
   tokenizePair(query: string, passage: string, options: ScoreSettings = {}): number[] {
     const [[first, second]] = checkPairs([[query, passage]]).pairs as [Pair]
-    return Array.from(this.inputs(this.resolve(options))(first, second).ids)
+    const settings = this.resolve('tokenizePair', options)
+    return Array.from(this.inputs(settings)(first, second).ids)
   }
 
   /**
@@ -141,9 +154,8 @@ export abstract class Reranker {
     const { folder, info } = this.#loaded
     const { query, passage, ...expected } = await readSelfTest(folder)
     const settings = resolveSettings(this.#family, {}, {})
-    const [found] = (await scorePairs([[query, passage]], this.#batches(settings), {})) as [
-      ScoredPair,
-    ]
+    const batches = this.#batches(settings, 'pair')
+    const [found] = (await scorePairs([[query, passage]], batches, {})) as [ScoredPair]
     const [score] = found.scores as [number]
     checkSelfTest(expected, score, info)
     return { score, expected: expected.score }
@@ -163,28 +175,35 @@ export abstract class Reranker {
     this.dispose()
   }
 
-  protected resolve(options: ScoreSettings): ResolvedSettings {
+  /** The settings of a call, whose options are checked. */
+  protected resolve(
+    method: Parameters<typeof checkOptions>[1],
+    options: ScoreSettings,
+  ): ResolvedSettings {
+    checkOptions(this.#family, method, options)
     return resolveSettings(this.#family, this.#loaded.settings, options)
   }
 
   /** Scores pairs, at the last layer or at each of `layers`. */
   protected score(
     pairs: readonly Pair[],
+    given: BatchOptions['given'],
     options: ScoreOptions,
     layers?: readonly number[],
   ): Promise<ScoredPair[]> {
     const { onProgress } = options
-    return scorePairs(pairs, this.batches(options), { layers, onProgress })
+    return scorePairs(pairs, this.batches(given, options), { layers, onProgress })
   }
 
   /** How pairs of a call become batches. */
-  protected batches(options: ScoreOptions): BatchOptions {
-    return { ...this.#batches(this.resolve(options)), signal: options.signal }
+  protected batches(given: BatchOptions['given'], options: ScoreOptions): BatchOptions {
+    const settings = resolveSettings(this.#family, this.#loaded.settings, options)
+    return { ...this.#batches(settings, given), signal: options.signal }
   }
 
-  #batches(settings: ResolvedSettings): BatchOptions {
+  #batches(settings: ResolvedSettings, given: BatchOptions['given']): BatchOptions {
     const { engine, maxBatchTokens } = this.#loaded
-    return { engine, maxBatchTokens, build: this.inputs(settings) }
+    return { engine, maxBatchTokens, given, build: this.inputs(settings) }
   }
 }
 
@@ -223,9 +242,8 @@ const ownText = (passage: unknown) => passage as string
 export function pairsOf<T>(
   query: string,
   passages: readonly T[],
-  { topN, text = ownText }: RankOptions<T>,
+  { text = ownText }: RankOptions<T>,
 ): Pair[] {
-  if (topN !== undefined) checkCount('topN', topN)
   if (typeof query !== 'string') {
     throw new RerankerError('input-invalid', `query: found ${show(query)}; expected a string`)
   }
@@ -268,7 +286,7 @@ export function checkPairs(given: unknown): { pairs: Pair[]; single: boolean } {
 }
 
 /** A reranker just loaded, after its self-test where that was asked for; one that fails is disposed of. */
-export async function tested<R extends Reranker>(
+export async function tested<R extends Pick<Reranker, 'selfTest' | 'dispose'>>(
   reranker: R,
   { selfTest }: LoadOptions,
 ): Promise<R> {

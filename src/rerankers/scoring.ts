@@ -1,7 +1,9 @@
+import { ModelError } from '../models/errors.ts'
 import type { Engine } from './engine.ts'
 import { RerankerError } from './errors.ts'
 import type { PairInput } from './inputs.ts'
 import { type ScoreProgress, show } from './options.ts'
+import { runTasks } from './tasks.ts'
 
 /** A query and a passage. */
 export type Pair = readonly [query: string, passage: string]
@@ -27,68 +29,43 @@ export interface BatchOptions {
   readonly engine: Engine
   readonly maxBatchTokens: number
   readonly build: (query: string, passage: string) => PairInput
+  /** What the caller gave, so that errors name a pair as it stands there. */
+  readonly given: 'pair' | 'passage'
   readonly signal?: AbortSignal | undefined
 }
 
 /** One batch runs on the device, the next is recorded, a third has its tokens. */
-const batchesAhead = 3
+export const batchesAhead = 3
 
 /**
  * Cuts pairs into batches of up to `maxBatchTokens`, and runs each while the next are made; the results in their
- * order. The first fault stops the rest. Rejects as soon as the signal is aborted; batches already on the device
- * run to their end.
+ * order. The first failure or an abort stops the rest; settles when no batch is on the device any more.
  */
-export async function mapBatches<R>(
+export function mapBatches<R>(
   pairs: readonly Pair[],
-  { engine, maxBatchTokens, build, signal }: BatchOptions,
+  options: BatchOptions,
   run: (batch: PairBatch, stop: AbortSignal) => Promise<R>,
 ): Promise<R[]> {
-  const failed = new AbortController()
-  const stop = signal ? AbortSignal.any([signal, failed.signal]) : failed.signal
-
-  async function runAll(): Promise<R[]> {
-    const running: Promise<R>[] = []
-    const start = async (batch: PairBatch) => {
-      const promise = run(batch, stop)
-      promise.catch((error) => failed.abort(error))
-      running.push(promise)
-      await running.at(-batchesAhead)
-    }
+  const { maxBatchTokens, build, signal } = options
+  return runTasks<R>(signal, batchesAhead, async ({ stop, add }) => {
     let inputs: PairInput[] = []
     let tokens = 0
     for (const [i, [query, passage]] of pairs.entries()) {
-      if (stop.aborted) break
-      const input = checked(build(query, passage), i, engine.model.maxTokens)
+      const input = build(query, passage)
+      checkInput(input, i, options)
       if (inputs.length > 0 && tokens + input.ids.length > maxBatchTokens) {
-        await start({ first: i - inputs.length, inputs })
+        const batch = { first: i - inputs.length, inputs }
+        await add(() => run(batch, stop))
         inputs = []
         tokens = 0
       }
       inputs.push(input)
       tokens += input.ids.length
     }
-    if (inputs.length > 0 && !stop.aborted) {
-      await start({ first: pairs.length - inputs.length, inputs })
+    if (inputs.length > 0) {
+      await add(() => run({ first: pairs.length - inputs.length, inputs }, stop))
     }
-    return Promise.all(running)
-  }
-
-  return abortable(runAll, signal)
-}
-
-/** Runs something that the signal ends at once for the caller. */
-export async function abortable<R>(
-  run: () => Promise<R>,
-  signal: AbortSignal | undefined,
-): Promise<R> {
-  signal?.throwIfAborted()
-  if (!signal) return run()
-  let abort = () => {}
-  const aborted = new Promise<never>((_, reject) => {
-    abort = () => reject(signal.reason)
-    signal.addEventListener('abort', abort)
   })
-  return Promise.race([run(), aborted]).finally(() => signal.removeEventListener('abort', abort))
 }
 
 /** Scores pairs, at the model's last layer or at each of `layers`. */
@@ -111,7 +88,7 @@ export async function scorePairs(
     )
     const scored = inputs.map(({ ids, truncated }, i): ScoredPair => {
       const scores = byLayer.map((layer) => layer[i] as number)
-      checkFinite(scores, first + i, pairs)
+      checkFinite(scores, first + i, pairs, options.given)
       return { scores, tokens: ids.length, truncated }
     })
     done += inputs.length
@@ -126,20 +103,30 @@ export function checkFinite(
   scores: readonly number[],
   index: number,
   pairs: readonly Pair[],
+  given: string,
 ): void {
   const wrong = scores.find((score) => !Number.isFinite(score))
   if (wrong === undefined) return
   const [query, passage] = pairs[index] as Pair
   throw new RerankerError(
     'score-not-finite',
-    `pair ${index} (${show(query)}, ${show(passage)}): the model's logit is ${wrong}. With f16 activations numbers may overflow: load with activations: "f32"; else the checkpoint holds numbers that are not finite`,
+    `${given} ${index} (${show(query)}, ${show(passage)}): the model's logit is ${wrong}. With f16 activations numbers may overflow: load with activations: "f32"; else the checkpoint holds numbers that are not finite`,
   )
 }
 
-function checked(input: PairInput, index: number, maxTokens: number): PairInput {
-  if (input.ids.length <= maxTokens) return input
-  throw new RerankerError(
-    'input-invalid',
-    `pair ${index}: ${input.ids.length} tokens; the model takes ${maxTokens}. Set maxLength to at most ${maxTokens}, and queryMaxLength below it`,
+/** Throws where the model cannot take the ids of a pair: on the device a read outside a table gives a wrong score. */
+function checkInput({ ids }: PairInput, index: number, { engine, given }: BatchOptions): void {
+  const { maxTokens, config } = engine.model
+  if (ids.length > maxTokens) {
+    throw new RerankerError(
+      'input-invalid',
+      `${given} ${index}: ${ids.length} tokens; the model takes ${maxTokens}. Set maxLength to at most ${maxTokens}, and queryMaxLength below it`,
+    )
+  }
+  const wrong = ids.find((id) => id >= config.vocab)
+  if (wrong === undefined) return
+  throw new ModelError(
+    'token-out-of-range',
+    `${given} ${index}: its text has token id ${wrong}; the model's vocabulary has ${config.vocab} rows. The tokenizer has tokens that the model was not trained with: leave them out of the text, or take the tokenizer that belongs to the model`,
   )
 }

@@ -1,7 +1,6 @@
 import type { Gpu } from '../gpu/device.ts'
 import type { Kernel, KernelSpec } from '../gpu/kernel.ts'
-import type { Block } from '../gpu/memory.ts'
-import { sizeClass } from '../gpu/memory.ts'
+import { type Block, sizeClass } from '../gpu/memory.ts'
 import { Recording } from '../gpu/recording.ts'
 import { dtypeBytes, elements, type Tensor, type TensorDtype } from './tensor.ts'
 
@@ -36,8 +35,15 @@ export interface Tape {
   run(operation: Operation): void
   /** Runs a step and frees every tensor made on the way, and those given, but not the one it returns. */
   step(consumed: readonly Tensor[], make: () => Tensor): Tensor
-  adopt(tensor: Tensor): void
-  keep(tensor: Tensor): void
+  /** A copy of a tensor that outlives the pass. */
+  keep(tensor: Tensor): KeptTensor
+}
+
+/** A tensor that outlives its pass, until its owner releases it: once the pass that reads it is submitted. */
+export interface KeptTensor {
+  readonly tensor: Tensor
+  /** Frees it; what comes after the first time does nothing. */
+  release(): void
 }
 
 /** What the offset of a binding must be a multiple of on any adapter, in bytes. */
@@ -62,8 +68,9 @@ abstract class BaseTape implements Tape {
     readonly activations: 'f32' | 'f16',
   ) {}
 
-  protected abstract take(bytes: number): Block
-  protected abstract give(block: Block): void
+  protected abstract acquire(bytes: number): Block
+  protected abstract release(block: Block): void
+  abstract keep(tensor: Tensor): KeptTensor
   abstract run(operation: Operation): void
   abstract upload(
     data: ArrayBufferView<ArrayBuffer>,
@@ -72,7 +79,7 @@ abstract class BaseTape implements Tape {
   ): Tensor
 
   tensor(shape: readonly number[], dtype: TensorDtype = this.activations): Tensor {
-    const block = this.take(bytesOf({ shape, dtype }))
+    const block = this.acquire(bytesOf({ shape, dtype }))
     this.#taken.push(block)
     return { shape, dtype, block }
   }
@@ -84,7 +91,7 @@ abstract class BaseTape implements Tape {
       bytes = offset + bytesOf({ shape, dtype })
       return { shape, dtype, offset }
     })
-    const block = this.take(bytes)
+    const block = this.acquire(bytes)
     this.#taken.push(block)
     return placed.map((tensor) => ({ ...tensor, block }))
   }
@@ -99,27 +106,17 @@ abstract class BaseTape implements Tape {
       this.#taken.push(...outer)
       throw error
     }
-    const gone = consumed.map(({ block }) => block)
-    const freed = [...this.#taken.filter((block) => block !== kept.block), ...gone]
-    for (const block of freed) this.give(block)
-    const before = outer.filter((block) => block !== kept.block && !gone.includes(block))
+    const freed = new Set([...this.#taken, ...consumed.map(({ block }) => block)])
+    freed.delete(kept.block)
+    for (const block of freed) this.release(block)
+    const before = outer.filter((block) => block !== kept.block && !freed.has(block))
     this.#taken = [...before, kept.block]
     return kept
   }
 
-  /** Takes over a tensor that another pass kept: it is freed with this one's. */
-  adopt(tensor: Tensor): void {
-    this.#taken.push(tensor.block)
-  }
-
-  /** Leaves a tensor out of what is freed at the end: the caller frees it, or another pass adopts it. */
-  keep(tensor: Tensor): void {
-    this.#taken = this.#taken.filter((block) => block !== tensor.block)
-  }
-
-  /** Gives back every tensor still taken. */
+  /** Frees every tensor that the pass still has. */
   protected freeAll(): void {
-    for (const block of this.#taken) this.give(block)
+    for (const block of this.#taken) this.release(block)
     this.#taken = []
   }
 }
@@ -131,7 +128,7 @@ export class PlanTape extends BaseTape {
   largestBytes = 0
   #bytes = 0
 
-  protected take(bytes: number): Block {
+  protected acquire(bytes: number): Block {
     const size = sizeClass(bytes)
     this.#bytes += size
     this.peakBytes = Math.max(this.peakBytes, this.#bytes)
@@ -144,12 +141,16 @@ export class PlanTape extends BaseTape {
     }
   }
 
-  protected give(block: Block): void {
+  protected release(block: Block): void {
     this.#bytes -= block.bytes
   }
 
+  keep(tensor: Tensor): KeptTensor {
+    return { tensor, release() {} }
+  }
+
   upload(_data: ArrayBufferView, shape: readonly number[], dtype: TensorDtype): Tensor {
-    return { shape, dtype, block: this.take(bytesOf({ shape, dtype })) }
+    return { shape, dtype, block: this.acquire(bytesOf({ shape, dtype })) }
   }
 
   run({ kernel }: Operation): void {
@@ -174,19 +175,29 @@ export class RecordTape extends BaseTape {
     lastPasses.set(gpu, this.#lastPass)
   }
 
-  protected take(bytes: number): Block {
+  protected acquire(bytes: number): Block {
     const place = this.#places++
-    const block = this.gpu.memory.take(bytes, 'activation', this.#lastPass[place])
+    const block = this.gpu.memory.acquire(bytes, 'activation', this.#lastPass[place])
     this.#lastPass[place] = block
     return block
   }
 
-  protected give(block: Block): void {
-    this.gpu.memory.give(block, 'activation')
+  protected release(block: Block): void {
+    this.gpu.memory.release(block)
+  }
+
+  keep({ shape, dtype, block, offset = 0 }: Tensor): KeptTensor {
+    const { memory } = this.gpu
+    const bytes = bytesOf({ shape, dtype })
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST
+    const buffer = memory.create('kept', bytes, usage)
+    this.#recording.copy({ buffer: block.buffer, offset }, buffer, bytes)
+    const tensor = { shape, dtype, block: { buffer, bytes: buffer.size } }
+    return { tensor, release: () => memory.destroyBuffer(buffer) }
   }
 
   upload(data: ArrayBufferView<ArrayBuffer>, shape: readonly number[], dtype: TensorDtype): Tensor {
-    const block = this.gpu.memory.take(bytesOf({ shape, dtype }), 'upload')
+    const block = this.gpu.memory.acquire(bytesOf({ shape, dtype }), 'upload')
     this.#uploads.push(block)
     const { buffer, byteOffset, byteLength } = data
     this.gpu.device.queue.writeBuffer(block.buffer, 0, buffer, byteOffset, byteLength)
@@ -207,7 +218,7 @@ export class RecordTape extends BaseTape {
     })
   }
 
-  /** Submits the pass and reads tensors back; every tensor of the pass is free again, but those of {@link keep}. */
+  /** Submits the pass and reads tensors back; every tensor of the pass is freed. */
   read(tensors: readonly Tensor[]): Promise<ArrayBuffer[]> {
     const sources = tensors.map((tensor) => {
       const { block, offset = 0 } = tensor
@@ -226,7 +237,7 @@ export class RecordTape extends BaseTape {
 
   #free(): void {
     this.freeAll()
-    for (const block of this.#uploads) this.gpu.memory.give(block, 'upload')
+    for (const block of this.#uploads) this.gpu.memory.release(block)
   }
 }
 

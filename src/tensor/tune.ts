@@ -71,7 +71,7 @@ export function linearTask(
 ): Task {
   const shape = [columns, inner] as const
   const bytes = linearBytes(kernel, dtype, shape)
-  const block = gpu.memory.take(bytes, 'upload')
+  const block = gpu.memory.acquire(bytes, 'upload')
   gpu.device.queue.writeBuffer(block.buffer, 0, new Uint32Array(bytes / 4).fill(filler))
   const weight = { name: 'matmul', shape, dtype, block, kernel, tile: 0 }
   const data = new Float32Array(rows * inner).fill(0.5)

@@ -22,14 +22,20 @@ export function memoryFolder(files: Readonly<Record<string, unknown>>): Folder {
   return blobFolder(Object.fromEntries(blobs), 'folder')
 }
 
-/** A folder that tells how many of its files are open, and how many bytes were read. */
+/**
+ * A folder that tells how many of its files are open, how many are being read, and how many bytes were.
+ *
+ * @param delay milliseconds that a read takes at least
+ */
 export function watched(
   folder: Folder,
-): Folder & { opened: number; nowOpen: number; bytes: number } {
+  delay = 0,
+): Folder & { opened: number; nowOpen: number; nowRead: number; bytes: number } {
   const watch = {
     name: folder.name,
     opened: 0,
     nowOpen: 0,
+    nowRead: 0,
     bytes: 0,
     async open(file: string) {
       const source = await folder.open(file)
@@ -40,9 +46,15 @@ export function watched(
         name: source.name,
         size: source.size,
         async read(start: number, end: number) {
-          const bytes = await source.read(start, end)
-          watch.bytes += bytes.length
-          return bytes
+          watch.nowRead++
+          try {
+            if (delay > 0) await new Promise((done) => setTimeout(done, delay))
+            const bytes = await source.read(start, end)
+            watch.bytes += bytes.length
+            return bytes
+          } finally {
+            watch.nowRead--
+          }
         },
         close: async () => {
           watch.nowOpen--

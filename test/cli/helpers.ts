@@ -82,9 +82,9 @@ export class FakeLayerwise extends FakeReranker implements LayerwiseReranker {
   readonly layers = [4, 5, 6]
   readonly #layer: number
 
-  constructor(cutoff: number | 'all') {
+  constructor(cutoff = 6) {
     super()
-    this.#layer = cutoff === 'all' ? 6 : cutoff
+    this.#layer = cutoff
   }
 
   override rank: Reranker['rank'] = async (query, passages, options = {}) => {

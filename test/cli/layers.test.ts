@@ -33,7 +33,7 @@ describe('layers', () => {
         '',
       ].join('\n'),
     )
-    expect(on.loads[0]!.options).toMatchObject({ cutoffLayers: 'all' })
+    expect(on.loads[0]!.options).toMatchObject({ cutoffLayers: undefined })
     expect(on.layerwise!.calls).toEqual(['score 4 "all"'])
     expect(on.layerwise!.disposed).toBe(1)
   })

@@ -5,43 +5,12 @@ import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest'
 import { Gpu } from '../../src/gpu/device.ts'
 import { webgpu } from '../../src/platform/server.ts'
 import { FlagReranker } from '../../src/rerankers/index.ts'
-import { fixtureFolder, readFixtures } from '../fixtures.ts'
+import { countBuffers, fixtureFolder, openDevice, readFixtures } from '../fixtures.ts'
 
 const folder = fixtureFolder('xlm-roberta-514')
 const pairs = readFixtures('xlm-roberta-514')
   .cases.slice(0, 20)
   .map(({ query, passage }) => [query, passage])
-
-async function openDevice(): Promise<GPUDevice> {
-  const adapter = await (await webgpu()).requestAdapter()
-  const requiredFeatures = (['subgroups', 'shader-f16'] as GPUFeatureName[]).filter((feature) =>
-    adapter!.features.has(feature),
-  )
-  return adapter!.requestDevice({ requiredFeatures })
-}
-
-/** Counts the buffers of a device that are alive, and their bytes. */
-function countBuffers(device: GPUDevice): { buffers: number; bytes: number } {
-  const alive = { buffers: 0, bytes: 0 }
-  const create = device.createBuffer.bind(device)
-  device.createBuffer = (descriptor) => {
-    const buffer = create(descriptor)
-    alive.buffers++
-    alive.bytes += descriptor.size
-    const destroy = buffer.destroy.bind(buffer)
-    let destroyed = false
-    buffer.destroy = () => {
-      if (!destroyed) {
-        alive.buffers--
-        alive.bytes -= descriptor.size
-      }
-      destroyed = true
-      return destroy()
-    }
-    return buffer
-  }
-  return alive
-}
 
 const collectGarbage = globalThis.gc as () => void
 

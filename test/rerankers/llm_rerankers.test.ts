@@ -218,6 +218,28 @@ describe('cascade', () => {
     ])
   })
 
+  it('keeps the first of those that tie at every stage, and ranks them in their order', async () => {
+    const [good, bad] = (await reranker.rank(query, passages.slice(0, 2), { cutoffLayers: 2 })).map(
+      ({ passage }) => passage,
+    ) as [string, string]
+    // At layer 2 the good ones at 1, 3, 4, 6 and 7 tie, and so do the bad ones.
+    const tied = [bad, good, bad, good, good, bad, good, good]
+    const cascade = [{ layer: 2, keep: 4 }, { layer: 4, keep: 2 }, { layer: 6 }]
+    const rows = await reranker.rank(query, tied, { cascade })
+    expect(rows.map(({ index, layer }) => [index, layer])).toEqual([
+      [1, 6],
+      [3, 6],
+      [4, 4],
+      [6, 4],
+      [7, 2],
+      [0, 2],
+      [2, 2],
+      [5, 2],
+    ])
+    const plain = await reranker.rank(query, tied, { cutoffLayers: 2 })
+    expect(plain.map(({ index }) => index)).toEqual([1, 3, 4, 6, 7, 0, 2, 5])
+  })
+
   it('takes fewer passages than it keeps, ends at topN, reports progress, leaves no memory behind', async () => {
     const few = await reranker.rank(query, passages.slice(0, 3), { cascade: stages })
     expect(few.map(({ layer }) => layer)).toEqual([6, 6, 6])
