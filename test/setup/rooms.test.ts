@@ -43,11 +43,13 @@ const imports: [file: string, specifier: string, message: string | undefined][] 
   ['models/a.ts', '../../shaders/linear.wgsl', shader],
   ['cli/a.ts', '../../shaders/linear.wgsl', shader],
   ['error.ts', './gpu/device.ts', 'imports nothing'],
+  ['json.ts', './gpu/device.ts', 'imports nothing'],
 
   ['platform/a.ts', 'node:fs', undefined],
   ['platform/a.ts', 'webgpu', undefined],
   ['gpu/a.ts', '#platform', undefined],
   ['gpu/a.ts', '../error.ts', undefined],
+  ['tokenizers/a.ts', '../json.ts', undefined],
   ['tensor/a.ts', '../gpu/device.ts', undefined],
   ['tensor/a.ts', '../../shaders/linear.wgsl', undefined],
   ['checkpoint/a.ts', '../gpu/device.ts', undefined],
