@@ -2,12 +2,19 @@ import type { ByteSource, Folder } from '../platform/files.ts'
 import { readExactly } from './bytes.ts'
 import { Config } from './config.ts'
 import { CheckpointError, show, showShape } from './errors.ts'
+import { spellings } from './names.ts'
 import { type QuantizedDtype, quantizedTensors, readQuantization } from './quantization.ts'
 import type { StoredDtype, TensorInfo } from './safetensors.ts'
 import { closeAll, configMissing, openWeights } from './weights.ts'
 
-/** The dtypes in which the engine takes weights. */
-export const FLOAT_DTYPES = ['f32', 'f16', 'bf16'] as const satisfies readonly StoredDtype[]
+/** The dtypes in which weights may be stored. */
+export const FLOAT_DTYPES = ['f32', 'f16', 'bf16', 'f64'] as const satisfies readonly StoredDtype[]
+
+interface AskedTensor {
+  readonly name: string
+  readonly shape: readonly number[]
+  readonly backbone: string | undefined
+}
 
 /**
  * A model folder: its config, and the tensors of its safetensors files, which stay open until
@@ -52,19 +59,20 @@ export class Checkpoint {
     return new Checkpoint(folder, config, tensors, sources, quantization)
   }
 
-  /** Whether there is a tensor of this name. */
-  has(name: string): boolean {
-    return this.tensors.has(name)
+  /** Whether there is a tensor of this name, or of one that stands for it. */
+  has(name: string, backbone?: string): boolean {
+    return this.#find(name, backbone) !== undefined
   }
 
   /**
-   * The tensor of this name, which must have this shape and be stored as f32, f16 or bf16.
+   * The tensor of this name, which must have this shape and be stored as f32, f16, bf16 or f64.
    *
+   * @param backbone see {@link spellings}
    * @throws CheckpointError `tensor-missing`, `tensor-shape`, `tensor-dtype`
    */
-  tensor(name: string, shape: readonly number[]): TensorInfo {
+  tensor(name: string, shape: readonly number[], backbone?: string): TensorInfo {
     const remedy = 'Save the model in one of these from Python, unquantized'
-    return this.#tensor({ name, shape }, FLOAT_DTYPES, remedy)
+    return this.#tensor({ name, shape, backbone }, FLOAT_DTYPES, remedy)
   }
 
   /**
@@ -76,23 +84,29 @@ export class Checkpoint {
     name: string,
     shape: readonly [number, number],
     dtype: QuantizedDtype,
+    backbone?: string,
   ): { readonly numbers: TensorInfo; readonly scales: TensorInfo } {
     const { numbers, scales } = quantizedTensors(name, shape, dtype)
     const remedy = 'Write the folder again with "dawnrank quantize"'
     return {
-      numbers: this.#tensor(numbers, ['u8'], remedy),
-      scales: this.#tensor(scales, ['bf16'], remedy),
+      numbers: this.#tensor({ ...numbers, backbone }, ['u8'], remedy),
+      scales: this.#tensor({ ...scales, backbone }, ['bf16'], remedy),
     }
   }
 
+  #find(name: string, backbone?: string): TensorInfo | undefined {
+    const spelled = spellings(name, backbone).find((spelling) => this.tensors.has(spelling))
+    return spelled === undefined ? undefined : this.tensors.get(spelled)
+  }
+
   #tensor(
-    { name, shape }: { readonly name: string; readonly shape: readonly number[] },
+    { name, shape, backbone }: AskedTensor,
     dtypes: readonly StoredDtype[],
     remedy: string,
   ): TensorInfo {
-    const info = this.tensors.get(name)
+    const info = this.#find(name, backbone)
     if (!info) throw this.#missing(name)
-    const what = `${this.folder.name}/${info.file}: tensor ${show(name)}`
+    const what = `${this.folder.name}/${info.file}: tensor ${show(info.name)}`
     if (info.shape.length !== shape.length || info.shape.some((size, i) => size !== shape[i])) {
       throw new CheckpointError(
         'tensor-shape',

@@ -1,3 +1,4 @@
+import { parseJson } from '../json.ts'
 import type { Folder } from '../platform/files.ts'
 import { readText } from './bytes.ts'
 import { CheckpointError, show } from './errors.ts'
@@ -13,17 +14,27 @@ export interface Bounds {
   readonly max?: number
 }
 
-/** What a value that is absent or null stands for. Without it, absence is an error. */
+/** What a value that is absent stands for, and null too unless it is said apart. Without it, absence is an error. */
 export interface Default<D> {
   readonly default?: D
+  readonly null?: D
 }
 
-type Type = 'a whole number' | 'a number' | 'a string' | 'true or false' | 'a list of strings'
+type Type =
+  | 'a whole number'
+  | 'a number'
+  | 'a string'
+  | 'true or false'
+  | 'a list of strings'
+  | 'an object'
+  | 'an object or a list'
 
 /**
  * The values of a checkpoint's config.json, checked as they are asked for. Every method throws a
  * CheckpointError `config-invalid` that names the file, the key, what was found and what was
- * expected. A null counts as absent, as transformers has it.
+ * expected.
+ *
+ * What was asked for is kept in mind: {@link Config.unread} tells of the keys that nothing looked at.
  *
  * ```ts
  * const hidden = config.integer('hidden_size', { min: 1, max: 65536 })
@@ -36,13 +47,16 @@ export class Config {
   readonly file: string
   /** The parsed JSON, unchecked. Look keys up with `Object.hasOwn`. */
   readonly raw: Readonly<Record<string, unknown>>
+  readonly #read = new Set<string>()
+  readonly #sections = new Map<string, Config>()
+  readonly #warnings = new Set<string>()
 
   /**
    * @param file how messages call the file
    * @param json what was parsed from it
    */
   constructor(file: string, json: unknown) {
-    if (typeof json !== 'object' || json === null || Array.isArray(json)) {
+    if (!isObject(json)) {
       throw new CheckpointError(
         'config-invalid',
         `${file}: found ${show(json)}; expected an object`,
@@ -59,7 +73,7 @@ export class Config {
     if (text === undefined) return undefined
     let json: unknown
     try {
-      json = JSON.parse(text)
+      json = parseJson(text)
     } catch (cause) {
       const reason = cause instanceof Error ? cause.message : String(cause)
       throw new CheckpointError('config-invalid', `${file}: not JSON (${reason})`, { cause })
@@ -113,23 +127,49 @@ export class Config {
     return this.#get(key, options, 'a list of strings', isStrings)
   }
 
-  /** How many entries an object or a list has, such as `id2label`. */
+  /** How many entries an object or a list has. */
   size<D = never>(key: string, options: Default<D> = {}): number | D {
-    const value = this.#value(key)
-    if (value === undefined) return this.#absent(key, options, 'an object or a list')
-    if (typeof value !== 'object') this.#wrong(key, value, 'an object or a list')
-    return Object.keys(value as object).length
+    const value = this.#get(key, options, 'an object or a list', isCollection)
+    return isCollection(value) ? Object.keys(value).length : value
+  }
+
+  /** The keys of an object, such as `id2label`. */
+  keys<D = never>(key: string, options: Default<D> = {}): readonly string[] | D {
+    const value = this.#get(key, options, 'an object', isObject)
+    return isObject(value) ? Object.keys(value) : value
   }
 
   /** An object within, such as `rope_scaling`, as a Config of its own; `undefined` where it is absent. */
   section(key: string): Config | undefined {
     const value = this.#value(key)
     if (value === undefined) return undefined
-    return new Config(`${this.file} > ${show(key)}`, value)
+    const known = this.#sections.get(key) ?? new Config(`${this.file} > ${show(key)}`, value)
+    this.#sections.set(key, known)
+    return known
+  }
+
+  /** The keys with a value other than null that nothing asked for so far; those of sections as `section > key`. */
+  unread(): string[] {
+    return Object.keys(this.raw).flatMap((key) => {
+      const within = this.#sections.get(key)
+      if (within) return within.unread().map((inner) => `${key} > ${inner}`)
+      return this.raw[key] === null || this.#read.has(key) ? [] : [key]
+    })
+  }
+
+  /** Says something of this config that a user should know, and that is no fault. */
+  warn(text: string): void {
+    this.#warnings.add(`${this.file}: ${text}`)
+  }
+
+  /** What was said by {@link Config.warn}. */
+  get warnings(): readonly string[] {
+    return [...this.#warnings]
   }
 
   /** Undefined stands for both an absent key and null. */
   #value(key: string): unknown {
+    this.#read.add(key)
     return Object.hasOwn(this.raw, key) ? (this.raw[key] ?? undefined) : undefined
   }
 
@@ -148,9 +188,11 @@ export class Config {
   }
 
   #absent<D>(key: string, options: Default<D>, expected: string): D {
+    const isNull = Object.hasOwn(this.raw, key)
+    if (isNull && 'null' in options) return options.null as D
     // A default of undefined is one: the key is then looked for, not the value.
     if ('default' in options) return options.default as D
-    const found = Object.hasOwn(this.raw, key) ? 'is null' : 'is missing'
+    const found = isNull ? 'is null' : 'is missing'
     throw new CheckpointError(
       'config-invalid',
       `${this.file}: ${show(key)} ${found}; expected ${expected}`,
@@ -169,6 +211,9 @@ const isSafeInteger = (value: unknown): value is number => Number.isSafeInteger(
 const isFiniteNumber = (value: unknown): value is number => Number.isFinite(value)
 const isString = (value: unknown): value is string => typeof value === 'string'
 const isBoolean = (value: unknown): value is boolean => typeof value === 'boolean'
+const isCollection = (value: unknown): value is object =>
+  typeof value === 'object' && value !== null
+const isObject = (value: unknown): value is object => isCollection(value) && !Array.isArray(value)
 const isStrings = (value: unknown): value is readonly string[] =>
   Array.isArray(value) && value.every(isString)
 

@@ -65,14 +65,18 @@ export function nearestBf16(x: number): number {
 }
 
 /** The formats that weights are stored in. */
-export type FloatDtype = 'f32' | 'f16' | 'bf16'
+export type FloatDtype = 'f32' | 'f16' | 'bf16' | 'f64'
 
-/** Numbers as they are stored, as f32; those of f32 in place. */
+/**
+ * Numbers as they are stored, as f32; those of f32 in place. Those of f64 are rounded to the nearest f32, also on their way
+ * to 16 bits, as the reference has them: it loads in f32 and halves that.
+ */
 export function storedToF32(
   { buffer, byteOffset, byteLength }: Uint8Array<ArrayBuffer>,
   dtype: FloatDtype,
 ): Float32Array<ArrayBuffer> {
   if (dtype === 'f32') return new Float32Array(buffer, byteOffset, byteLength / 4)
+  if (dtype === 'f64') return new Float32Array(new Float64Array(buffer, byteOffset, byteLength / 8))
   const values = new Float32Array(byteLength / 2)
   const patterns = new Uint16Array(buffer, byteOffset, byteLength / 2)
   if (dtype === 'f16') f16ToF32(patterns, values)

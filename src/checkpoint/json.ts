@@ -7,6 +7,8 @@ export type Reject = (where: string, fault: string) => Error
 const DEEPEST = 128
 
 const SCALAR = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y
+/** With what Python writes for numbers that JSON has no words for. */
+const PYTHON_SCALAR = new RegExp(`${SCALAR.source}|NaN|-?Infinity`, 'y')
 const DIGITS = /^(?:0|[1-9]\d*)$/
 
 /**
@@ -19,12 +21,15 @@ const DIGITS = /^(?:0|[1-9]\d*)$/
 export class JsonReader {
   readonly #text: string
   readonly #reject: Reject
+  readonly #scalars: RegExp
   readonly #path: (string | number)[] = []
   #at = 0
 
-  constructor(text: string, reject: Reject) {
+  /** @param options.python takes NaN and Infinity where a value is skipped, as Python reads and writes them */
+  constructor(text: string, reject: Reject, { python = false } = {}) {
     this.#text = text
     this.#reject = reject
+    this.#scalars = python ? PYTHON_SCALAR : SCALAR
   }
 
   /** An object; `visit` must read the value of each key. A key that stands twice is a fault. */
@@ -115,8 +120,8 @@ export class JsonReader {
 
   #scalar(expected: string): string {
     this.#space()
-    SCALAR.lastIndex = this.#at
-    const found = SCALAR.exec(this.#text)?.[0]
+    this.#scalars.lastIndex = this.#at
+    const found = this.#scalars.exec(this.#text)?.[0]
     if (found === undefined) this.#unexpected(expected)
     this.#at += found.length
     return found

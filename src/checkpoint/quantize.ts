@@ -26,9 +26,11 @@ export interface QuantizedCheckpoint {
 
 type Bytes = Uint8Array<ArrayBuffer>
 
+type Entry = Pick<TensorInfo, 'name' | 'dtype' | 'shape'>
+
 /** What is written for a stored tensor: the entries of the header, and their data one after another. */
 interface Part {
-  readonly entries: readonly Pick<TensorInfo, 'name' | 'dtype' | 'shape'>[]
+  readonly entries: readonly [Entry, ...Entry[]]
   data(): AsyncGenerator<Bytes, void>
 }
 
@@ -37,7 +39,8 @@ const pieceBytes = 2 * 2 ** 20
 
 /**
  * Plans the quantized form of a checkpoint: the matrices of the layers in int8 or int4 (see quantization.ts), other
- * matrices and tables of f32 in f16, which is what the loader makes of them, the rest as it is. Loaded, it gives the same
+ * matrices and tables of f32 and f64 in f16, which is what the loader makes of them, vectors of f64 in f32, the rest as it
+ * is. Loaded, it gives the same
  * scores to the bit as the checkpoint does where that is quantized as it is loaded.
  *
  * @throws CheckpointError `already-quantized`, `nothing-to-quantize`, `tensor-dtype`; `pieces` throws
@@ -54,8 +57,7 @@ export function quantizeCheckpoint(
       `${folder.name}: the weights are ${quantization} already; quantize the folder that this one was made from`,
     )
   }
-  // Elements of a file lie on multiples of their size where larger ones go before smaller ones.
-  const infos = [...tensors.values()].sort((a, b) => storedBits(b.dtype) - storedBits(a.dtype))
+  const infos = [...tensors.values()]
   const matrices = infos.filter(isMatrix).map((info) => quantized(checkpoint, info, dtype))
   if (matrices.length === 0) {
     throw new CheckpointError(
@@ -64,11 +66,13 @@ export function quantizeCheckpoint(
     )
   }
   const others = infos.filter((info) => !isMatrix(info)).map((info) => other(checkpoint, info))
+  // Elements of a file lie on multiples of their size where larger ones go before smaller ones.
+  others.sort(({ entries: [a] }, { entries: [b] }) => storedBits(b.dtype) - storedBits(a.dtype))
   const parts = [...others, ...matrices]
   const { header, size } = safetensorsLayout(parts.flatMap(({ entries }) => entries))
   const json = { ...config.raw, quantization_config: quantizationConfig(dtype) }
   return {
-    config: `${JSON.stringify(json, null, 2)}\n`,
+    config: `${JSON.stringify(json, tagged, 2)}\n`,
     matrices: matrices.length,
     bytes: size,
     async *pieces() {
@@ -77,6 +81,10 @@ export function quantizeCheckpoint(
     },
   }
 }
+
+/** NaN and infinities, for which JSON has no words, as transformers 5 writes them. */
+const tagged = (_key: string, value: unknown): unknown =>
+  typeof value === 'number' && !Number.isFinite(value) ? { __float__: String(value) } : value
 
 const isMatrix = ({ name, shape, bytes }: TensorInfo): boolean =>
   shape.length === 2 && bytes > 0 && isLayerMatrix(name)
@@ -103,17 +111,24 @@ function quantized(checkpoint: Checkpoint, info: TensorInfo, dtype: QuantizedDty
   }
 }
 
-/** A tensor that is not quantized. Vectors stay in f32: the loader keeps them so too. */
+/** A tensor that is not quantized. Vectors are in f32: the loader keeps them so too. */
 function other(checkpoint: Checkpoint, info: TensorInfo): Part {
-  if (info.dtype !== 'f32' || info.shape.length < 2) {
+  const from = info.dtype
+  const isVector = info.shape.length < 2
+  if (!(from === 'f64' || (from === 'f32' && !isVector))) {
     return { entries: [info], data: () => read(checkpoint, info, 1) }
   }
   return {
-    entries: [{ ...info, dtype: 'f16' }],
+    entries: [{ ...info, dtype: isVector ? 'f32' : 'f16' }],
     async *data() {
-      for await (const piece of read(checkpoint, info, 4)) {
-        const halves = new Uint16Array(piece.length / 4)
-        f32ToF16(storedToF32(piece, 'f32'), halves)
+      for await (const piece of read(checkpoint, info, storedBits(from) / 8)) {
+        const values = storedToF32(piece, from)
+        if (isVector) {
+          yield new Uint8Array(values.buffer)
+          continue
+        }
+        const halves = new Uint16Array(values.length)
+        f32ToF16(values, halves)
         yield new Uint8Array(halves.buffer)
       }
     },

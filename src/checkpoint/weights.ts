@@ -20,8 +20,8 @@ export interface Weights {
  * Opens model.safetensors, or else the shards that model.safetensors.index.json names, side by side.
  * Of all files only the headers are read. On any fault all files are closed again.
  *
- * As in transformers, the single file goes before the index, and a tensor that lies in a shard
- * without being named in the index is taken.
+ * As in transformers, the single file goes before the index, and of the index only the names of the shards count: a
+ * tensor is taken from the shard that holds it, whatever the index says of it.
  */
 export async function openWeights(folder: Folder): Promise<Weights> {
   const single = await folder.open(WEIGHTS_FILE)
@@ -29,17 +29,10 @@ export async function openWeights(folder: Folder): Promise<Weights> {
     const sources = new Map([[WEIGHTS_FILE, single]])
     return { sources, tensors: await readHeaders(sources) }
   }
-  const index = await readIndex(folder)
-  if (!index) throw await weightsMissing(folder)
-  const sources = await openShards(folder, [...new Set(index.values())].sort())
-  const tensors = await readHeaders(sources)
-  try {
-    checkIndex(index, tensors, `${folder.name}/${INDEX_FILE}`)
-  } catch (fault) {
-    await closeAll(sources.values())
-    throw fault
-  }
-  return { sources, tensors }
+  const files = await readIndex(folder)
+  if (!files) throw await weightsMissing(folder)
+  const sources = await openShards(folder, files)
+  return { sources, tensors: await readHeaders(sources) }
 }
 
 /** Closes all files, also where closing one fails; then throws the first failure. */
@@ -88,37 +81,37 @@ async function exists(folder: Folder, file: string): Promise<boolean> {
   return source !== undefined
 }
 
-/** The index's weight_map, tensor to file; `undefined` where the folder has no index. */
-async function readIndex(folder: Folder): Promise<Map<string, string> | undefined> {
+/** The files that the index names, in order; `undefined` where the folder has no index. */
+async function readIndex(folder: Folder): Promise<string[] | undefined> {
   const name = `${folder.name}/${INDEX_FILE}`
   const text = await readText(folder, INDEX_FILE, LONGEST_HEADER, 'index-invalid')
   if (text === undefined) return undefined
   const invalid = (fault: string) => new CheckpointError('index-invalid', `${name}: ${fault}`)
-  const reader = new JsonReader(text, (where, fault) =>
-    invalid(where ? `at ${where}: ${fault}` : fault),
+  const reader = new JsonReader(
+    text,
+    (where, fault) => invalid(where ? `at ${where}: ${fault}` : fault),
+    { python: true },
   )
-  let map: Map<string, string> | undefined
+  const files = new Set<string>()
   reader.object('an object with weight_map', (key) => {
     if (key !== 'weight_map') {
       reader.skip()
       return
     }
-    const files = new Map<string, string>()
     reader.object('an object of tensors and their files', (tensor) => {
-      files.set(tensor, reader.string('the name of a file'))
+      const file = reader.string('the name of a file')
+      const plain = file.replace(/^(\.\/+)+/, '')
+      if (!isPlainName(plain)) {
+        throw invalid(
+          `tensor ${show(tensor)} lies in ${show(file)}; expected the name of a file in the same folder`,
+        )
+      }
+      files.add(plain)
     })
-    map = files
   })
   reader.end()
-  if (!map || map.size === 0) throw invalid('no weight_map, or an empty one')
-  for (const [tensor, file] of map) {
-    if (!isPlainName(file)) {
-      throw invalid(
-        `tensor ${show(tensor)} lies in ${show(file)}; expected the name of a file in the same folder`,
-      )
-    }
-  }
-  return map
+  if (files.size === 0) throw invalid('no weight_map, or an empty one')
+  return [...files].sort()
 }
 
 /** No path of any system: no separators, drive letters or control characters, not `.` or `..`. */
@@ -177,21 +170,6 @@ async function readHeaders(
   } catch (fault) {
     await closeAll(sources.values())
     throw fault
-  }
-}
-
-function checkIndex(
-  index: ReadonlyMap<string, string>,
-  tensors: ReadonlyMap<string, TensorInfo>,
-  name: string,
-): void {
-  for (const [tensor, file] of index) {
-    const found = tensors.get(tensor)
-    if (found?.file === file) continue
-    throw new CheckpointError(
-      'index-invalid',
-      `${name}: tensor ${show(tensor)} should lie in ${show(file)}, but ${found ? `lies in ${show(found.file)}` : 'is in none of the files'}`,
-    )
   }
 }
 

@@ -1,5 +1,6 @@
 import type { Checkpoint, TensorInfo } from '../checkpoint/index.ts'
 import {
+  type FloatDtype,
   f32ToBf16,
   f32ToF16,
   isLayerMatrix,
@@ -33,7 +34,7 @@ import type { Vector, Weight } from '../tensor/weights.ts'
 import { ModelError } from './errors.ts'
 
 /**
- * `auto` keeps 16-bit and quantized files as they are and makes f16 of f32 files. `int8` and `int4` are for the matrices
+ * `auto` keeps 16-bit and quantized files as they are and makes f16 of f32 and f64 files. `int8` and `int4` are for the matrices
  * of the layers; embeddings and heads then lie as with `auto`.
  */
 export type DtypeOption = LinearDtype | 'auto'
@@ -113,6 +114,8 @@ export class WeightLoader {
   #deviceBytes = 0
   #hostBytes = 0
   #largest: { name: string; bytes: number } = { name: '', bytes: 0 }
+  /** What the model's class calls its backbone (`base_model_prefix`): tensors are found with it in front and without. */
+  backbone = ''
 
   constructor(
     readonly gpu: Gpu,
@@ -135,6 +138,15 @@ export class WeightLoader {
   get quantization(): QuantizedDtype | undefined {
     const { dtype, checkpoint } = this
     return dtype !== 'auto' && isQuantized(dtype) ? dtype : checkpoint.quantization
+  }
+
+  /** Whether the checkpoint has a tensor. */
+  has(name: string): boolean {
+    return this.checkpoint.has(name, this.backbone)
+  }
+
+  #tensor(name: string, shape: readonly number[]): TensorInfo {
+    return this.checkpoint.tensor(name, shape, this.backbone)
   }
 
   /** A linear layer: `name.weight` [columns, inner] and, unless there is none, `name.bias` [columns]. */
@@ -176,7 +188,7 @@ export class WeightLoader {
 
   /** A tensor [rows, inner], or `count` rows of it, in a float dtype. */
   #floatSource(name: string, rows: number, inner: number, row = 0, count = rows): LinearSource {
-    const info = this.checkpoint.tensor(name, [rows, inner])
+    const info = this.#tensor(name, [rows, inner])
     const dtype = this.dtypeOf(info)
     const padded = paddedInner(inner)
     const words = ([piece]: Pieces) => rowsAsWords(piece, info, dtype, inner, padded)
@@ -192,7 +204,7 @@ export class WeightLoader {
   ): LinearSource {
     const shape = [columns, inner] as const
     if (this.checkpoint.quantization) {
-      const { numbers, scales } = this.checkpoint.quantized(name, shape, dtype)
+      const { numbers, scales } = this.checkpoint.quantized(name, shape, dtype, this.backbone)
       const words = ([rows, pairs]: Pieces) => {
         const { buffer, byteOffset, byteLength } = pairs as Bytes
         const patterns = new Uint16Array(buffer, byteOffset, byteLength / 2)
@@ -200,9 +212,9 @@ export class WeightLoader {
       }
       return { infos: [numbers, scales], shape, dtype, row: 0, words }
     }
-    const info = this.checkpoint.tensor(name, shape)
+    const info = this.#tensor(name, shape)
     const words = ([piece]: Pieces) => {
-      const values = storedToF32(piece, info.dtype as WeightDtype)
+      const values = storedToF32(piece, info.dtype as FloatDtype)
       const { numbers, scales } = quantizeRows(values, inner, dtype, name)
       return groupedRows(numbers, scales, inner, dtype)
     }
@@ -272,7 +284,7 @@ export class WeightLoader {
 
   /** A vector from number `first` of a place on. */
   #vectorAt(name: string, width: number, place: Place, first: number): Vector {
-    const info = this.checkpoint.tensor(name, [width])
+    const info = this.#tensor(name, [width])
     const take: Take = { infos: [info], row: 0, rows: 1, group: 1 }
     this.#declare(take, place, (write) => ([piece]) => {
       write(rowsAsWords(piece, info, 'f32', width, width), 4 * first)
@@ -282,7 +294,7 @@ export class WeightLoader {
 
   /** A table [rows, width] on the device. */
   table(name: string, rows: number, width: number, dtype: WeightDtype): Weight {
-    const info = this.checkpoint.tensor(name, [rows, width])
+    const info = this.#tensor(name, [rows, width])
     const rowBytes = 4 * tableRowWords(dtype, width)
     const take: Take = { infos: [info], row: 0, rows, group: 1 }
     const place = this.#place(name, rows * rowBytes)
@@ -294,7 +306,7 @@ export class WeightLoader {
 
   /** A table [rows, width] that stays on the host. */
   hostTable(name: string, rows: number, width: number): HostTable {
-    const info = this.checkpoint.tensor(name, [rows, width])
+    const info = this.#tensor(name, [rows, width])
     const dtype = this.dtypeOf(info)
     const rowWords = tableRowWords(dtype, width)
     this.#hostBytes += 4 * rows * rowWords
@@ -448,7 +460,7 @@ function rowsAsWords(
   width: number,
   padded: number,
 ): Uint32Array<ArrayBuffer> {
-  const numbers = convert(bytes, from as WeightDtype, to)
+  const numbers = convert(bytes, from as FloatDtype, to)
   if (padded === width && numbers.byteLength % 4 === 0) {
     return new Uint32Array(numbers.buffer, numbers.byteOffset, numbers.byteLength / 4)
   }
@@ -464,19 +476,19 @@ function rowsAsWords(
 /** Numbers of one dtype as the bit patterns of another; equal dtypes keep every bit. */
 function convert(
   bytes: Bytes,
-  from: WeightDtype,
+  from: FloatDtype,
   to: WeightDtype,
 ): Uint32Array<ArrayBuffer> | Uint16Array<ArrayBuffer> {
-  const { buffer, byteOffset, byteLength } = bytes
-  const count = byteLength / dtypeBytes[from]
   if (from === to) {
-    return from === 'f32'
+    const { buffer, byteOffset, byteLength } = bytes
+    const count = byteLength / dtypeBytes[to]
+    return to === 'f32'
       ? new Uint32Array(buffer, byteOffset, count)
       : new Uint16Array(buffer, byteOffset, count)
   }
   const values = storedToF32(bytes, from)
   if (to === 'f32') return new Uint32Array(values.buffer)
-  const halves = new Uint16Array(count)
+  const halves = new Uint16Array(values.length)
   if (to === 'f16') f32ToF16(values, halves)
   else f32ToBf16(values, halves)
   return halves

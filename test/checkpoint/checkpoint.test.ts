@@ -135,7 +135,7 @@ describe('the tensors asked for', () => {
     await expectFault(
       () => checkpoint.tensor('model.ids', [1]),
       'tensor-dtype',
-      'stored as i64; expected f32, f16, bf16',
+      'stored as i64; expected f32, f16, bf16, f64',
     )
     await expectFault(
       () => checkpoint.tensor('bert.norm.bias', [3]),
@@ -143,6 +143,28 @@ describe('the tensors asked for', () => {
       'folder: no tensor "bert.norm.bias" among the 4 of model.safetensors; most like it: "model.norm.bias"',
     )
     await expectFault(() => checkpoint.tensor('__proto__', [3]), 'tensor-missing')
+  })
+
+  it('are found under the names that transformers renames', async () => {
+    const older = {
+      'bert.norm.gamma': entry('F32', [3], 0, 12),
+      'bert.norm.beta': entry('F32', [3], 12, 24),
+      'norm.weight': entry('F32', [4], 24, 40),
+    }
+    const checkpoint = await Checkpoint.open(folderOf(older, 40))
+    const names = (name: string, size: number, backbone?: string) =>
+      checkpoint.tensor(name, [size], backbone).name
+    expect(names('bert.norm.weight', 3)).toBe('bert.norm.gamma')
+    expect(names('norm.bias', 3, 'bert')).toBe('bert.norm.beta')
+    // The name with or without the backbone goes before an older end.
+    expect(names('bert.norm.weight', 4, 'bert')).toBe('norm.weight')
+    expect(checkpoint.has('head.bias', 'bert')).toBe(false)
+    await expectFault(() => checkpoint.tensor('norm.bias', [3]), 'tensor-missing', '"norm.bias"')
+    await expectFault(
+      () => checkpoint.tensor('bert.norm.weight', [2]),
+      'tensor-shape',
+      'tensor "bert.norm.gamma" is [3]',
+    )
   })
 
   it('are read within their bounds alone', async () => {
@@ -293,6 +315,23 @@ describe('a sharded checkpoint', () => {
     expect((await Checkpoint.open(folderWith({ weight_map }))).has('b')).toBe(true)
   })
 
+  it.each([
+    ['another shard', { ...good, a: 'two.safetensors' }],
+    ['a shard for a tensor that none has', { ...good, d: 'two.safetensors' }],
+    [
+      'each shard from the folder itself',
+      { ...good, a: './one.safetensors', c: './/two.safetensors' },
+    ],
+  ])('may have an index that names %s', async (_, weight_map) => {
+    const folder = folderWith({ metadata: null, weight_map })
+    const checkpoint = await Checkpoint.open(folder)
+    expect([...checkpoint.tensors.keys()]).toEqual(['a', 'b', 'c'])
+    expect(checkpoint.tensors.get('a')?.file).toBe('one.safetensors')
+    await expectFault(() => checkpoint.tensor('d', [1]), 'tensor-missing')
+    await checkpoint.close()
+    expect([folder.opened, folder.nowOpen]).toEqual([4, 0])
+  })
+
   it('closes every file when it is closed', async () => {
     const folder = folderWith({ weight_map: good })
     const checkpoint = await Checkpoint.open(folder)
@@ -321,14 +360,11 @@ describe('a sharded checkpoint', () => {
     [{ weight_map: { ...good, a: '.' } }, '"a" lies in "."'],
     [{ weight_map: { ...good, a: '' } }, '"a" lies in ""'],
     [{ weight_map: { ...good, a: 'one\u0000.safetensors' } }, '"one\\u0000.safetensors"'],
-    [
-      { weight_map: { ...good, a: 'two.safetensors' } },
-      'tensor "a" should lie in "two.safetensors", but lies in "one.safetensors"',
-    ],
-    [
-      { weight_map: { ...good, d: 'two.safetensors' } },
-      'tensor "d" should lie in "two.safetensors", but is in none',
-    ],
+    [{ weight_map: { ...good, a: './../one.safetensors' } }, '"./../one.safetensors"'],
+    [{ weight_map: { ...good, a: './/etc/one.safetensors' } }, '".//etc/one.safetensors"'],
+    [{ weight_map: { ...good, a: './' } }, '"a" lies in "./"'],
+    ['{"weight_map":{"a":NaN}}', 'at "weight_map" > "a": found "NaN}}"; expected the name'],
+    ['{"weight_map":{"a":"one.safetensors"},"x":nan}', 'at "x": found "nan}"; expected a value'],
   ])('must have an index that fits: %j', async (index, message) => {
     const folder = folderWith(index)
     await expectFault(Checkpoint.open(folder), 'index-invalid', INDEX, message)

@@ -65,6 +65,49 @@ describe('Config', () => {
     await expectFault(ask, 'config-invalid', 'config.json', message)
   })
 
+  it('tells null from absence where that is asked', () => {
+    const options = { default: 4096, null: 0 }
+    expect(config.integer('dropout', options)).toBe(0)
+    expect(config.integer('none', options)).toBe(4096)
+    expect(config.boolean('dropout', { default: true, null: false })).toBe(false)
+    expect(() => config.integer('none', { null: 0 })).toThrow('"none" is missing')
+  })
+
+  it('gives the keys of objects', () => {
+    expect(config.keys('id2label')).toEqual(['0'])
+    expect(config.keys('none', { default: undefined })).toBeUndefined()
+    expect(() => config.keys('architectures')).toThrow(
+      '"architectures" is a list of 2; expected an',
+    )
+  })
+
+  it('knows what nothing asked for', () => {
+    const rope = { theta: 1e4, factor: 2, type: null }
+    const asked = new Config('c', { size: 1, act: 'x', none: null, rope, other: { a: 1 } })
+    expect(asked.unread()).toEqual(['size', 'act', 'rope', 'other'])
+    asked.integer('size')
+    asked.has('act')
+    asked.section('rope')?.number('theta')
+    expect(asked.unread()).toEqual(['rope > factor', 'other'])
+    asked.section('rope')?.number('factor')
+    asked.keys('other')
+    expect(asked.unread()).toEqual([])
+  })
+
+  it('keeps warnings, each once', () => {
+    const warned = new Config('c', {})
+    expect(warned.warnings).toEqual([])
+    for (const text of ['a', 'b', 'a']) warned.warn(text)
+    expect(warned.warnings).toEqual(['c: a', 'c: b'])
+  })
+
+  it('reads the numbers that Python writes and JSON has no words for', async () => {
+    const text = '{"a":NaN,"b":[Infinity,{"c":-Infinity}],"d":"NaN","e":1}'
+    const read = await Config.read(memoryFolder({ 'config.json': text }))
+    expect(read?.raw).toEqual({ a: Number.NaN, b: [Infinity, { c: -Infinity }], d: 'NaN', e: 1 })
+    expect(() => read?.number('a')).toThrow('"a" is NaN; expected a number')
+  })
+
   it('does not take inherited properties for values', () => {
     const hostile = new Config('c', JSON.parse('{"__proto__":{"size":3},"a":1}'))
     expect(hostile.has('size')).toBe(false)
@@ -104,7 +147,8 @@ describe('Config', () => {
     ['', 'not JSON'],
     ['{"a":1', 'not JSON'],
     ['\ufeff{}', 'not JSON'],
-    ['{"a":NaN}', 'not JSON'],
+    ['{"a":nan}', 'not JSON'],
+    ['{"a":NaN,}', 'not JSON'],
     ['[]', 'found a list of 0; expected an object'],
     ['null', 'found null; expected an object'],
     ['"x"', 'found "x"; expected an object'],

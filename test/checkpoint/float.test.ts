@@ -1,5 +1,11 @@
 import { describe, expect, it } from 'vitest'
-import { bf16ToF32, f16ToF32, f32ToBf16, f32ToF16 } from '../../src/checkpoint/index.ts'
+import {
+  bf16ToF32,
+  f16ToF32,
+  f32ToBf16,
+  f32ToF16,
+  storedToF32,
+} from '../../src/checkpoint/index.ts'
 import { Random } from '../mutations.ts'
 
 const CODES = Uint16Array.from({ length: 0x10000 }, (_, code) => code)
@@ -137,6 +143,16 @@ it('f32 to bf16 handles the ends of the range', () => {
   const source = [0, -0, 1, 3.4e38, -Infinity, 2 ** -133, 2 ** -134]
   expect([...f32ToBf16(Float32Array.from(source))]).toEqual([
     0, 0x8000, 0x3f80, 0x7f80, 0xff80, 1, 0,
+  ])
+})
+
+it('f64 is rounded to the nearest f32, ties to the even pattern', () => {
+  const ulp = 2 ** -23
+  const source = [0.1, 1 + ulp / 2, 1 + 1.5 * ulp, 1 + ulp / 2 + 2 ** -52, 1e39, -1e-46, 2 ** -149]
+  const stored = new Uint8Array(Float64Array.of(...source, -0, Number.NaN, -Infinity).buffer)
+  expect([...storedToF32(stored, 'f64')]).toEqual([
+    ...[Math.fround(0.1), 1, 1 + 2 * ulp, 1 + ulp, Infinity, -0, 2 ** -149, -0],
+    ...[Number.NaN, -Infinity],
   ])
 })
 

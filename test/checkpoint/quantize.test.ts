@@ -10,8 +10,9 @@ import {
   quantizeRows,
   storedToF32,
 } from '../../src/checkpoint/index.ts'
-import type { Folder } from '../../src/platform/files.ts'
+import { blobFolder, type Folder } from '../../src/platform/files.ts'
 import { openFolder } from '../../src/platform/server.ts'
+import { asF64, type Edit, editedModel, type Stored } from '../models/edited.ts'
 import { safetensors } from '../mutations.ts'
 import { entry, expectFault, fixturePath, folderOf, memoryFolder } from './folders.ts'
 
@@ -95,6 +96,53 @@ describe.each(models)('%s', (name) => {
       await written.close()
     },
   )
+})
+
+it.each(['int8', 'int4'] as const)('f64 in %s is the file that f32 makes', async (dtype) => {
+  const folder = (edit: Edit) => blobFolder(editedModel('xlm-roberta-514', edit))
+  const tensors = (stored: Stored[]) => stored.map((tensor) => asF64(tensor))
+  const [f64, f32] = await Promise.all([
+    quantizedFiles(folder({ tensors }), dtype),
+    quantizedFiles(folder({}), dtype),
+  ])
+  const [found, expected] = await Promise.all(
+    [f64, f32].map(({ files }) => Checkpoint.open(memoryFolder(files))),
+  )
+  expect(found!.tensors.size).toBe(expected!.tensors.size)
+  for (const info of expected!.tensors.values()) {
+    const own = found!.tensors.get(info.name)!
+    expect([own.dtype, own.shape]).toEqual([info.dtype, info.shape])
+    expectBytes(await found!.read(own), await expected!.read(info))
+  }
+})
+
+it('lays elements on multiples of their size, whatever they are converted to', async () => {
+  const header = {
+    'layers.0.weight': entry('F32', [2, 2], 0, 16),
+    table: entry('F32', [3, 1], 16, 28),
+    vector: entry('F32', [1], 28, 32),
+    wide: entry('F64', [1, 3], 32, 56),
+    ids: entry('I64', [1], 56, 64),
+  }
+  const { files } = await quantizedFiles(folderOf(header, 64), 'int8')
+  const { tensors } = await Checkpoint.open(memoryFolder(files))
+  const kinds = [...tensors.values()].map(({ name, dtype }) => `${name} ${dtype}`)
+  expect(kinds.slice(0, 4)).toEqual(['ids i64', 'vector f32', 'table f16', 'wide f16'])
+})
+
+it('writes what JSON has no words for as transformers 5 does', async () => {
+  const folder = memoryFolder({
+    'config.json': '{"a":NaN,"b":[-Infinity]}',
+    'model.safetensors': safetensors(
+      JSON.stringify({ 'layers.0.weight': entry('F32', [1, 1], 0, 4) }),
+      new Uint8Array(4),
+    ),
+  })
+  const { plan } = await quantizedFiles(folder, 'int8')
+  expect(JSON.parse(plan.config)).toMatchObject({
+    a: { __float__: 'NaN' },
+    b: [{ __float__: '-Infinity' }],
+  })
 })
 
 describe('refused', () => {
