@@ -3,56 +3,100 @@ import { type Linear, linear } from '../tensor/linear.ts'
 import type { Tape } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { Batch } from './batch.ts'
-import { Decoder, type DecoderConfig, decoderSizes } from './decoder.ts'
+import { activationOf, type FamilyKeys, settleKeys, unsupported } from './config-keys.ts'
+import {
+  checkLayerTypes,
+  Decoder,
+  type DecoderConfig,
+  decoderSizes,
+  inertDecoderKeys,
+  onlyDecoderKeys,
+  tiedTable,
+} from './decoder.ts'
 import type { WeightLoader } from './loader.ts'
+import { ropeConfig } from './rope-config.ts'
 
 /** A causal language model: a decoder, and whether its head is the table of its embeddings. */
 export interface CausalConfig extends DecoderConfig {
   readonly tied: boolean
 }
 
+const gemmaKeys: FamilyKeys = {
+  name: 'GemmaForCausalLM',
+  only: { ...onlyDecoderKeys, use_bidirectional_attention: false },
+  inert: inertDecoderKeys,
+}
+
 /** Gemma (Gemma Team 2024; `GemmaForCausalLM`): embeddings times sqrt(hidden), norms of 1 + weight, tanh GELU. */
 function gemmaConfig(config: Config): CausalConfig {
-  const sizes = decoderSizes(config, 256)
+  const sizes = decoderSizes(config, { headDim: 256, kvHeads: 16 })
   // hidden_act is not what is computed: without hidden_activation it is the tanh approximation, as in the paper
-  // and in transformers 4.46.
-  const allowed = ['gelu', 'gelu_pytorch_tanh', 'gelu_tanh'] as const
-  config.string('hidden_act', { allowed, default: undefined })
-  const activation = config.string('hidden_activation', { allowed, default: 'gelu_tanh' })
-  return {
+  // and in transformers 4.46. transformers 5 takes hidden_act, and gelu for the approximation.
+  const legacy = config.string('hidden_act', { default: 'gelu' })
+  const approximate =
+    legacy === 'gelu' || activationOf(config, 'hidden_act', 'geluTanh') === 'geluTanh'
+  if (!approximate) {
+    throw unsupported(
+      config,
+      'hidden_act',
+      'expected gelu_pytorch_tanh; hidden_activation may name another',
+    )
+  }
+  checkLayerTypes(config, gemmaKeys.name, sizes.layers, 0)
+  const read = {
     ...sizes,
-    window: 0,
-    activation: activation === 'gelu' ? 'gelu' : 'geluTanh',
+    ...ropeConfig(config, ['rope_parameters']),
+    activation: activationOf(config, 'hidden_activation', 'geluTanh'),
     normOffset: 1,
     embeddingScale: Math.fround(Math.sqrt(sizes.hidden)),
-    residualScale: 1,
-    tied: config.boolean('tie_word_embeddings', { default: true }),
+    tied: config.boolean('tie_word_embeddings', { default: true, null: false }),
   }
+  settleKeys(config, gemmaKeys)
+  return read
+}
+
+const llamaKeys: FamilyKeys = {
+  name: 'LlamaForCausalLM',
+  only: onlyDecoderKeys,
+  // Split matrices give the same sums.
+  inert: [...inertDecoderKeys, 'pretraining_tp'],
 }
 
 /** Llama (Touvron et al. 2023; `LlamaForCausalLM`). */
 function llamaConfig(config: Config): CausalConfig {
-  config.string('hidden_act', { allowed: ['silu'], default: 'silu' })
-  return {
-    ...decoderSizes(config),
+  const sizes = decoderSizes(config)
+  checkLayerTypes(config, llamaKeys.name, sizes.layers, 0)
+  const read = {
+    ...sizes,
+    ...ropeConfig(config),
     mlpBias: config.boolean('mlp_bias', { default: false }),
-    window: 0,
-    activation: 'silu',
-    normOffset: 0,
-    embeddingScale: 1,
-    residualScale: 1,
+    activation: activationOf(config, 'hidden_act', 'silu'),
     tied: config.boolean('tie_word_embeddings', { default: false }),
   }
+  settleKeys(config, llamaKeys)
+  return read
+}
+
+const mistralKeys: FamilyKeys = {
+  name: 'MistralForCausalLM',
+  only: { ...onlyDecoderKeys, attention_bias: false, mlp_bias: false },
+  inert: inertDecoderKeys,
 }
 
 /** Mistral (Jiang et al. 2023; `MistralForCausalLM`): Llama without biases, and with a window of attention. */
 function mistralConfig(config: Config): CausalConfig {
-  return {
-    ...llamaConfig(config),
-    attentionBias: false,
-    mlpBias: false,
-    window: config.integer('sliding_window', { min: 1, default: 0 }),
+  const sizes = decoderSizes(config, { kvHeads: 8 })
+  const window = config.integer('sliding_window', { min: 1, default: 4096, null: 0 })
+  checkLayerTypes(config, mistralKeys.name, sizes.layers, window)
+  const read = {
+    ...sizes,
+    ...ropeConfig(config, ['rope_parameters']),
+    window,
+    activation: activationOf(config, 'hidden_act', 'silu'),
+    tied: config.boolean('tie_word_embeddings', { default: false }),
   }
+  settleKeys(config, mistralKeys)
+  return read
 }
 
 /** How the config of each architecture is read. */
@@ -73,8 +117,9 @@ export class CausalModel {
     loader: WeightLoader,
     wordId: number,
   ) {
-    this.decoder = new Decoder(config, loader)
-    const head = config.tied ? 'model.embed_tokens.weight' : 'lm_head.weight'
+    const shared = config.tied ? tiedTable(loader) : undefined
+    this.decoder = new Decoder(config, loader, config.layers, shared)
+    const head = shared ?? 'lm_head.weight'
     this.#word = loader.linearRow(head, config.vocab, config.hidden, wordId)
   }
 

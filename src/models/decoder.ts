@@ -8,12 +8,14 @@ import { rotary, rotaryTable } from '../tensor/rotary.ts'
 import type { Tape } from '../tensor/tape.ts'
 import type { Tensor, WeightDtype } from '../tensor/tensor.ts'
 import { allSpans, type Batch, scoredRows, scoredSpans } from './batch.ts'
+import { unsupported } from './config-keys.ts'
 import { ModelError } from './errors.ts'
 import type { WeightLoader } from './loader.ts'
 import { type QueryKeyValue, queryKeyValue } from './query_key_value.ts'
+import type { RopeConfig } from './rope-config.ts'
 
 /** Sizes of a decoder, and where the families differ. */
-export interface DecoderConfig {
+export interface DecoderConfig extends RopeConfig {
   readonly vocab: number
   readonly hidden: number
   readonly heads: number
@@ -22,8 +24,6 @@ export interface DecoderConfig {
   readonly intermediate: number
   readonly layers: number
   readonly eps: number
-  /** Base of the rotary frequencies. */
-  readonly theta: number
   /** Tokens that a token sees, itself counted; 0 for all before it. */
   readonly window: number
   readonly attentionBias: boolean
@@ -39,25 +39,35 @@ export interface DecoderConfig {
 /** The longest sequence that is taken; rotary positions have no table to run out of. */
 const mostTokens = 2 ** 16
 
+/** Keys of config.json that change nothing in a decoder: rotary positions have no table to run out of. */
+export const inertDecoderKeys = [
+  ...['max_position_embeddings', 'is_decoder', 'is_encoder_decoder', 'add_cross_attention'],
+  'classifier_dropout',
+]
+
+/** Keys of config.json that would change what a decoder computes, and the value that holds. */
+export const onlyDecoderKeys = { is_causal: true, partial_rotary_factor: 1 } as const
+
 /** What the configs of Gemma, Llama, Mistral and MiniCPM have in common, read and checked. */
-export function decoderSizes(config: Config, defaultHeadDim?: number) {
+export function decoderSizes(
+  config: Config,
+  standard: { readonly headDim?: number; readonly kvHeads?: number } = {},
+) {
   const size = (key: string) => config.integer(key, { min: 1, max: 2 ** 24 })
   const hidden = size('hidden_size')
   const heads = size('num_attention_heads')
-  const kvHeads = config.integer('num_key_value_heads', { min: 1, max: heads, default: heads })
+  const kvHeads = config.integer('num_key_value_heads', {
+    min: 1,
+    max: heads,
+    default: standard.kvHeads ?? heads,
+    null: heads,
+  })
   const headDim =
-    config.integer('head_dim', { min: 1, default: undefined }) ?? defaultHeadDim ?? hidden / heads
+    config.integer('head_dim', { min: 1, default: undefined }) ?? standard.headDim ?? hidden / heads
   if (!Number.isInteger(headDim) || headDim % 2 !== 0 || headDim > 256 || heads % kvHeads !== 0) {
     throw new ModelError(
       'config-unsupported',
       `${config.file}: hidden_size ${hidden} with ${heads} heads of ${headDim} numbers and ${kvHeads} key/value heads; expected even heads of at most 256 numbers in equal groups`,
-    )
-  }
-  const scaling = config.section('rope_scaling')
-  if (scaling) {
-    throw new ModelError(
-      'config-unsupported',
-      `${config.file}: rope_scaling is set; only plain rotary positions are computed`,
     )
   }
   return {
@@ -69,10 +79,58 @@ export function decoderSizes(config: Config, defaultHeadDim?: number) {
     intermediate: size('intermediate_size'),
     layers: config.integer('num_hidden_layers', { min: 1, max: 1024 }),
     eps: config.number('rms_norm_eps', { min: 0, default: 1e-6 }),
-    theta: config.number('rope_theta', { min: 1, default: 10000 }),
+    window: 0,
     attentionBias: config.boolean('attention_bias', { default: false }),
     mlpBias: false,
+    normOffset: 0,
+    embeddingScale: 1,
+    residualScale: 1,
   }
+}
+
+/**
+ * Checks `layer_types`, which newer configs have: no family here has layers of more than one type.
+ *
+ * @param name what messages call the family
+ * @param window tokens that the attention of every layer sees; 0 for all
+ */
+export function checkLayerTypes(
+  config: Config,
+  name: string,
+  layers: number,
+  window: number,
+): void {
+  const types = config.strings('layer_types', { default: undefined })
+  if (!types) return
+  const [type = ''] = types
+  const known = window > 0 ? ['full_attention', 'sliding_attention'] : ['full_attention']
+  const isOne = types.length === layers && types.every((other) => other === type)
+  if (!isOne || !known.includes(type)) {
+    throw unsupported(
+      config,
+      'layer_types',
+      `${name} has ${layers} layers of one type, ${known.join(' or ')}`,
+    )
+  }
+  if (window > 0 && type === 'full_attention') {
+    config.warn(
+      `layer_types names full_attention; ${name} applies its sliding_window of ${window} all the same`,
+    )
+  }
+}
+
+/** `base_model_prefix` of the decoders. */
+const backbone = 'model'
+
+const embeddings = 'model.embed_tokens.weight'
+
+/**
+ * The table that embeddings and a tied head share. A file may hold it as the head too, or alone as the head; of two
+ * transformers 4 keeps the head's, which it reads last.
+ */
+export function tiedTable(loader: WeightLoader): string {
+  loader.backbone = backbone
+  return loader.has('lm_head.weight') ? 'lm_head.weight' : embeddings
 }
 
 interface DecoderLayer extends QueryKeyValue {
@@ -101,16 +159,21 @@ export class Decoder {
   readonly #norm: RmsNorm
   #turns = new Float32Array()
 
-  /** @param layers how many of the model's layers are loaded, from the first */
+  /**
+   * @param layers how many of the model's layers are loaded, from the first
+   * @param table the name of the embeddings; see {@link tiedTable}
+   */
   constructor(
     readonly config: DecoderConfig,
     loader: WeightLoader,
     layers = config.layers,
+    table: string = embeddings,
   ) {
     const { vocab, hidden, heads, kvHeads, headDim, intermediate, eps, normOffset } = config
     const bias = { bias: config.attentionBias }
     const mlpBias = { bias: config.mlpBias }
-    this.#words = loader.hostTable('model.embed_tokens.weight', vocab, hidden)
+    loader.backbone = backbone
+    this.#words = loader.hostTable(table, vocab, hidden)
     this.#layers = Array.from({ length: layers }, (_, i) => {
       const layer = `model.layers.${i}`
       const self = `${layer}.self_attn`
@@ -246,10 +309,10 @@ export class Decoder {
 
   /** The rotary table up to the last of these positions. */
   #turnsFor(positions: Uint32Array): Float32Array<ArrayBuffer> {
-    const { headDim, theta } = this.config
+    const { headDim, theta, ropeFactor } = this.config
     const needed = positions.reduce((most, position) => Math.max(most, position), 0) + 1
     if (this.#turns.length < needed * headDim) {
-      this.#turns = rotaryTable(2 ** Math.ceil(Math.log2(needed)), headDim, theta)
+      this.#turns = rotaryTable(2 ** Math.ceil(Math.log2(needed)), headDim, theta, ropeFactor)
     }
     return this.#turns.subarray(0, needed * headDim)
   }

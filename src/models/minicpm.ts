@@ -3,9 +3,19 @@ import { type Linear, linear } from '../tensor/linear.ts'
 import type { Tape } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { Batch } from './batch.ts'
-import { Decoder, type DecoderConfig, decoderSizes } from './decoder.ts'
+import { activationOf, type FamilyKeys, settleKeys } from './config-keys.ts'
+import {
+  checkLayerTypes,
+  Decoder,
+  type DecoderConfig,
+  decoderSizes,
+  inertDecoderKeys,
+  onlyDecoderKeys,
+  tiedTable,
+} from './decoder.ts'
 import { ModelError } from './errors.ts'
 import type { WeightLoader } from './loader.ts'
+import { ropeConfig } from './rope-config.ts'
 
 /** The name that `architectures` gives this model. */
 export const minicpmArchitecture = 'LayerWiseMiniCPMForCausalLM'
@@ -24,24 +34,29 @@ export interface MiniCpmConfig extends DecoderConfig {
   readonly headScale: number
 }
 
+const minicpmKeys: FamilyKeys = {
+  name: minicpmArchitecture,
+  only: onlyDecoderKeys,
+  inert: [...inertDecoderKeys, 'pretraining_tp'],
+}
+
 /** Reads and checks the config of MiniCPM (Hu et al. 2024) with heads on its layers, as FlagEmbedding has it. */
 export function minicpmConfig(config: Config): MiniCpmConfig {
   const sizes = decoderSizes(config)
-  config.string('hidden_act', { allowed: ['silu'], default: 'silu' })
   const base = config.number('dim_model_base', { min: 1, default: 1 })
   const headType = config.string('head_type', {
     allowed: ['simple', 'raw', 'complex'],
     default: 'simple' as const,
   })
-  const headMulti = config.boolean('head_multi', { default: true })
-  const tied = config.boolean('tie_word_embeddings', { default: true })
+  const headMulti = config.boolean('head_multi', { default: true, null: false })
+  const tied = config.boolean('tie_word_embeddings', { default: true, null: false })
   // Split heads forget the scale in the reference; elsewhere the split changes no result.
   if (headType !== 'simple') config.integer('pretraining_tp', { min: 1, max: 1, default: 1 })
-  return {
+  checkLayerTypes(config, minicpmKeys.name, sizes.layers, 0)
+  const read = {
     ...sizes,
-    window: 0,
-    activation: 'silu',
-    normOffset: 0,
+    ...ropeConfig(config),
+    activation: activationOf(config, 'hidden_act', 'silu'),
     embeddingScale: config.number('scale_emb', { default: 1 }),
     residualScale: config.number('scale_depth', { default: 1 }) / Math.sqrt(sizes.layers),
     startLayer: config.integer('start_layer', { min: 1, max: sizes.layers, default: 8 }),
@@ -50,6 +65,8 @@ export function minicpmConfig(config: Config): MiniCpmConfig {
     tied: tied && headType === 'raw' && !headMulti,
     headScale: base / sizes.hidden,
   }
+  settleKeys(config, minicpmKeys)
+  return read
 }
 
 /** Layerwise MiniCPM: a score after each layer from `startLayer` on. */
@@ -64,9 +81,12 @@ export class MiniCpm {
     last = config.layers,
   ) {
     const { startLayer, headMulti, tied } = config
-    this.decoder = new Decoder(config, loader, last)
+    const shared = tied ? tiedTable(loader) : undefined
+    this.decoder = new Decoder(config, loader, last, shared)
     const layers = Array.from({ length: last - startLayer + 1 }, (_, i) => startLayer + i)
-    const one = headMulti ? undefined : this.#head(loader, tied ? 'model.embed_tokens' : 'lm_head')
+    const one = headMulti
+      ? undefined
+      : this.#head(loader, shared?.replace(/\.weight$/, '') ?? 'lm_head')
     this.#heads = new Map(
       layers.map((layer) => [layer, one ?? this.#head(loader, `lm_head.${layer - startLayer}`)]),
     )

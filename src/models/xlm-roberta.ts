@@ -3,11 +3,12 @@ import { type AttentionTiles, attention, attentionTiles } from '../tensor/attent
 import { embed, gatherTable, type HostTable } from '../tensor/embedding.ts'
 import { gatherRows } from '../tensor/gather_rows.ts'
 import { type LayerNorm, layerNorm } from '../tensor/layer_norm.ts'
-import { type Linear, linear } from '../tensor/linear.ts'
+import { type Activation, type Linear, linear } from '../tensor/linear.ts'
 import type { Tape } from '../tensor/tape.ts'
 import type { Tensor, WeightDtype } from '../tensor/tensor.ts'
 import type { Weight } from '../tensor/weights.ts'
 import { allSpans, type Batch, scoredRows, scoredSpans } from './batch.ts'
+import { activationOf, type FamilyKeys, settleKeys, unsupported } from './config-keys.ts'
 import { ModelError } from './errors.ts'
 import type { WeightLoader } from './loader.ts'
 import { type QueryKeyValue, queryKeyValue } from './query_key_value.ts'
@@ -24,23 +25,37 @@ export interface XlmRobertaConfig {
   readonly kinds: number
   readonly eps: number
   readonly padId: number
+  readonly activation: Activation
 }
 
 /** The names that `architectures` gives this model. */
 export const xlmRobertaArchitecture = 'XLMRobertaForSequenceClassification'
 
+const xlmRobertaKeys: FamilyKeys = {
+  name: xlmRobertaArchitecture,
+  only: {
+    position_embedding_type: 'absolute',
+    is_decoder: false,
+    is_encoder_decoder: false,
+    add_cross_attention: false,
+  },
+  // The class has no head over words that a table could be tied to.
+  inert: [
+    ...['hidden_dropout_prob', 'attention_probs_dropout_prob', 'classifier_dropout'],
+    'tie_word_embeddings',
+  ],
+}
+
 /** Reads and checks the config of `XLMRobertaForSequenceClassification`. */
 export function xlmRobertaConfig(config: Config): XlmRobertaConfig {
   const size = (key: string) => config.integer(key, { min: 1, max: 2 ** 24 })
-  const labels = config.size('id2label', { default: config.integer('num_labels', { default: 2 }) })
+  const labels = labelCount(config)
   if (labels !== 1) {
     throw new ModelError(
       'config-unsupported',
       `${config.file}: the model has ${labels} labels; a reranker has one. Its scores would mean something else`,
     )
   }
-  config.string('hidden_act', { allowed: ['gelu'], default: 'gelu' })
-  config.string('position_embedding_type', { allowed: ['absolute'], default: 'absolute' })
   const hidden = size('hidden_size')
   const heads = size('num_attention_heads')
   if (hidden % heads !== 0 || hidden / heads > 256) {
@@ -50,7 +65,7 @@ export function xlmRobertaConfig(config: Config): XlmRobertaConfig {
     )
   }
   const positions = size('max_position_embeddings')
-  return {
+  const read = {
     vocab: size('vocab_size'),
     hidden,
     heads,
@@ -60,10 +75,25 @@ export function xlmRobertaConfig(config: Config): XlmRobertaConfig {
     kinds: size('type_vocab_size'),
     eps: config.number('layer_norm_eps', { min: 0, default: 1e-12 }),
     padId: config.integer('pad_token_id', { min: 0, max: positions - 2, default: 1 }),
+    activation: activationOf(config, 'hidden_act', 'gelu'),
   }
+  settleKeys(config, xlmRobertaKeys)
+  return read
+}
+
+/** Labels as transformers counts them: by the numbers that id2label has names for, else num_labels. */
+function labelCount(config: Config): number {
+  const keys = config.keys('id2label', { default: undefined })
+  if (!keys) return config.integer('num_labels', { default: 2 })
+  const wrong = keys.find((key) => !/^\s*[+-]?\d+\s*$/.test(key))
+  if (wrong !== undefined) {
+    throw unsupported(config, 'id2label', `expected numbers as keys, not ${JSON.stringify(wrong)}`)
+  }
+  return new Set(keys.map(Number)).size
 }
 
 interface EncoderLayer extends QueryKeyValue {
+  readonly activation: Activation
   readonly attentionOutput: Linear
   readonly attentionNorm: LayerNorm
   readonly intermediate: Linear
@@ -97,7 +127,8 @@ export class XlmRoberta {
     readonly config: XlmRobertaConfig,
     loader: WeightLoader,
   ) {
-    const { vocab, hidden, positions, kinds, intermediate, eps, layers } = config
+    const { vocab, hidden, positions, kinds, intermediate, eps, layers, activation } = config
+    loader.backbone = 'roberta'
     const name = 'roberta.embeddings'
     this.#words = loader.hostTable(`${name}.word_embeddings.weight`, vocab, hidden)
     const { dtype } = this.#words
@@ -116,6 +147,7 @@ export class XlmRoberta {
         hidden,
       )
       return {
+        activation,
         query,
         key,
         value,
@@ -248,7 +280,7 @@ function encoderLayer(
     const projected = linear(tape, context, layer.attentionOutput, { plus: x })
     return layerNorm(tape, projected, layer.attentionNorm)
   })
-  const raised = linear(tape, attended, layer.intermediate, { activation: 'gelu' })
+  const raised = linear(tape, attended, layer.intermediate, { activation: layer.activation })
   const lowered = linear(tape, raised, layer.output, { plus: attended })
   return layerNorm(tape, lowered, layer.outputNorm)
 }

@@ -4,16 +4,20 @@ import { expectShape, type Tensor } from './tensor.ts'
 /**
  * (cos, sin) of every turn of rotary position embedding: f32 [positions, headDim / 2, 2], in the arithmetic of the
  * reference (`LlamaRotaryEmbedding`): frequencies and angles rounded to f32.
+ *
+ * @param factor what the frequencies are divided by (linear scaling)
  */
 export function rotaryTable(
   positions: number,
   headDim: number,
   theta: number,
+  factor = 1,
 ): Float32Array<ArrayBuffer> {
   const half = headDim / 2
   const table = new Float32Array(positions * headDim)
   for (let i = 0; i < half; i++) {
-    const frequency = Math.fround(1 / Math.fround(theta ** ((2 * i) / headDim)))
+    const unscaled = Math.fround(1 / Math.fround(theta ** ((2 * i) / headDim)))
+    const frequency = Math.fround(unscaled / factor)
     for (let position = 0; position < positions; position++) {
       const angle = Math.fround(position * frequency)
       table[position * headDim + 2 * i] = Math.cos(angle)

@@ -1,0 +1,242 @@
+import { describe, expect, it } from 'vitest'
+import { Config } from '../../src/checkpoint/index.ts'
+import { causalArchitectures } from '../../src/models/causal.ts'
+import { minicpmArchitecture, minicpmConfig } from '../../src/models/minicpm.ts'
+import { xlmRobertaArchitecture, xlmRobertaConfig } from '../../src/models/xlm-roberta.ts'
+import { loadReranker } from '../../src/rerankers/index.ts'
+import { expectClose } from '../tensor/harness.ts'
+import { type Edit, editedConfig, editedModel, pairs } from './edited.ts'
+
+const readers: Record<string, (config: Config) => object> = {
+  ...causalArchitectures,
+  [xlmRobertaArchitecture]: xlmRobertaConfig,
+  [minicpmArchitecture]: minicpmConfig,
+}
+
+/** What a family makes of a fixture's config.json, edited, and the warnings that come with it. */
+function read(name: string, edit: Edit = {}) {
+  const config = new Config('config.json', editedConfig(name, edit))
+  const [architecture] = config.strings('architectures') as [string]
+  return { read: readers[architecture]!(config), warnings: config.warnings }
+}
+
+const llama = 'variants/llama'
+const window = 'variants/mistral-window'
+const xlm = 'xlm-roberta-514'
+const minicpm = 'minicpm-layerwise'
+
+const full = Array(3).fill('full_attention')
+const sliding = Array(3).fill('sliding_attention')
+
+/** Keys that change nothing: absent, null, or said as they hold anyway. */
+const neutral = {
+  quantization_config: null,
+  pruned_heads: {},
+  per_layer_config: {},
+  transformers_weights: null,
+  transformers_version: '5.24.0',
+  dtype: 'float32',
+  torch_dtype: 'bfloat16',
+  output_hidden_states: true,
+  chunk_size_feed_forward: 64,
+  use_cache: false,
+  attention_dropout: 0.5,
+  eos_token_id: [1, 107],
+  temperature: 0.6,
+  problem_type: null,
+}
+const neutralDecoder = {
+  ...neutral,
+  is_causal: true,
+  is_decoder: true,
+  partial_rotary_factor: 1.0,
+  max_position_embeddings: 77,
+  rope_scaling: { rope_type: 'default' },
+  rope_parameters: {},
+  hidden_act: null,
+}
+
+describe('a config that says what holds anyway', () => {
+  it.each<[string, Edit]>([
+    [llama, { set: neutralDecoder }],
+    [llama, { set: { attention_bias: false, mlp_bias: null, head_dim: null, pretraining_tp: 2 } }],
+    [llama, { set: { layer_types: full, hidden_act: 'swish', num_key_value_heads: 2 } }],
+    [llama, { set: { rope_scaling: { type: 'default' } } }],
+    [llama, { set: { rope_scaling: { rope_type: null, type: null } } }],
+    [llama, { set: { rope_scaling: { rope_type: 'linear', factor: 1.0 } } }],
+    [llama, { set: { rope_scaling: { rope_type: 'linear', type: 'linear', factor: 1 } } }],
+    [llama, { set: { rope_parameters: { rope_theta: 500000, partial_rotary_factor: 1 } } }],
+    [llama, { set: { rope_parameters: { full_attention: { rope_theta: 500000 } } } }],
+    [llama, { set: { rope_scaling: { rope_theta: 5e5 }, rope_parameters: { rope_theta: 5e5 } } }],
+    ['variants/llama-biases', { set: neutralDecoder }],
+    ['mistral', { set: neutralDecoder }],
+    ['mistral', { set: { attention_bias: false, mlp_bias: false, layer_types: sliding } }],
+    ['mistral', { remove: ['sliding_window'] }],
+    [window, { set: { layer_types: sliding } }],
+    ['gemma', { set: neutralDecoder }],
+    ['gemma', { set: { use_bidirectional_attention: null, hidden_act: 'gelu_pytorch_tanh' } }],
+    ['gemma', { set: { hidden_act: 'gelu_new', hidden_activation: 'gelu_pytorch_tanh' } }],
+    ['gemma', { remove: ['rope_theta', 'rope_scaling', 'head_dim'], set: { head_dim: 32 } }],
+    [xlm, { set: neutral }],
+    [xlm, { set: { is_decoder: false, add_cross_attention: false, hidden_act: 'gelu_python' } }],
+    [xlm, { set: { tie_word_embeddings: false, classifier_dropout: 0.3 } }],
+    [xlm, { set: { id2label: { 0: 'a', '00': 'b' } } }],
+    [xlm, { set: { num_labels: 3 } }],
+    [xlm, { remove: ['id2label', 'label2id'], set: { num_labels: 1 } }],
+    [minicpm, { set: neutralDecoder }],
+    [
+      minicpm,
+      { set: { rope_scaling: { type: 'linear', factor: 1.0 }, tie_word_embeddings: null } },
+    ],
+  ])('%s %j is read as without it', (name, edit) => {
+    expect(read(name, edit).read).toEqual(read(name).read)
+  })
+
+  it.each([llama, 'mistral', 'gemma', xlm, minicpm])('%s: nothing is said of it', (name) => {
+    const set = name === xlm ? neutral : neutralDecoder
+    // The class of Llama has no window; the fixture names one.
+    expect(read(name, { set, remove: ['sliding_window'] }).warnings).toEqual([])
+  })
+})
+
+describe('a key that changes the result', () => {
+  it.each<[string, Record<string, unknown>, string]>([
+    [llama, { rope_scaling: { rope_type: 'llama3', factor: 8 } }, '"rope_type" is "llama3"'],
+    [llama, { rope_scaling: { type: 'dynamic', factor: 2 } }, '"type" is "dynamic"'],
+    [llama, { rope_parameters: { rope_type: 'yarn', factor: 2 } }, '"rope_type" is "yarn"'],
+    [llama, { rope_scaling: { type: 'linear', rope_type: 'default' } }, 'rope_type is "default"'],
+    [llama, { rope_scaling: { type: 'linear' } }, '"factor" is missing'],
+    [llama, { rope_scaling: { type: 'linear', factor: '2' } }, '"factor" is "2"'],
+    [llama, { rope_scaling: 'linear' }, '"rope_scaling" is "linear"'],
+    [llama, { rope_parameters: { rope_theta: '5e5' } }, '"rope_theta" is "5e5"'],
+    [llama, { rope_parameters: { partial_rotary_factor: 0.5 } }, '"partial_rotary_factor" is 0.5'],
+    [llama, { partial_rotary_factor: 0.5 }, '"partial_rotary_factor" is 0.5'],
+    [
+      llama,
+      { rope_parameters: { full_attention: { rope_theta: 10000 } } },
+      'theta 500000 and 10000',
+    ],
+    [
+      llama,
+      { rope_scaling: { type: 'linear', factor: 2 }, rope_parameters: { rope_theta: 500000 } },
+      'factor 2 and 1',
+    ],
+    [llama, { is_causal: false }, '"is_causal" is false'],
+    [llama, { hidden_act: 'relu' }, '"hidden_act" is "relu"'],
+    [llama, { pruned_heads: { 0: [1] } }, '"pruned_heads" is {"0":[1]}'],
+    [llama, { per_layer_config: { 1: { hidden_act: 'gelu' } } }, '"per_layer_config"'],
+    [llama, { transformers_weights: 'other.safetensors' }, '"transformers_weights"'],
+    [llama, { layer_types: ['sliding_attention', ...full.slice(1)] }, '"layer_types"'],
+    [llama, { layer_types: full.slice(1) }, '3 layers of one type, full_attention'],
+    [llama, { attention_bias: 'false' }, '"attention_bias" is "false"'],
+    [llama, { rms_norm_eps: '1e-5' }, '"rms_norm_eps" is "1e-5"'],
+    ['mistral', { rope_scaling: { type: 'linear', factor: 2 } }, 'transformers 4 leaves this'],
+    ['mistral', { attention_bias: true }, '"attention_bias" is true'],
+    ['mistral', { sliding_window: 0 }, '"sliding_window" is 0'],
+    [window, { layer_types: ['sliding_attention', ...full.slice(1)] }, '"layer_types"'],
+    [window, { layer_types: sliding, sliding_window: null }, '"layer_types"'],
+    ['gemma', { rope_scaling: { type: 'linear', factor: 2 } }, 'transformers 4 leaves this'],
+    ['gemma', { use_bidirectional_attention: true }, '"use_bidirectional_attention" is true'],
+    ['gemma', { hidden_act: 'silu' }, '"hidden_act" is "silu"'],
+    ['gemma', { hidden_activation: 'relu' }, '"hidden_activation" is "relu"'],
+    [xlm, { is_decoder: true }, '"is_decoder" is true'],
+    [xlm, { add_cross_attention: true }, '"add_cross_attention" is true'],
+    [xlm, { position_embedding_type: 'relative_key' }, '"position_embedding_type"'],
+    [xlm, { layer_norm_eps: '1e-5' }, '"layer_norm_eps" is "1e-5"'],
+    [xlm, { id2label: { 0: 'a', 1: 'b' }, num_labels: 1 }, 'the model has 2 labels'],
+    [xlm, { id2label: {} }, 'the model has 0 labels'],
+    [xlm, { id2label: ['a'] }, '"id2label" is a list of 1; expected an object'],
+    [xlm, { id2label: { LABEL_0: 0 } }, 'not "LABEL_0"'],
+    [minicpm, { rope_scaling: { type: 'dynamic', factor: 2.0 } }, '"type" is "dynamic"'],
+    [minicpm, { head_type: 'other' }, '"head_type" is "other"'],
+    [minicpm, { scale_depth: '1.4' }, '"scale_depth" is "1.4"'],
+  ])('%s %j is refused by name', (name, set, message) => {
+    expect(() => read(name, { set })).toThrow(message)
+  })
+})
+
+describe('a key that nobody knows', () => {
+  it.each<[string, Record<string, unknown>, string[]]>([
+    [llama, { logits_scaling: 8, embedding_multiplier: 12 }, ['logits_scaling', 'embedding_mult']],
+    [llama, { rope_scaling: { rope_type: 'default', factor: 8 } }, ['rope_scaling > factor']],
+    ['mistral', { use_sliding_window: false }, ['MistralForCausalLM', 'use_sliding_window']],
+    ['mistral', { layer_types: full }, ['sliding_window of 4096']],
+    ['gemma', { attn_logit_softcapping: 50, query_pre_attn_scalar: 16 }, ['attn_l', 'query_pre']],
+    ['gemma', { rope_local_base_freq: 10000 }, ['rope_local_base_freq']],
+    [xlm, { focal: Number.NaN, cap: Infinity }, ['"focal"', '"cap"']],
+    [xlm, { use_flash_attn: true, rope_theta: 1e4 }, ['use_flash_attn', 'rope_theta']],
+    [minicpm, { num_experts: 8 }, [minicpmArchitecture, 'num_experts']],
+  ])('%s %j changes nothing and is warned of', (name, set, parts) => {
+    const { read: found, warnings } = read(name, { set })
+    expect(found).toEqual(read(name).read)
+    for (const part of parts) expect(warnings.join('\n')).toContain(part)
+    expect(warnings.every((text) => text.startsWith('config.json: '))).toBe(true)
+  })
+})
+
+/** Scores of FlagEmbedding 1.4.2 on transformers 4.46.3 in float32; where rope_parameters are set, of transformers 5.24.0. */
+describe('the scores of the reference', () => {
+  const python = (config: string) =>
+    config.replace(/}$/, ',"focal":NaN,"cap":Infinity,"low":-Infinity}')
+  const linear = { rope_type: 'linear', factor: 4.0 }
+  it.each<[string, Edit, number[]]>([
+    [
+      llama,
+      {
+        remove: ['rope_theta'],
+        set: { rope_parameters: { rope_theta: 5e5, rope_type: 'default' } },
+      },
+      [-2.96289, -1.40954, -0.28421],
+    ],
+    [
+      llama,
+      { set: { rope_parameters: { rope_theta: 10000.0, rope_type: 'default' } } },
+      [-1.810859, -0.389776, -1.097105],
+    ],
+    [
+      llama,
+      { set: { rope_parameters: { ...linear, rope_theta: 5e5 } } },
+      [-0.720041, -0.963177, -0.358276],
+    ],
+    [llama, { set: { rope_scaling: linear } }, [-0.720041, -0.963177, -0.358276]],
+    [llama, { set: { hidden_act: 'gelu' } }, [-2.510045, -1.164879, -0.166564]],
+    [llama, { set: { hidden_act: 'gelu_new' } }, [-2.510211, -1.164642, -0.166362]],
+    [llama, { set: { rms_norm_eps: 0.01 } }, [-2.981817, -1.459248, -0.308089]],
+    [
+      'mistral',
+      { set: { rope_scaling: { rope_type: 'default' } } },
+      [2.943329, 2.774211, 4.137541],
+    ],
+    [
+      'mistral',
+      { remove: ['rope_theta'], set: { rope_parameters: { ...linear, rope_theta: 10000.0 } } },
+      [0.551987, 1.642772, -0.843361],
+    ],
+    [window, { remove: ['sliding_window'] }, [-1.810903, -0.389804, -1.097123]],
+    [window, { set: { layer_types: full } }, [1.907178, 1.855868, 2.144338]],
+    [
+      'gemma',
+      {
+        remove: ['rope_theta', 'rope_scaling'],
+        set: { rope_parameters: { rope_theta: 250000.0, rope_type: 'default' } },
+      },
+      [-3.004426, 1.615386, -0.085155],
+    ],
+    ['gemma', { set: { hidden_activation: 'silu' } }, [-1.176904, -0.702532, -0.672961]],
+    [xlm, { text: python }, [7.860009, 7.881061, 5.777825]],
+    [xlm, { set: { hidden_act: 'gelu_new' } }, [7.860678, 7.880721, 5.777604]],
+    [xlm, { set: { hidden_act: 'silu' } }, [8.590178, 9.440402, 6.942424]],
+    [xlm, { set: { layer_norm_eps: 0.01 } }, [7.856703, 7.874702, 5.783178]],
+    [
+      minicpm,
+      { set: { rope_scaling: { type: 'linear', factor: 4.0 } } },
+      [3.064619, -0.934674, 2.221123],
+    ],
+    [minicpm, { set: { scale_emb: 6, scale_depth: 2.8 } }, [2.698519, 1.273475, 0.81631]],
+    [minicpm, { set: { hidden_act: 'gelu' } }, [0.832997, -0.056086, 3.074914]],
+  ])('%s %j', async (name, edit, expected) => {
+    const reranker = await loadReranker(editedModel(name, edit), { dtype: 'f32' })
+    expectClose(await reranker.computeScore(pairs), expected, 1e-4, name)
+    reranker.dispose()
+  })
+})
