@@ -1,7 +1,7 @@
 /** Checkpoints: config.json and safetensors of a model folder, checked before anything is used. */
 export { Checkpoint, FLOAT_DTYPES } from './checkpoint.ts'
 export { type Bounds, Config, type Default } from './config.ts'
-export { CheckpointError } from './errors.ts'
+export { CheckpointError, show } from './errors.ts'
 export {
   bf16ToF32,
   type FloatDtype,

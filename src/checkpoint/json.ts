@@ -87,6 +87,14 @@ export class JsonReader {
     return value
   }
 
+  /** Takes a null, where the next value is one. */
+  null(): boolean {
+    this.#space()
+    const isNull = this.#text.startsWith('null', this.#at)
+    if (isNull) this.#at += 4
+    return isNull
+  }
+
   /** Any value, which is checked but not kept. */
   skip(): void {
     this.#space()

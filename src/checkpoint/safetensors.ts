@@ -121,7 +121,7 @@ function parseHeader(
   const tensors: TensorInfo[] = []
   reader.object('an object of tensors', (name) => {
     if (name === '__metadata__') {
-      reader.object('an object of strings', () => reader.string('a string'))
+      if (!reader.null()) reader.object('an object of strings', () => reader.string('a string'))
     } else {
       tensors.push(parseTensor(reader, name, source, file, dataStart))
     }

@@ -11,7 +11,6 @@ import {
   decoderSizes,
   inertDecoderKeys,
   onlyDecoderKeys,
-  tiedTable,
 } from './decoder.ts'
 import type { WeightLoader } from './loader.ts'
 import { ropeConfig } from './rope-config.ts'
@@ -32,21 +31,17 @@ function gemmaConfig(config: Config): CausalConfig {
   const sizes = decoderSizes(config, { headDim: 256, kvHeads: 16 })
   // hidden_act is not what is computed: without hidden_activation it is the tanh approximation, as in the paper
   // and in transformers 4.46. transformers 5 takes hidden_act, and gelu for the approximation.
-  const legacy = config.string('hidden_act', { default: 'gelu' })
-  const approximate =
-    legacy === 'gelu' || activationOf(config, 'hidden_act', 'geluTanh') === 'geluTanh'
-  if (!approximate) {
-    throw unsupported(
-      config,
-      'hidden_act',
-      'expected gelu_pytorch_tanh; hidden_activation may name another',
-    )
+  const activation = activationOf(config, 'hidden_activation', 'geluTanh')
+  const older = activationOf(config, 'hidden_act', 'geluTanh')
+  const isLegacy = config.string('hidden_act', { default: 'gelu' }) === 'gelu'
+  if (!isLegacy && !['geluTanh', activation].includes(older)) {
+    throw unsupported(config, 'hidden_act', `hidden_activation makes it ${activation}`)
   }
   checkLayerTypes(config, gemmaKeys.name, sizes.layers, 0)
   const read = {
     ...sizes,
     ...ropeConfig(config, ['rope_parameters']),
-    activation: activationOf(config, 'hidden_activation', 'geluTanh'),
+    activation,
     normOffset: 1,
     embeddingScale: Math.fround(Math.sqrt(sizes.hidden)),
     tied: config.boolean('tie_word_embeddings', { default: true, null: false }),
@@ -117,9 +112,8 @@ export class CausalModel {
     loader: WeightLoader,
     wordId: number,
   ) {
-    const shared = config.tied ? tiedTable(loader) : undefined
-    this.decoder = new Decoder(config, loader, config.layers, shared)
-    const head = shared ?? 'lm_head.weight'
+    this.decoder = new Decoder(config, loader, config.layers, config.tied)
+    const head = config.tied ? this.decoder.table : 'lm_head.weight'
     this.#word = loader.linearRow(head, config.vocab, config.hidden, wordId)
   }
 

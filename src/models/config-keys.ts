@@ -1,5 +1,5 @@
 /** Which keys of config.json count: those that a family does not read itself are checked here, as data. */
-import type { Config } from '../checkpoint/index.ts'
+import { type Config, show } from '../checkpoint/index.ts'
 import type { Activation } from '../tensor/linear.ts'
 import { ModelError } from './errors.ts'
 
@@ -63,7 +63,7 @@ export function settleKeys(config: Config, { name, only, inert }: FamilyKeys): v
   }
   const known = new Set([...inertEverywhere, ...inert])
   for (const key of config.unread()) {
-    if (!known.has(key)) config.warn(`${name} has no key "${key}"; it is ignored`)
+    if (!known.has(key)) config.warn(`${name} has no key ${show(key)}; it is ignored`)
   }
 }
 
@@ -77,10 +77,9 @@ function valueLike(config: Config, key: string, computed: FamilyKeys['only'][str
 
 /** The error for a value of a key that is valid but not computed. */
 export function unsupported(config: Config, key: string, expected: string): ModelError {
-  const found = JSON.stringify(config.raw[key])?.slice(0, 120)
   return new ModelError(
     'config-unsupported',
-    `${config.file}: "${key}" is ${found}; ${expected}. Its scores would mean something else`,
+    `${config.file}: "${key}" is ${show(config.raw[key])}; ${expected}`,
   )
 }
 

@@ -119,20 +119,6 @@ export function checkLayerTypes(
   }
 }
 
-/** `base_model_prefix` of the decoders. */
-const backbone = 'model'
-
-const embeddings = 'model.embed_tokens.weight'
-
-/**
- * The table that embeddings and a tied head share. A file may hold it as the head too, or alone as the head; of two
- * transformers 4 keeps the head's, which it reads last.
- */
-export function tiedTable(loader: WeightLoader): string {
-  loader.backbone = backbone
-  return loader.has('lm_head.weight') ? 'lm_head.weight' : embeddings
-}
-
 interface DecoderLayer extends QueryKeyValue {
   readonly inputNorm: RmsNorm
   readonly attentionOutput: Linear
@@ -154,6 +140,11 @@ interface Tables {
  * and a gated MLP (Touvron et al. 2023).
  */
 export class Decoder {
+  /**
+   * The name of the embeddings. Where the head is tied to them, a file may hold the table as the head alone, or twice; of
+   * two, transformers 4 keeps the head's, which it reads last.
+   */
+  readonly table: string
   readonly #words: HostTable
   readonly #layers: readonly DecoderLayer[]
   readonly #norm: RmsNorm
@@ -161,19 +152,21 @@ export class Decoder {
 
   /**
    * @param layers how many of the model's layers are loaded, from the first
-   * @param table the name of the embeddings; see {@link tiedTable}
+   * @param tied whether the head is the table of the embeddings
    */
   constructor(
     readonly config: DecoderConfig,
     loader: WeightLoader,
     layers = config.layers,
-    table: string = embeddings,
+    tied = false,
   ) {
     const { vocab, hidden, heads, kvHeads, headDim, intermediate, eps, normOffset } = config
     const bias = { bias: config.attentionBias }
     const mlpBias = { bias: config.mlpBias }
-    loader.backbone = backbone
-    this.#words = loader.hostTable(table, vocab, hidden)
+    loader.backbone = 'model'
+    const isHead = tied && loader.has('lm_head.weight')
+    this.table = isHead ? 'lm_head.weight' : 'model.embed_tokens.weight'
+    this.#words = loader.hostTable(this.table, vocab, hidden)
     this.#layers = Array.from({ length: layers }, (_, i) => {
       const layer = `model.layers.${i}`
       const self = `${layer}.self_attn`

@@ -11,7 +11,6 @@ import {
   decoderSizes,
   inertDecoderKeys,
   onlyDecoderKeys,
-  tiedTable,
 } from './decoder.ts'
 import { ModelError } from './errors.ts'
 import type { WeightLoader } from './loader.ts'
@@ -81,12 +80,10 @@ export class MiniCpm {
     last = config.layers,
   ) {
     const { startLayer, headMulti, tied } = config
-    const shared = tied ? tiedTable(loader) : undefined
-    this.decoder = new Decoder(config, loader, last, shared)
+    this.decoder = new Decoder(config, loader, last, tied)
     const layers = Array.from({ length: last - startLayer + 1 }, (_, i) => startLayer + i)
-    const one = headMulti
-      ? undefined
-      : this.#head(loader, shared?.replace(/\.weight$/, '') ?? 'lm_head')
+    const head = tied ? this.decoder.table.replace(/\.weight$/, '') : 'lm_head'
+    const one = headMulti ? undefined : this.#head(loader, head)
     this.#heads = new Map(
       layers.map((layer) => [layer, one ?? this.#head(loader, `lm_head.${layer - startLayer}`)]),
     )

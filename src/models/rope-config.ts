@@ -1,4 +1,4 @@
-import type { Config } from '../checkpoint/index.ts'
+import { type Config, show } from '../checkpoint/index.ts'
 import { unsupported } from './config-keys.ts'
 
 /** Rotary positions: the base of the frequencies, and what these are divided by (linear scaling). */
@@ -60,7 +60,7 @@ function readSection(section: Config, plain: RopeConfig): RopeConfig {
   const older = section.string('type', { default: undefined })
   const type = section.string('rope_type', { default: undefined }) ?? older ?? 'default'
   if (older !== undefined && older !== type) {
-    throw unsupported(section, 'type', `rope_type is ${JSON.stringify(type)}; expected one of them`)
+    throw unsupported(section, 'type', `rope_type is ${show(type)}; expected one of them`)
   }
   if (type !== 'default' && type !== 'linear') {
     const key = section.has('rope_type') ? 'rope_type' : 'type'

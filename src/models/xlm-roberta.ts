@@ -1,4 +1,4 @@
-import type { Config } from '../checkpoint/index.ts'
+import { type Config, show } from '../checkpoint/index.ts'
 import { type AttentionTiles, attention, attentionTiles } from '../tensor/attention.ts'
 import { embed, gatherTable, type HostTable } from '../tensor/embedding.ts'
 import { gatherRows } from '../tensor/gather_rows.ts'
@@ -87,7 +87,7 @@ function labelCount(config: Config): number {
   if (!keys) return config.integer('num_labels', { default: 2 })
   const wrong = keys.find((key) => !/^\s*[+-]?\d+\s*$/.test(key))
   if (wrong !== undefined) {
-    throw unsupported(config, 'id2label', `expected numbers as keys, not ${JSON.stringify(wrong)}`)
+    throw unsupported(config, 'id2label', `expected numbers as keys, not ${show(wrong)}`)
   }
   return new Set(keys.map(Number)).size
 }

@@ -13,6 +13,7 @@ describe('a safetensors file', () => {
   it('may hold no tensor', async () => {
     expect((await open('{}')).tensors.size).toBe(0)
     expect((await open({ __metadata__: { format: 'pt' } })).tensors.size).toBe(0)
+    expect((await open({ __metadata__: null })).tensors.size).toBe(0)
     expect((await open('{ }   \n')).tensors.size).toBe(0)
   })
 
@@ -150,6 +151,7 @@ describe('the header', () => {
     ['{"__metadata__":{"format":7}}', 'at "__metadata__" > "format": found "7}}"'],
     ['{"__metadata__":{"a":{"b":"c"}}}', 'expected a string'],
     ['{"__metadata__":"pt"}', 'at "__metadata__"'],
+    ['{"__metadata__":nul}', 'at "__metadata__"'],
     ['{"__metadata__":{"a":"b","a":"b"}}', 'the key "a" stands twice'],
     [`{"x":${good},"x":${good}}`, 'the key "x" stands twice'],
     ['{"x":{"dtype":"U8","dtype":"U8"}}', 'at "x": the key "dtype" stands twice'],

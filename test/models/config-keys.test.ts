@@ -1,9 +1,11 @@
 import { describe, expect, it } from 'vitest'
 import { Config } from '../../src/checkpoint/index.ts'
+import { DawnrankError } from '../../src/error.ts'
 import { causalArchitectures } from '../../src/models/causal.ts'
 import { minicpmArchitecture, minicpmConfig } from '../../src/models/minicpm.ts'
 import { xlmRobertaArchitecture, xlmRobertaConfig } from '../../src/models/xlm-roberta.ts'
 import { loadReranker } from '../../src/rerankers/index.ts'
+import { type Json, mutateJson, Random } from '../mutations.ts'
 import { expectClose } from '../tensor/harness.ts'
 import { type Edit, editedConfig, editedModel, pairs } from './edited.ts'
 
@@ -77,6 +79,7 @@ describe('a config that says what holds anyway', () => {
     ['gemma', { set: { use_bidirectional_attention: null, hidden_act: 'gelu_pytorch_tanh' } }],
     ['gemma', { set: { hidden_act: 'gelu_new', hidden_activation: 'gelu_pytorch_tanh' } }],
     ['gemma', { remove: ['rope_theta', 'rope_scaling', 'head_dim'], set: { head_dim: 32 } }],
+    ['gemma', { set: { hidden_act: 'gelu_fast' } }],
     [xlm, { set: neutral }],
     [xlm, { set: { is_decoder: false, add_cross_attention: false, hidden_act: 'gelu_python' } }],
     [xlm, { set: { tie_word_embeddings: false, classifier_dropout: 0.3 } }],
@@ -123,7 +126,7 @@ describe('a key that changes the result', () => {
     ],
     [llama, { is_causal: false }, '"is_causal" is false'],
     [llama, { hidden_act: 'relu' }, '"hidden_act" is "relu"'],
-    [llama, { pruned_heads: { 0: [1] } }, '"pruned_heads" is {"0":[1]}'],
+    [llama, { pruned_heads: { 0: [1] } }, '"pruned_heads" is an object'],
     [llama, { per_layer_config: { 1: { hidden_act: 'gelu' } } }, '"per_layer_config"'],
     [llama, { transformers_weights: 'other.safetensors' }, '"transformers_weights"'],
     [llama, { layer_types: ['sliding_attention', ...full.slice(1)] }, '"layer_types"'],
@@ -137,7 +140,9 @@ describe('a key that changes the result', () => {
     [window, { layer_types: sliding, sliding_window: null }, '"layer_types"'],
     ['gemma', { rope_scaling: { type: 'linear', factor: 2 } }, 'transformers 4 leaves this'],
     ['gemma', { use_bidirectional_attention: true }, '"use_bidirectional_attention" is true'],
+    ['gemma', { hidden_act: 'gelu_python' }, '"hidden_act" is "gelu_python"'],
     ['gemma', { hidden_act: 'silu' }, '"hidden_act" is "silu"'],
+    ['gemma', { hidden_act: 'tanh', hidden_activation: 'silu' }, '"hidden_act" is "tanh"'],
     ['gemma', { hidden_activation: 'relu' }, '"hidden_activation" is "relu"'],
     [xlm, { is_decoder: true }, '"is_decoder" is true'],
     [xlm, { add_cross_attention: true }, '"add_cross_attention" is true'],
@@ -153,6 +158,28 @@ describe('a key that changes the result', () => {
   ])('%s %j is refused by name', (name, set, message) => {
     expect(() => read(name, { set })).toThrow(message)
   })
+})
+
+it.each([llama, 'mistral', 'gemma', xlm, minicpm])('%s: 1,000 damaged configs', (name) => {
+  const rope = { rope_parameters: { full_attention: { rope_theta: 1e4, type: 'linear' } } }
+  const { layers } = read(name).read as { layers: number }
+  const layer_types = Array(layers).fill('full_attention')
+  const original = editedConfig(name, { set: { ...rope, layer_types, pruned_heads: {} } })
+  const [architecture] = original.architectures as [string]
+  const reader = readers[architecture]!
+  const codes = new Set<string>()
+  for (let seed = 0; seed < 1000; seed++) {
+    const config = mutateJson(original as Json, new Random(seed))
+    try {
+      reader(new Config('config.json', config))
+      codes.add('read')
+    } catch (fault) {
+      if (!(fault instanceof DawnrankError)) throw new Error(`seed ${seed}`, { cause: fault })
+      expect(fault.message.length).toBeLessThan(500)
+      codes.add(fault.code)
+    }
+  }
+  expect([...codes].sort()).toEqual(['config-invalid', 'config-unsupported', 'read'])
 })
 
 describe('a key that nobody knows', () => {
@@ -221,6 +248,11 @@ describe('the scores of the reference', () => {
         set: { rope_parameters: { rope_theta: 250000.0, rope_type: 'default' } },
       },
       [-3.004426, 1.615386, -0.085155],
+    ],
+    [
+      'gemma',
+      { set: { hidden_activation: 'swish', hidden_act: 'silu' } },
+      [-1.176904, -0.702532, -0.672961],
     ],
     ['gemma', { set: { hidden_activation: 'silu' } }, [-1.176904, -0.702532, -0.672961]],
     [xlm, { text: python }, [7.860009, 7.881061, 5.777825]],
