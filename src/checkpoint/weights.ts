@@ -46,7 +46,7 @@ export async function configMissing(folder: Folder): Promise<CheckpointError> {
   if (!weights && (await exists(folder, ADAPTER_CONFIG))) return adapterOnly(folder)
   return new CheckpointError(
     'config-missing',
-    `${folder.name}: no ${CONFIG_FILE}; expected a model folder as transformers' save_pretrained writes it (${CONFIG_FILE}, ${WEIGHTS_FILE}, tokenizer.json)`,
+    `${folder.name}: no ${CONFIG_FILE}; expected a model folder as transformers' save_pretrained writes it (${CONFIG_FILE}, ${WEIGHTS_FILE}, tokenizer.json)${await why(folder, CONFIG_FILE)}`,
   )
 }
 
@@ -62,7 +62,7 @@ async function weightsMissing(folder: Folder): Promise<CheckpointError> {
   }
   return new CheckpointError(
     'weights-missing',
-    `${missing}; the weights must lie beside ${CONFIG_FILE} in one of these`,
+    `${missing}; the weights must lie beside ${CONFIG_FILE} in one of these${await why(folder, WEIGHTS_FILE)}`,
   )
 }
 
@@ -74,6 +74,12 @@ const adapterOnly = (folder: Folder) =>
     'weights-missing',
     `${folder.name}: a LoRA adapter (${ADAPTER_CONFIG}) without the weights of its base model. Merge them once in Python with peft: PeftModel.from_pretrained(baseModel, FOLDER).merge_and_unload().save_pretrained(MERGED, safe_serialization=True)`,
   )
+
+/** A sentence on why a file is missing, where the folder can tell. */
+async function why(folder: Folder, file: string): Promise<string> {
+  const reason = await folder.whyMissing?.(file)
+  return reason ? `. ${reason}` : ''
+}
 
 async function exists(folder: Folder, file: string): Promise<boolean> {
   const source = await folder.open(file)
@@ -137,7 +143,7 @@ async function openShards(
     if (missing.length > 0) {
       throw new CheckpointError(
         'shard-missing',
-        `${folder.name}: ${missing.length} of the ${files.length} files that ${INDEX_FILE} names are not there, such as ${show(missing[0])}; is the download complete?`,
+        `${folder.name}: ${missing.length} of the ${files.length} files that ${INDEX_FILE} names are not there, such as ${show(missing[0])}; is the download complete?${await why(folder, missing[0] as string)}`,
       )
     }
   } catch (fault) {

@@ -1,67 +1,48 @@
 /** Browsers: files by URL, WebGPU built in. */
 import { PlatformError } from './errors.ts'
-import type { ByteSource, Folder } from './files.ts'
+import type { ByteSource, Folder, Place } from './files.ts'
+import { checkUrl, openUrl, splitUrl, urlFolder } from './http.ts'
+import { givenFolder, isAddress } from './places.ts'
+
+/** A URL, against the page's or the worker's own. */
+function urlOf(place: string | URL): URL {
+  const { document, location } = globalThis
+  const page = document?.baseURI ?? location?.href
+  // Nothing is relative to a blob, of which some workers are made, but to the origin that made it.
+  const base = page?.startsWith('blob:') ? new URL(page).origin : page
+  let url: URL
+  try {
+    url = new URL(place, base)
+  } catch (cause) {
+    throw new PlatformError('place-invalid', `${place}: not a URL, seen from ${base}`, { cause })
+  }
+  // An extension's own pages may fetch by its protocol; those of the disk may not.
+  const own = base && new URL(base).protocol
+  return checkUrl(url, own === 'file:' ? undefined : own)
+}
 
 /** Opens one file by URL; its bytes come by range requests where the server knows them. */
-export async function openFile(place: string | URL): Promise<ByteSource | undefined> {
-  const url = String(new URL(place, globalThis.location?.href))
-  const head = await fetch(url, { method: 'HEAD' }).catch((cause) => {
-    throw new PlatformError('file-unreadable', `${url}: cannot be fetched`, { cause })
-  })
-  if (head.status === 404) return undefined
-  if (!head.ok)
-    throw new PlatformError('file-unreadable', `${url}: the server answered ${head.status}`)
-  const size = Number(head.headers.get('content-length') ?? Number.NaN)
-  const ranges = head.headers.get('accept-ranges') === 'bytes' && Number.isSafeInteger(size)
-  if (!ranges) return wholeSource(url)
-  return {
-    name: url,
-    size,
-    async read(start, end) {
-      if (start >= Math.min(end, size)) return new Uint8Array()
-      const answer = await fetch(url, {
-        headers: { range: `bytes=${start}-${Math.min(end, size) - 1}` },
-      })
-      if (answer.status !== 206) {
-        throw new PlatformError(
-          'file-unreadable',
-          `${url}: asked for a range of bytes, the server answered ${answer.status}`,
-        )
-      }
-      return new Uint8Array(await answer.arrayBuffer())
-    },
-    close: async () => {},
-  }
-}
+export const openFile = async (place: string | URL): Promise<ByteSource | undefined> =>
+  openUrl(urlOf(place))
 
-async function wholeSource(url: string): Promise<ByteSource> {
-  const answer = await fetch(url)
-  if (!answer.ok)
-    throw new PlatformError('file-unreadable', `${url}: the server answered ${answer.status}`)
-  const bytes = new Uint8Array(await answer.arrayBuffer())
-  return {
-    name: url,
-    size: bytes.length,
-    read: async (start, end) => bytes.slice(start, end),
-    close: async () => {},
-  }
-}
+/** A model's place as a {@link Folder}. */
+export const openFolder = async (place: Place): Promise<Folder> =>
+  isAddress(place) ? urlFolder(urlOf(place)) : givenFolder(place)
 
-/** A URL as a {@link Folder}. */
-export async function openFolder(place: string | URL): Promise<Folder> {
-  const base = new URL(place, globalThis.location?.href)
-  if (!base.pathname.endsWith('/')) base.pathname += '/'
-  const isPlain = (file: string) => !/^\.{0,2}$|[/\\]/.test(file)
-  return {
-    name: String(base),
-    open: async (file) =>
-      isPlain(file) ? openFile(new URL(encodeURIComponent(file), base)) : undefined,
-  }
+/** The folder that a file lies in, and the file's name. */
+export function openParent(place: string | URL): { folder: Folder; file: string } {
+  const { parent, file } = splitUrl(urlOf(place))
+  return { folder: urlFolder(parent), file }
 }
 
 /** The folder of an embedded model, which is served beside the bundle. */
-export function embeddedFolder(model: string): Promise<Folder> {
-  return openFolder(new URL(`../weights/${model}/`, import.meta.url))
+export async function embeddedFolder(model: string): Promise<Folder> {
+  const place = `../weights/${model}/`
+  if (URL.canParse(place, import.meta.url)) return openFolder(new URL(place, import.meta.url))
+  throw new PlatformError(
+    'place-invalid',
+    `${import.meta.url}: the embedded model lies beside the bundle, and nothing lies beside such a URL; give the URL of a model's folder`,
+  )
 }
 
 /** The entry to WebGPU. */

@@ -16,7 +16,18 @@ export interface Folder {
   readonly name: string
   /** Opens a file by its name in the folder; `undefined` where there is none. */
   open(file: string): Promise<ByteSource | undefined>
+  /** For messages: what may explain that there is no such file, where anything does. */
+  whyMissing?(file: string): Promise<string | undefined>
 }
+
+/**
+ * A model's place: a path or URL of a folder, a {@link Folder}, or files: those of a picker or a drop (a `FileList` or
+ * an array), or `File`s and `Blob`s by name, which may name their folder, too.
+ */
+export type Place = string | URL | Folder | ArrayLike<File> | Readonly<Record<string, Blob>>
+
+/** Whether a name can be that of a file in a folder, not that of another folder's. */
+export const isPlainName = (file: string): boolean => !/^\.{0,2}$|[/\\]|\p{Surrogate}/u.test(file)
 
 /** A `Blob` (or `File`) as a {@link ByteSource}. */
 export function blobSource(name: string, blob: Blob): ByteSource {

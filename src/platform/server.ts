@@ -1,13 +1,39 @@
 /** Node, Bun and Deno: files from the disk, WebGPU built in (Deno) or by Dawn (npm `webgpu`). */
-import { mkdir, open, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { basename, dirname, join, sep } from 'node:path'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { PlatformError } from './errors.ts'
-import type { ByteSource, Folder } from './files.ts'
+import type { ByteSource, Folder, Place } from './files.ts'
+import { checkUrl, splitUrl, urlFolder } from './http.ts'
+import { explainMissing, givenFolder, isAddress } from './places.ts'
 
-const pathOf = (place: string | URL) =>
-  place instanceof URL || place.startsWith('file:') ? fileURLToPath(place) : place
+/** A path, or a URL that is fetched. One letter before a colon is a drive. */
+function addressOf(place: string | URL): string | URL {
+  if (
+    typeof place === 'string' &&
+    !/^([a-z][a-z\d+.-]+:\/\/|(file|https?|data|blob):)/i.test(place)
+  ) {
+    return place
+  }
+  try {
+    const url = new URL(place)
+    return url.protocol === 'file:' ? fileURLToPath(url) : checkUrl(url)
+  } catch (cause) {
+    if (cause instanceof PlatformError) throw cause
+    const { message } = cause as Error
+    throw new PlatformError('place-invalid', `${place}: not to be taken as a URL (${message})`, {
+      cause,
+    })
+  }
+}
+
+/** The path of a file or folder of the disk. */
+function pathOf(place: string | URL): string {
+  const address = addressOf(place)
+  if (typeof address === 'string') return address
+  throw new PlatformError('place-invalid', `${place}: expected a path or a file: URL`)
+}
 
 /** Opens one file of the disk; `undefined` where there is none. */
 export async function openFile(place: string | URL): Promise<ByteSource | undefined> {
@@ -46,28 +72,64 @@ export async function openFile(place: string | URL): Promise<ByteSource | undefi
   }
 }
 
-/** A directory of the disk as a {@link Folder}. */
-export async function openFolder(place: string | URL): Promise<Folder> {
-  const path = pathOf(place)
+/** A model's place as a {@link Folder}: a directory of the disk, a URL, or files in memory. */
+export async function openFolder(place: Place): Promise<Folder> {
+  if (!isAddress(place)) return givenFolder(place)
+  const path = addressOf(place)
+  if (path instanceof URL) return urlFolder(path)
   const info = await stat(path).catch(() => undefined)
-  if (!info?.isDirectory()) {
-    const found = info ? 'is a file' : 'does not exist'
-    throw new PlatformError('folder-missing', `${path}: ${found}; expected a folder`)
+  if (info?.isDirectory()) return diskFolder(path)
+  if (!info && /^[a-z][a-z\d+.-]+:/i.test(path)) checkUrl(new URL(path))
+  let fault = 'does not exist; expected a folder'
+  if (info) fault = `is a file; expected a folder. Give its folder, ${dirname(path)}`
+  else if (/^[\w-][\w.-]*\/[\w.-]+$/.test(path)) {
+    fault += `. If it is a model's name on the Hugging Face Hub: names are not looked up there. Run "hf download ${path} --local-dir FOLDER" and give FOLDER, or give https://huggingface.co/${path}/resolve/main/`
   }
-  return {
-    name: path,
-    open: (file) =>
-      basename(file) === file && !file.includes(sep)
-        ? openFile(join(path, file))
-        : Promise.resolve(undefined),
+  throw new PlatformError('folder-missing', `${path}: ${fault}`)
+}
+
+/** The folder that a file lies in, and the file's name. */
+export function openParent(place: string | URL): { folder: Folder; file: string } {
+  const path = addressOf(place)
+  if (typeof path === 'string') return { folder: diskFolder(dirname(path)), file: basename(path) }
+  const { parent, file } = splitUrl(path)
+  return { folder: urlFolder(parent), file }
+}
+
+const diskFolder = (path: string): Folder => ({
+  name: path,
+  open: (file) =>
+    basename(file) === file && !file.includes(sep)
+      ? openFile(join(path, file))
+      : Promise.resolve(undefined),
+  whyMissing: (file) =>
+    explainMissing(file, pathsBelow(path), path.endsWith(sep) ? path : path + sep),
+})
+
+/** How deep a near miss is looked for: to a model in a hub cache's `models--org--name/snapshots/revision`. */
+const deepest = 3
+
+/** The paths in and below a directory, level by level; directories end in a slash. What cannot be read is left out. */
+async function* pathsBelow(root: string): AsyncGenerator<string> {
+  let level = ['']
+  for (let depth = 0; depth <= deepest; depth++) {
+    const next: string[] = []
+    for (const folder of level) {
+      const entries = await readdir(join(root, folder), { withFileTypes: true }).catch(() => [])
+      for (const entry of entries) {
+        const path = `${folder}${entry.name}${entry.isDirectory() ? '/' : ''}`
+        yield path
+        if (entry.isDirectory()) next.push(path)
+      }
+    }
+    level = next
   }
 }
 
 /** The folder of an embedded model, which lies beside the built bundle or the sources. */
 export function embeddedFolder(model: string): Promise<Folder> {
-  const here = dirname(fileURLToPath(import.meta.url))
-  const root = basename(here) === 'dist' ? dirname(here) : join(here, '..', '..')
-  return openFolder(join(root, 'weights', model))
+  const up = /\/dist\/[^/]*$/.test(import.meta.url) ? '..' : '../..'
+  return openFolder(new URL(`${up}/weights/${model}/`, import.meta.url))
 }
 
 // Dawn's instance must stay reachable for as long as any device lives: the process crashes once it is collected.

@@ -23,7 +23,11 @@ const family: RerankerFamily<CausalModel> = {
 export class FlagLLMReranker extends Reranker {
   /** Loads a model as `FlagReranker.load` does, with the same faults; the embedded one of this kind if no folder is given. */
   static async load(place?: ModelPlace, options: LoadOptions = {}): Promise<FlagLLMReranker> {
-    const loaded = await loadModel(family, place ?? embeddedModels.FlagLLMReranker, options)
+    const loaded = await loadModel(
+      family,
+      place === undefined ? embeddedModels.FlagLLMReranker : place,
+      options,
+    )
     return tested(new FlagLLMReranker(loaded, family), options)
   }
 

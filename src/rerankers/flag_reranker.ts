@@ -24,7 +24,11 @@ export class FlagReranker extends Reranker {
    * where there is no adapter. Nothing is left open.
    */
   static async load(place?: ModelPlace, options: LoadOptions = {}): Promise<FlagReranker> {
-    const loaded = await loadModel(family, place ?? embeddedModels.FlagReranker, options)
+    const loaded = await loadModel(
+      family,
+      place === undefined ? embeddedModels.FlagReranker : place,
+      options,
+    )
     return tested(new FlagReranker(loaded, family), options)
   }
 

@@ -82,7 +82,7 @@ export class LayerWiseFlagLLMReranker<
   ): Promise<LayerWiseFlagLLMReranker<CutoffOf<Own, number>>> {
     // Options that are no object are told by the check of all.
     const cutoff = options?.cutoffLayers
-    const folder = place ?? embeddedModels.LayerWiseFlagLLMReranker
+    const folder = place === undefined ? embeddedModels.LayerWiseFlagLLMReranker : place
     const loaded = await loadModel(familyFor(cutoff), folder, options)
     return tested(new LayerWiseFlagLLMReranker<CutoffOf<Own, number>>(loaded, cutoff), options)
   }

@@ -3,7 +3,7 @@ import { Checkpoint, type Config } from '../checkpoint/index.ts'
 import { Gpu } from '../gpu/device.ts'
 import { ModelError } from '../models/errors.ts'
 import { type DtypeOption, WeightLoader } from '../models/loader.ts'
-import { blobFolder, type Folder } from '../platform/files.ts'
+import type { Folder, Place } from '../platform/files.ts'
 import type { PlanTape } from '../tensor/tape.ts'
 import { Tokenizer } from '../tokenizers/index.ts'
 import { checkOptions } from './check-options.ts'
@@ -13,8 +13,8 @@ import { type LoadOptions, resolveSettings, type SettingsDefaults, show } from '
 import type { Loaded } from './reranker.ts'
 import { runTasks } from './tasks.ts'
 
-/** Where a model is: a path or URL of a folder, a `Folder`, or `File`s and `Blob`s by name. */
-export type ModelPlace = string | URL | Folder | Readonly<Record<string, Blob>>
+/** Where a model is: a path or URL of a folder, a `Folder`, a list of `File`s, or `File`s and `Blob`s by name. */
+export type ModelPlace = Place
 
 /** The embedded model of each class: a folder of weights/. */
 export const embeddedModels = {
@@ -47,11 +47,8 @@ export interface RerankerFamily<Model extends ScoringModel & { config: object }>
 
 /** Opens a model's folder. */
 export function openModelFolder(place: ModelPlace | Embedded): Promise<Folder> {
-  if (typeof place === 'string' || place instanceof URL) return openFolder(place)
-  if ('embedded' in place && typeof place.embedded === 'string')
-    return embeddedFolder(place.embedded)
-  if ('open' in place && typeof place.open === 'function') return Promise.resolve(place as Folder)
-  return Promise.resolve(blobFolder(place as Record<string, Blob>))
+  const { embedded } = Object(place)
+  return typeof embedded === 'string' ? embeddedFolder(embedded) : openFolder(place as ModelPlace)
 }
 
 /** Loads a model: all that can be checked is checked before the first weight is read; a fault leaves nothing open. */

@@ -36,7 +36,7 @@ export async function loadReranker<const Own extends CutoffLayers | undefined = 
   place?: ModelPlace,
   options: LayerwiseLoadOptions<Own> = {},
 ): Promise<Reranker<CutoffOf<Own, number>>> {
-  const folder = await openModelFolder(place ?? embeddedModels.FlagReranker)
+  const folder = await openModelFolder(place === undefined ? embeddedModels.FlagReranker : place)
   const config = await Config.read(folder)
   const architectures = config?.strings('architectures', { default: [] }) ?? []
   const known = architectures.find((name) => Object.hasOwn(classes, name))

@@ -1,5 +1,5 @@
-import { openFile, openFolder } from '#platform'
-import { type ByteSource, blobSource, type Folder } from '../platform/files.ts'
+import { openFolder, openParent } from '#platform'
+import { type ByteSource, blobSource, type Folder, type Place } from '../platform/files.ts'
 import { parseAddedTokens } from './added_tokens.ts'
 import { parseBpe } from './bpe.ts'
 import { Ids } from './buffers.ts'
@@ -71,28 +71,32 @@ export class Tokenizer {
   }
 
   /**
-   * Opens a tokenizer: a folder (path, URL or {@link Folder}) with tokenizer.json, or else with a SentencePiece
+   * Opens a tokenizer: a folder (path, URL, {@link Folder} or files) with tokenizer.json, or else with a SentencePiece
    * model and the tokenizer_config.json that names its family; one of these files itself (path or URL that ends in
    * .json or .model); or a Blob of a tokenizer.json. Errors: `tokenizer-missing`, and those of {@link Tokenizer.from}.
    */
-  static async load(place: string | URL | Blob | Folder): Promise<Tokenizer> {
+  static async load(place: Blob | Place): Promise<Tokenizer> {
     if (place instanceof Blob)
       return Tokenizer.from(await readJson(blobSource('tokenizer.json', place)))
-    if (typeof place !== 'string' && !(place instanceof URL)) {
-      for (const name of ['tokenizer.json', ...SENTENCEPIECE]) {
-        const tokenizer = await Tokenizer.#open(name, (file) => place.open(file))
+    if (typeof place === 'string' || place instanceof URL) {
+      const { folder, file } = openParent(place)
+      if (/\.(json|model)$/i.test(file)) {
+        const tokenizer = await Tokenizer.#open(file, (name) => folder.open(name))
         if (tokenizer) return tokenizer
+        throw new TokenizerError('tokenizer-missing', `${place}: there is no such file`)
       }
-      throw new TokenizerError(
-        'tokenizer-missing',
-        `${place.name}: no tokenizer; expected tokenizer.json or one of ${SENTENCEPIECE.join(', ')}`,
-      )
     }
-    const [, folder = '', name = ''] = /^(.*[/\\])?([^/\\]*)$/s.exec(String(place)) ?? []
-    if (!/\.(json|model)$/i.test(name)) return Tokenizer.load(await openFolder(place))
-    const tokenizer = await Tokenizer.#open(name, (file) => openFile(folder + file))
-    if (tokenizer) return tokenizer
-    throw new TokenizerError('tokenizer-missing', `${place}: there is no such file`)
+    const folder = await openFolder(place)
+    const names = ['tokenizer.json', ...SENTENCEPIECE]
+    for (const name of names) {
+      const tokenizer = await Tokenizer.#open(name, (file) => folder.open(file))
+      if (tokenizer) return tokenizer
+    }
+    const why = await folder.whyMissing?.('tokenizer.json')
+    throw new TokenizerError(
+      'tokenizer-missing',
+      `${folder.name}: no tokenizer; expected tokenizer.json or one of ${SENTENCEPIECE.join(', ')}${why ? `. ${why}` : ''}`,
+    )
   }
 
   /** Reads a tokenizer file and what lies beside it; `undefined` where there is no such file. */
