@@ -18,12 +18,13 @@ import {
   type Scores,
 } from './cases.ts'
 import { type FileServer, serveFiles } from './file-server.ts'
+import { foreign, hosts } from './hosts.ts'
 
 // dist/browser.js in headless Chromium on SwiftShader: no shader-f16, 256 invocations a workgroup.
 
 /** What page.html puts into the page's global scope. */
 interface PageScope {
-  score(request: Request): Promise<Scores>
+  score(request: Omit<Request, 'folder'> & { folder: string | FileList }): Promise<Scores>
 }
 
 let server: FileServer
@@ -46,16 +47,19 @@ afterAll(async () => {
   await server?.close()
 })
 
-async function scoreInPage(request: Request): Promise<Scores> {
+/** Scores in a new page, by `ask`, which runs there. */
+async function scoreInPage(
+  request: Request,
+  ask = (asked: Request) => (globalThis as unknown as PageScope).score(asked),
+  files?: string,
+): Promise<Scores> {
   const page = await browser.newPage()
   const faults: string[] = []
   page.on('pageerror', (error) => faults.push(error.message))
   await page.goto(`${server.url}/test/portability/page.html`)
   await page.waitForFunction('globalThis.score')
-  const scores = await page.evaluate(
-    (asked) => (globalThis as unknown as PageScope).score(asked),
-    request,
-  )
+  if (files) await page.setInputFiles('input', files)
+  const scores = await page.evaluate(ask, request)
   expect(faults).toEqual([])
   await page.close()
   return scores
@@ -84,4 +88,67 @@ test('int8 weights give the same scores in a browser', async () => {
   const folder = `/${modelFolder(model)}/`
   const scores = await scoreInPage({ folder, cases, dtype: 'int8', bare: false })
   expectScores(`Chromium, int8, ${model}`, cases, scores)
+})
+
+const [encoder] = models
+const small = (folder: string): Request => ({
+  folder,
+  cases: readCases(encoder, 64).slice(0, 3),
+  bare: false,
+})
+
+// How files are fetched is tested in test/platform. Here is what a browser does by itself: it refuses packed answers to
+// ranges, keeps what it fetched, and hides headers of other origins.
+test.each([
+  'packs JSON as GitHub Pages does',
+  'has no ranges, and packs',
+  'wants a signature',
+  'redirects to signed addresses',
+  'has ETags',
+  ...Object.keys(foreign),
+])('a model loads from a host that %s', async (name) => {
+  const shows = foreign['shows its headers to other origins']!
+  const host = await serveFiles(root, [modelFolder(encoder)], (answer, asked) => {
+    const found = (hosts[name] ?? foreign[name])!(answer, asked)
+    return found && (name in foreign ? found : shows(found, asked))
+  })
+  try {
+    const request = small(`${host.url}/${modelFolder(encoder)}?sig=1`)
+    expectScores(`Chromium, ${name}`, request.cases, await scoreInPage(request))
+    // From its cache, if it has one.
+    if (name === 'has ETags') expectScores('again', request.cases, await scoreInPage(request))
+    const later = host.log.filter((line) => /bytes=[1-9]/.test(line))
+    expect(later.length > 0).toBe(!/hides? |has no ranges/.test(name))
+  } finally {
+    await host.close()
+  }
+})
+
+test('a model loads from a folder that was picked', async () => {
+  const request = small('')
+  const ask = (asked: Request) => {
+    const { files } = document.querySelector('input') as HTMLInputElement
+    return (globalThis as unknown as PageScope).score({ ...asked, folder: files as FileList })
+  }
+  const scores = await scoreInPage(request, ask, `${root}/${modelFolder(encoder)}`)
+  expectScores('Chromium, picked', request.cases, scores)
+})
+
+test.each([
+  ['a worker', `../fixtures/${encoder}/model`],
+  ['a worker made of a blob', `/${modelFolder(encoder)}`],
+])('a model loads in %s', async (name, folder) => {
+  const request = small(folder)
+  const ask = (asked: Request) => {
+    const script = new URL('worker.mjs', document.baseURI).href
+    const blob = new Blob([`import ${JSON.stringify(script)}`], { type: 'text/javascript' })
+    const url = asked.folder.startsWith('/') ? URL.createObjectURL(blob) : script
+    const worker = new Worker(url, { type: 'module' })
+    worker.postMessage(asked)
+    return new Promise<Scores>((resolve, reject) => {
+      worker.onerror = ({ message }) => reject(new Error(message))
+      worker.onmessage = ({ data }) => (data.scores ? resolve(data.scores) : reject(data.fault))
+    })
+  }
+  expectScores(`Chromium, ${name}`, request.cases, await scoreInPage(request, ask))
 })
