@@ -3,7 +3,7 @@ import { ModelError } from '../models/errors.ts'
 import { CliError } from './errors.ts'
 import { type Progress, progressOn } from './progress.ts'
 import type { Cascade, LayerwiseReranker, Reranker } from './reranker.ts'
-import type { LoadOptions, Surroundings } from './surroundings.ts'
+import { type LoadOptions, type Surroundings, write } from './surroundings.ts'
 
 /** The options of every command that loads a model. */
 export interface ModelOptions {
@@ -193,6 +193,9 @@ async function withLoaded<R extends Reranker, T>(
       },
     })
     progress.stop()
+    for (const warning of reranker.info.warnings) {
+      await write(on.stderr, `dawnrank: warning: ${warning}\n`)
+    }
     return await use(reranker, progress)
   } finally {
     progress.stop()

@@ -14,6 +14,7 @@ export interface Reranker {
     readonly model: string
     readonly dtype: string
     readonly activations: string
+    readonly warnings: readonly string[]
     readonly adapter: { readonly description: string }
   }
   dispose(): void

@@ -112,6 +112,7 @@ export async function loadModel<Model extends ScoringModel & { config: object }>
         activations,
         kernels: gpu.choices.used,
         sizes: numbersOf(model.config),
+        warnings: config.warnings,
         limits: { maxTokens: model.maxTokens, maxBatchTokens },
         memory: {
           weights: loader.bytes.device,

@@ -44,6 +44,8 @@ export interface RerankerInfo {
   readonly activations: 'f32' | 'f16'
   /** The kernel in use of each operation that has several. */
   readonly kernels: KernelNames
+  /** What may make scores other than expected, such as a key of config.json that nobody knows. */
+  readonly warnings: readonly string[]
   /** Sizes of the model, by the names of its config. */
   readonly sizes: Readonly<Record<string, number>>
   readonly limits: { readonly maxTokens: number; readonly maxBatchTokens: number }

@@ -1,3 +1,4 @@
+import { parseJson } from '../json.ts'
 import { type Folder, readWhole } from '../platform/files.ts'
 import { RerankerError } from './errors.ts'
 import { show } from './options.ts'
@@ -21,7 +22,7 @@ export async function readSelfTest(folder: Folder): Promise<SelfTest> {
     throw new RerankerError('self-test-failed', `${file}: there is none; load without selfTest`)
   let found: Partial<Record<keyof SelfTest, unknown>> | null
   try {
-    found = JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    found = parseJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes)) as typeof found
   } catch (cause) {
     throw new RerankerError('self-test-failed', `${file}: not JSON`, { cause })
   }

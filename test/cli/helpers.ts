@@ -22,6 +22,7 @@ export class FakeReranker implements Reranker {
     model: 'fakes/numbers',
     dtype: 'f32',
     activations: 'f32',
+    warnings: [] as string[],
     adapter: { description: 'Fake GPU' },
   }
   readonly calls: string[] = []

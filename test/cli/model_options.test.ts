@@ -30,6 +30,14 @@ describe('options of models', () => {
     })
   })
 
+  it('what a model warns of goes to stderr, and the answer to stdout', async () => {
+    const on = session()
+    on.reranker.info.warnings.push('config.json: "soft_cap" is not known')
+    expect(await on.run('rerank', 'q', 'a 1', '--format', 'jsonl')).toBe(0)
+    expect(on.stderr.text).toBe('dawnrank: warning: config.json: "soft_cap" is not known\n')
+    expect(on.stdout.text).toContain('"passage":"a 1"')
+  })
+
   it('--cutoff-layer loads to the layer and ranks by it; rows tell it', async () => {
     const on = session()
     expect(await on.run('rerank', 'q', 'a 1', 'b 3', '--cutoff-layer', '5')).toBe(0)

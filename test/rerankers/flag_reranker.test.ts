@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { FlagReranker, loadReranker } from '../../src/rerankers/index.ts'
+import { fixtureFile, memoryFolder } from '../checkpoint/folders.ts'
 import { fixtureFolder, fixtureNames, readFixtures } from '../fixtures.ts'
 import { itConforms } from './conformance.ts'
 
@@ -270,6 +271,22 @@ describe('calls', () => {
     })
     expect(Object.keys(reranker.info.kernels)).toEqual(['attention 16', 'linear f16'])
     expect(reranker.info.memory.bytes).toBeGreaterThan(reranker.info.memory.weights)
+  })
+
+  it('warns of a key of config.json that nobody knows, and of no other', async () => {
+    expect(reranker.info.warnings).toEqual([])
+    const name = 'xlm-roberta-514'
+    const config = JSON.parse(new TextDecoder().decode(fixtureFile(name, 'config.json')))
+    const other = await FlagReranker.load(
+      memoryFolder({
+        'config.json': { ...config, logit_cap: 30, transformers_version: '9.0.0' },
+        'tokenizer.json': fixtureFile(name, 'tokenizer.json'),
+        'tokenizer_config.json': fixtureFile(name, 'tokenizer_config.json'),
+        'model.safetensors': fixtureFile(name, 'model.safetensors'),
+      }),
+    )
+    expect(other.info.warnings).toEqual([expect.stringContaining('logit_cap')])
+    other.dispose()
   })
 
   it('uses the kernels that it is told to, and names those that there are', async () => {
