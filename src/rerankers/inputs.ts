@@ -16,37 +16,45 @@ export function encoderInputs(
   settings: ResolvedSettings,
 ): (query: string, passage: string) => PairInput {
   const encodeQuery = onceInARow((text) => tokenizer.encode(instructed(settings.query, text)))
-  const join = settings.inputs === 'flag' ? joinFlag : joinPlain
+  const isFlag = settings.inputs === 'flag'
+  const join = isFlag ? joinFlag : joinPlain
   return (query, passage) => {
     const first = encodeQuery(query)
     const second = tokenizer.encode(instructed(settings.passage, passage))
-    const [a, b] = join(first, second, settings, tokenizer.pairOverhead)
+    const [a, b] = join(first, second, settings, tokenizer)
     const truncated = a.length < first.length || b.length < second.length
-    return { ids: tokenizer.joinPair(a, b), truncated }
+    return { ids: isFlag ? tokenizer.buildPair(a, b) : tokenizer.joinPair(a, b), truncated }
   }
+}
+
+/** The ids that a tokenizer keeps of those that are too many. */
+function cut(ids: Uint32Array, length: number, { truncationSide }: Tokenizer): Uint32Array {
+  if (ids.length <= length) return ids
+  return truncationSide === 'left' ? ids.subarray(ids.length - length) : ids.subarray(0, length)
 }
 
 type Join = (
   query: Uint32Array,
   passage: Uint32Array,
   settings: ResolvedSettings,
-  overhead: number,
+  tokenizer: Tokenizer,
 ) => [Uint32Array, Uint32Array]
 
 /**
  * As the FlagEmbedding class does (`BaseReranker.compute_score_single_gpu`): the query to its own length, then
- * only the passage is shortened; where that would have to remove all of it or more, nothing is.
+ * only the passage is shortened; where that would have to remove all of it or more, nothing is. Special tokens count
+ * as the template has them, even where the class builds others (`num_special_tokens_to_add` of fast tokenizers).
  */
-const joinFlag: Join = (query, passage, { maxLength, queryMaxLength }, overhead) => {
-  const a = query.subarray(0, queryMaxLength)
-  const b = passage.subarray(0, maxLength)
-  const excess = a.length + b.length + overhead - maxLength
-  return [a, excess > 0 && excess < b.length ? b.subarray(0, b.length - excess) : b]
+const joinFlag: Join = (query, passage, { maxLength, queryMaxLength }, tokenizer) => {
+  const a = cut(query, queryMaxLength, tokenizer)
+  const b = cut(passage, maxLength, tokenizer)
+  const excess = a.length + b.length + tokenizer.pairOverhead - maxLength
+  return [a, excess > 0 && excess < b.length ? cut(b, b.length - excess, tokenizer) : b]
 }
 
 /** As transformers' `truncation=True` does (`longest_first`): the longer text first, then both to a half each. */
-const joinPlain: Join = (query, passage, { maxLength }, overhead) => {
-  const room = Math.max(0, maxLength - overhead)
+const joinPlain: Join = (query, passage, { maxLength }, tokenizer) => {
+  const room = Math.max(0, maxLength - tokenizer.pairOverhead)
   if (query.length + passage.length <= room) return [query, passage]
   const shorter = Math.min(query.length, passage.length)
   const half = Math.floor(room / 2)
@@ -54,8 +62,8 @@ const joinPlain: Join = (query, passage, { maxLength }, overhead) => {
   const short = Math.min(shorter, half)
   const long = room - short
   return query.length <= passage.length
-    ? [query.subarray(0, short), passage.subarray(0, long)]
-    : [query.subarray(0, long), passage.subarray(0, short)]
+    ? [cut(query, short, tokenizer), cut(passage, long, tokenizer)]
+    : [cut(query, long, tokenizer), cut(passage, short, tokenizer)]
 }
 
 /**
@@ -78,11 +86,11 @@ export function decoderInputs(
   return (query, passage) => {
     const first = encodeQuery(query)
     const second = tokenizer.encode(instructed(settings.passage, passage))
-    const a = first.subarray(0, settings.queryMaxLength)
+    const a = cut(first, settings.queryMaxLength, tokenizer)
     // The reference shortens the newline and the passage as one.
-    const b = [...newline, ...second.subarray(0, settings.maxLength)]
+    const b = Uint32Array.from([...newline, ...cut(second, settings.maxLength, tokenizer)])
     const excess = bos.length + a.length + b.length - room
-    const kept = excess > 0 && excess < b.length ? b.slice(0, -excess) : b
+    const kept = excess > 0 && excess < b.length ? cut(b, b.length - excess, tokenizer) : b
     return {
       ids: Uint32Array.from([...bos, ...a, ...kept, ...newline, ...prompt]),
       truncated: a.length < first.length || kept.length < newline.length + second.length,

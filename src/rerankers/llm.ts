@@ -11,16 +11,17 @@ export const llmDefaults = {
     "Given a query A and a passage B, determine whether the passage contains an answer to the query by providing a prediction of either 'Yes' or 'No'.",
 } as const
 
-/** What inputs begin with: bos, unless it is the padding token too; `always` puts it there even then. */
-export function bosOf({ bosId, padId }: Tokenizer, always: boolean): number[] {
-  if (bosId === undefined) {
-    if (!always) return []
-    throw new RerankerError(
-      'option-invalid',
-      'the tokenizer names no bos_token, with which inputs begin',
-    )
-  }
-  return always || bosId !== padId ? [bosId] : []
+/**
+ * What inputs begin with: bos, unless it is the padding token too; `always` puts it there even then. Where files and
+ * class leave open whether there is one, inputs would begin without bos unseen, and that is a fault.
+ */
+export function bosOf({ bosId, padId, tellsBos }: Tokenizer, always: boolean): number[] {
+  if (bosId !== undefined) return always || bosId !== padId ? [bosId] : []
+  if (tellsBos && !always) return []
+  throw new RerankerError(
+    'option-invalid',
+    'the tokenizer names no bos_token, with which inputs begin; name it in tokenizer_config.json, or the tokenizer_class that has one',
+  )
 }
 
 /** The first token of a word. */

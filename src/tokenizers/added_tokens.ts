@@ -2,9 +2,8 @@ import { isWhiteSpace, type Units } from './buffers.ts'
 import type { Field } from './field.ts'
 import { Trie } from './trie.ts'
 
-/** A token that is found in the text itself, before the model sees it. */
-export interface AddedToken {
-  readonly id: number
+/** How a token is found in the text itself, before the model sees it. */
+export interface TokenForm {
   readonly content: string
   /** It is not found inside a word. */
   readonly singleWord: boolean
@@ -17,26 +16,96 @@ export interface AddedToken {
   readonly special: boolean
 }
 
+/** A token with its id. */
+export interface AddedToken extends TokenForm {
+  readonly id: number
+}
+
+/** What the added tokens need of a model. */
+export interface Pieces {
+  /** How many pieces there are, which may be fewer than the ids go up to. */
+  readonly size: number
+  /** The id of a piece, or -1. */
+  idOf(piece: string): number
+}
+
 /**
- * The `added_tokens` of a tokenizer.json. `idOf` gives the model's id of a piece or -1; a token that is no
- * piece of the model must have one of the ids right above the model's `size`.
+ * The added tokens of a tokenizer, kept as Hugging Face's tokenizers keeps them (`AddedVocabulary`, 0.20): a token that
+ * is a piece has its id, others follow the pieces and each other, whatever ids files tell. A token that comes again
+ * takes the new flags, but that a special one stays special, and is looked for in the text as it was first told.
  */
-export function parseAddedTokens(
-  field: Field,
-  size: number,
-  idOf: (piece: string) => number,
-): AddedToken[] {
+export class AddedVocabulary {
+  readonly #pieces: Pieces
+  readonly #ids = new Map<string, number>()
+  readonly #byId = new Map<number, TokenForm>()
+  readonly #special = new Map<string, TokenForm>()
+  readonly #others: TokenForm[] = []
+  #largest = -1
+
+  constructor(pieces: Pieces) {
+    this.#pieces = pieces
+  }
+
+  has(content: string): boolean {
+    return this.#ids.has(content)
+  }
+
+  add(tokens: readonly TokenForm[]): void {
+    for (const token of tokens)
+      if (token.special && token.content !== '' && !this.#special.has(token.content))
+        this.#special.set(token.content, token)
+    for (const token of tokens) {
+      const known = this.#ids.get(token.content)
+      if (token.content === '' || isSame(this.#byId.get(known ?? -1), token)) continue
+      const id = known ?? this.#idFor(token.content)
+      this.#largest = Math.max(this.#largest, id)
+      this.#ids.set(token.content, id)
+      this.#byId.set(id, token)
+      if (!this.#special.has(token.content)) this.#others.push(token)
+    }
+  }
+
+  #idFor(content: string): number {
+    const piece = this.#pieces.idOf(content)
+    return piece < 0 ? Math.max(this.#largest + 1, this.#pieces.size) : piece
+  }
+
+  /** The tokens to look for, special ones first. */
+  tokens(): AddedToken[] {
+    return [...this.#special.values(), ...this.#others].map(({ content, normalized }) => {
+      const id = this.#ids.get(content)!
+      const token = this.#byId.get(id)!
+      return { ...token, id, content, normalized, special: this.#special.has(token.content) }
+    })
+  }
+}
+
+const isSame = (a: TokenForm | undefined, b: TokenForm): boolean =>
+  a !== undefined &&
+  a.content === b.content &&
+  a.singleWord === b.singleWord &&
+  a.lstrip === b.lstrip &&
+  a.rstrip === b.rstrip &&
+  a.normalized === b.normalized &&
+  a.special === b.special
+
+/**
+ * The `added_tokens` of a tokenizer.json, whose model has ids below `idsEnd`. The ids are those told, which need not
+ * be those that {@link AddedVocabulary} gives.
+ */
+export function parseAddedTokens(field: Field, pieces: Pieces, idsEnd: number): AddedToken[] {
   if (field.absent) return []
+  const { size } = pieces
   const items = field.items()
   const owner = new Map<number, string>()
-  const byContent = new Map<string, AddedToken>()
-  for (const item of items) {
+  return items.map((item) => {
     const content = item.at('content').string()
-    const id = item.at('id').integer(0, size + items.length - 1)
-    const piece = idOf(content)
+    const id = item.at('id').integer(0, idsEnd + items.length - 1)
+    const piece = pieces.idOf(content)
     if (piece >= 0 && piece !== id)
       item.at('id').fail(`${piece}, the id of ${JSON.stringify(content)} in the vocabulary`)
-    if (piece < 0 && id < size)
+    // Where ids are left out, a token may have one of those.
+    if (piece < 0 && id < size && size === idsEnd)
       item
         .at('id')
         .fail(
@@ -45,7 +114,7 @@ export function parseAddedTokens(
     if ((owner.get(id) ?? content) !== content)
       item.at('id').fail(`another id than that of ${JSON.stringify(owner.get(id))}`)
     owner.set(id, content)
-    byContent.set(content, {
+    return {
       id,
       content,
       singleWord: item.at('single_word').boolean(),
@@ -53,9 +122,8 @@ export function parseAddedTokens(
       rstrip: item.at('rstrip').boolean(),
       normalized: item.at('normalized').boolean(),
       special: item.at('special').boolean(),
-    })
-  }
-  return [...byContent.values()]
+    }
+  })
 }
 
 // \w of the regular expressions of Rust, which decide what a word is there.
@@ -67,11 +135,17 @@ const NONE: readonly number[] = []
 export class AddedTokenFinder {
   readonly #tokens: readonly AddedToken[]
   readonly #trie: Trie
+  readonly #splitSpecial: boolean
   readonly #firsts = new Uint8Array(65536)
 
-  /** `forms[i]` is what `tokens[i]` looks like in the text; one that is empty is never found. */
-  constructor(tokens: readonly AddedToken[], forms: readonly string[]) {
+  /**
+   * `forms[i]` is what `tokens[i]` looks like in the text; one that is empty is never found.
+   *
+   * @param splitSpecial special tokens are passed over, and left to the model
+   */
+  constructor(tokens: readonly AddedToken[], forms: readonly string[], splitSpecial: boolean) {
     this.#tokens = tokens
+    this.#splitSpecial = splitSpecial
     this.#trie = new Trie(forms)
     for (const form of forms) if (form !== '') this.#firsts[form.charCodeAt(0)] = 1
   }
@@ -105,6 +179,7 @@ export class AddedTokenFinder {
       let start = at
       let end = after
       at = after
+      if (token.special && this.#splitSpecial) continue
       if (token.singleWord && (endsWithWord(data, start) || startsWithWord(data, end, length)))
         continue
       if (token.lstrip) while (start > covered && isWhiteSpace(data[start - 1]!)) start--

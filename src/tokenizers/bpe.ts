@@ -32,7 +32,8 @@ export interface MergeLists {
  * since no piece can ever reach across such a place.
  */
 export class Bpe implements Model {
-  readonly pieces: readonly string[]
+  readonly pieces: readonly (string | undefined)[]
+  readonly size: number
   readonly unkId: number | undefined
   readonly #table: PieceTable
   readonly #merges: Merges
@@ -49,7 +50,7 @@ export class Bpe implements Model {
   #symbols = new Int32Array(256)
 
   constructor(
-    pieces: readonly string[],
+    pieces: readonly (string | undefined)[],
     table: PieceTable,
     merges: MergeLists,
     options: BpeOptions,
@@ -60,14 +61,18 @@ export class Bpe implements Model {
     this.#merges = new Merges(merges.left, merges.right, merges.made)
     this.#fuseUnk = options.fuseUnk
     this.#longestWhole = options.ignoreMerges
-      ? pieces.reduce((most, { length }) => Math.max(most, length), 0)
+      ? pieces.reduce((most, piece) => Math.max(most, piece?.length ?? 0), 0)
       : 0
+    let size = 0
     for (let id = 0; id < pieces.length; id++) {
-      const piece = pieces[id]!
+      const piece = pieces[id]
+      if (piece === undefined) continue
+      size++
       if (piece.length === 1) this.#units[piece.charCodeAt(0)] = id
       else if (piece.length === 2 && piece.codePointAt(0)! > 0xffff)
         this.#astral.set(piece.codePointAt(0)!, id)
     }
+    this.size = size
     if (options.byteFallback)
       this.#bytes = Int32Array.from({ length: 256 }, (_, byte) => this.idOf(byteName(byte)))
     if (!this.#mayCut(merges)) return
@@ -202,7 +207,7 @@ const JOINT_BITS = 20
 class Joints {
   readonly #bits = new Int32Array(2 ** JOINT_BITS / 32)
 
-  constructor(pieces: readonly string[], { left, right }: MergeLists) {
+  constructor(pieces: readonly (string | undefined)[], { left, right }: MergeLists) {
     for (let i = 0; i < left.length; i++) {
       const before = pieces[left[i]!]!
       const bit = jointOf(before.charCodeAt(before.length - 1), pieces[right[i]!]!.charCodeAt(0))
@@ -242,17 +247,27 @@ export function parseBpe(field: Field): Bpe {
   })
 }
 
-function parseVocab(field: Field): string[] {
+// Ids may be left out, but a few pieces must not ask for much memory.
+const MAX_ID = 2 ** 20
+
+/** The pieces by their ids; `undefined` where an id is left out. */
+function parseVocab(field: Field): (string | undefined)[] {
   const members = field.object()
   const names = Object.keys(members)
   if (names.length === 0) field.fail('at least one piece')
-  const pieces: string[] = new Array(names.length).fill('')
-  const taken = new Uint8Array(names.length)
+  const most = Math.max(MAX_ID, names.length - 1)
+  let last = 0
   for (const name of names) {
     const id = members[name] as number
-    if (typeof id !== 'number' || taken[id] !== 0)
-      field.at(name).fail(`an integer from 0 to ${names.length - 1} that no other piece has`)
-    taken[id] = 1
+    if (!Number.isInteger(id) || id < 0 || id > most)
+      field.at(name).fail(`an integer from 0 to ${most} that no other piece has`)
+    if (id > last) last = id
+  }
+  const pieces = new Array<string | undefined>(last + 1).fill(undefined)
+  for (const name of names) {
+    const id = members[name] as number
+    if (pieces[id] !== undefined)
+      field.at(name).fail(`an integer from 0 to ${most} that no other piece has`)
     pieces[id] = name
   }
   return pieces

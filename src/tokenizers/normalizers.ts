@@ -58,12 +58,39 @@ function base64(field: Field): Uint8Array {
 }
 
 const ATOM = String.raw`(?:[^\\^$.*+?()[\]{}|]|\\[^\p{L}\p{N}\s]|\[[^\\[\]&]+\])`
-// One repeated atom, or atoms without repetition: what takes linear time on every text, and means the same to
-// JavaScript as to the regular expressions of Hugging Face's tokenizers.
+// One repeated atom, or atoms without repetition, perhaps between anchors: what can be searched for in linear time.
 const SAFE_PATTERN = new RegExp(
-  `^(?:${ATOM}(?:\\+|\\{[1-9]\\d?(?:,\\d{0,4})?\\})|${ATOM}{1,64})$`,
+  String.raw`^(?<start>\\A|\^)?(?:(?<atom>${ATOM})(?<times>\+|\{[1-9]\d?(?:,\d{0,4})?\})|(?<atoms>${ATOM}{1,64}))(?<end>\\[zZ]|\$)?$`,
   'u',
 )
+
+/** Anchors as Hugging Face's tokenizers has them (Oniguruma, Ruby's syntax), where a line ends at \n alone. */
+const ANCHORS: Readonly<Record<string, string>> = {
+  '\\A': '(?<![^])',
+  '^': '(?<![^\\n])',
+  $: '(?![^\\n])',
+  '\\z': '(?![^])',
+  '\\Z': '(?=\\n?(?![^]))',
+}
+
+/**
+ * A JavaScript expression for one of {@link SAFE_PATTERN} that takes linear time on every text, or `undefined`.
+ * Repetition before an anchor would be tried from each character of a run; a look behind lets the first alone begin,
+ * which changes nothing, since a match reaches to the last end that the run has.
+ */
+function linearPattern(source: string): string | undefined {
+  const parts = SAFE_PATTERN.exec(source)?.groups
+  if (!parts) return undefined
+  const { start, atom, times, atoms, end } = parts
+  const before = start === undefined ? '' : ANCHORS[start]
+  const after = end === undefined ? '' : ANCHORS[end]
+  if (atom === undefined || !after) return before + (atoms ?? `${atom}${times}`) + after
+  if (start === '\\A') return `${before}${atom}${times}${after}`
+  if (times !== '+' && !times?.endsWith(',}')) return undefined
+  // Lines that begin within a run would each be tried.
+  if (start === '^' && new RegExp(`^${atom}$`, 'u').test('\n')) return undefined
+  return `${before}(?<!${atom})${atom}${times}${after}`
+}
 
 function parseReplace(pattern: Field, content: string): Normalizer {
   const literal = pattern.at('String').value
@@ -82,13 +109,15 @@ function patternOf(field: Field): RegExp {
   const expression = field.at('Regex')
   if (expression.absent) return field.unsupported('{"String": literal}, {"Regex": expression}')
   const source = expression.string()
-  if (!SAFE_PATTERN.test(source))
-    expression.unsupported('literals, and one character or [class] with + or {n,m}')
   try {
-    return new RegExp(source, 'gu')
+    const pattern = linearPattern(source)
+    if (pattern !== undefined) return new RegExp(pattern, 'gu')
   } catch {
     return expression.fail('a regular expression')
   }
+  return expression.unsupported(
+    'literals, and one character or [class] with + or {n,m}; with \\A or ^ before, and \\z, \\Z or $ after what is not {n,m}',
+  )
 }
 
 /** Every match of `pattern` becomes `content`. */

@@ -16,11 +16,11 @@ export class PieceTable {
   /** Piece i is `#units[#starts[i]]` up to `#units[#starts[i + 1]]`, exclusive. */
   readonly #starts: Int32Array
 
-  /** The id of a piece is its index; of equal pieces the last one counts. */
-  constructor(pieces: readonly string[]) {
+  /** The id of a piece is its index, where there is one; of equal pieces the last one counts. */
+  constructor(pieces: readonly (string | undefined)[]) {
     const starts = new Int32Array(pieces.length + 1)
     for (let id = 0; id < pieces.length; id++) {
-      const { length } = pieces[id]!
+      const length = pieces[id]?.length ?? 0
       if (length > MAX_PIECE)
         throw new TokenizerError(
           'tokenizer-invalid',
@@ -35,7 +35,8 @@ export class PieceTable {
     this.#starts = starts
     this.#units = units
     for (let id = 0; id < pieces.length; id++) {
-      const piece = pieces[id]!
+      const piece = pieces[id]
+      if (piece === undefined) continue
       const start = starts[id]!
       const end = start + piece.length
       for (let i = start; i < end; i++) units[i] = piece.charCodeAt(i - start)

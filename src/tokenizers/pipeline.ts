@@ -6,7 +6,10 @@ import type { PreTokenizer } from './pre_tokenizers.ts'
 
 /** What turns words into ids: the `model` of a tokenizer.json. */
 export interface Model {
-  readonly pieces: readonly string[]
+  /** The pieces by their ids; `undefined` where an id is left out. */
+  readonly pieces: readonly (string | undefined)[]
+  /** How many pieces there are. */
+  readonly size: number
   readonly unkId: number | undefined
   /** The id of a piece, or -1. */
   idOf(piece: string): number
@@ -17,6 +20,8 @@ export interface Model {
 /** The parts of a tokenizer, read and checked. */
 export interface Parts {
   readonly addedTokens: readonly AddedToken[]
+  /** Special tokens in a text are text. */
+  readonly splitSpecial: boolean
   readonly normalizers: readonly Normalizer[]
   readonly preTokenizers: readonly PreTokenizer[]
   readonly model: Model
@@ -40,6 +45,7 @@ export class Pipeline {
     this.#rawTokens = new AddedTokenFinder(
       raw,
       raw.map((token) => token.content),
+      parts.splitSpecial,
     )
     const normalized = parts.addedTokens.filter((token) => token.normalized)
     this.#normalizedTokens = new AddedTokenFinder(
@@ -49,6 +55,7 @@ export class Pipeline {
         this.#normalize()
         return this.#text.toString()
       }),
+      parts.splitSpecial,
     )
   }
 

@@ -13,18 +13,70 @@ export interface Templates {
 export const plainTemplates: Templates = { single: ['A'], pair: ['A', 'B'] }
 
 const MAX_SPECIAL = 64
+const MAX_DEPTH = 16
 
 /** The `post_processor` of a tokenizer.json; ids must be below `vocabSize`. */
 export function parsePostProcessor(field: Field, vocabSize: number): Templates {
-  if (field.absent) return plainTemplates
+  return parseTemplates(field, vocabSize, 0) ?? plainTemplates
+}
+
+/** The templates, or `undefined` where nothing is added. */
+function parseTemplates(field: Field, vocabSize: number, depth: number): Templates | undefined {
+  if (field.absent) return undefined
   const type = field.at('type')
-  if (type.string() !== 'TemplateProcessing') type.unsupported('TemplateProcessing')
-  const special = field.at('special_tokens')
-  return {
-    single: parseTemplate(field.at('single'), special, vocabSize, 'A'),
-    pair: parseTemplate(field.at('pair'), special, vocabSize, 'AB'),
+  const idOf = (name: string): number => {
+    const [, id] = field.at(name).items()
+    return id?.integer(0, vocabSize - 1) ?? field.at(name).fail('a token and its id')
+  }
+  switch (type.string()) {
+    case 'TemplateProcessing': {
+      const special = field.at('special_tokens')
+      return {
+        single: parseTemplate(field.at('single'), special, vocabSize, 'A'),
+        pair: parseTemplate(field.at('pair'), special, vocabSize, 'AB'),
+      }
+    }
+    case 'RobertaProcessing':
+      return robertaTemplates(idOf('cls'), idOf('sep'))
+    case 'BertProcessing':
+      return bertTemplates(idOf('cls'), idOf('sep'))
+    // It changes where tokens are said to lie, and no ids.
+    case 'ByteLevel':
+      return undefined
+    case 'Sequence': {
+      if (depth === MAX_DEPTH) field.fail(`at most ${MAX_DEPTH} levels of Sequence`)
+      const processors = field.at('processors')
+      const found = processors
+        .items()
+        .map((item) => parseTemplates(item, vocabSize, depth + 1))
+        .filter((templates) => templates !== undefined)
+      if (found.length > 1) processors.unsupported('one that adds tokens')
+      return found[0]
+    }
+    default:
+      return type.unsupported(
+        'TemplateProcessing, RobertaProcessing, BertProcessing, ByteLevel, Sequence',
+      )
   }
 }
+
+/** `<s> A </s>`, and `<s> A </s></s> B </s>`. */
+export const robertaTemplates = (start: number, end: number): Templates => ({
+  single: [start, 'A', end],
+  pair: [start, 'A', end, end, 'B', end],
+})
+
+/** `[CLS] A [SEP]`, and `[CLS] A [SEP] B [SEP]`. */
+export const bertTemplates = (start: number, end: number): Templates => ({
+  single: [start, 'A', end],
+  pair: [start, 'A', end, 'B', end],
+})
+
+/** What is put before and after each text, of a pair too. */
+export const eachTemplates = (before: readonly number[], after: readonly number[]): Templates => ({
+  single: [...before, 'A', ...after],
+  pair: [...before, 'A', ...after, ...before, 'B', ...after],
+})
 
 function parseTemplate(field: Field, special: Field, vocabSize: number, texts: string): Template {
   const template: (number | 'A' | 'B')[] = []

@@ -1,15 +1,14 @@
-import type { AddedToken } from './added_tokens.ts'
+import type { TokenForm } from './added_tokens.ts'
 import { Charsmap } from './charsmap.ts'
 import { TokenizerError } from './errors.ts'
-import type { Field } from './field.ts'
 import { replace, strip } from './normalizers.ts'
 import type { Parts } from './pipeline.ts'
-import type { Template } from './post_processors.ts'
+import { robertaTemplates } from './post_processors.ts'
 import { metaspace } from './pre_tokenizers.ts'
 import { precompiled } from './precompiled.ts'
 import { protoFields } from './protobuf.ts'
 import { convertSentencePieceBpe } from './sentencepiece_bpe.ts'
-import { classOf } from './special_names.ts'
+import type { Settings } from './settings.ts'
 import { Unigram } from './unigram.ts'
 
 /** What is read of a SentencePiece `.model` (sentencepiece_model.proto, message ModelProto). */
@@ -82,6 +81,24 @@ export function readSentencePiece(bytes: Uint8Array, where: string): SentencePie
   return { pieces, scores, types, modelType, charsmap, unkPiece }
 }
 
+/** What a SentencePiece model makes; the added tokens are the settings' too. */
+export type Converted = Pick<Parts, 'normalizers' | 'preTokenizers' | 'model' | 'templates'>
+
+/** The control pieces of a model, which are special, and those that its user defined. */
+export const addedPieces = ({ pieces, types }: SentencePieceModel): TokenForm[] =>
+  pieces.flatMap((content, i) =>
+    types[i] === 3 || types[i] === 4
+      ? {
+          content,
+          singleWord: false,
+          lstrip: false,
+          rstrip: false,
+          normalized: false,
+          special: types[i] === 3,
+        }
+      : [],
+  )
+
 /** The families whose conversion is known, and the type of model that each is for. */
 const FAMILIES: Readonly<Record<string, number>> = {
   XLMRobertaTokenizer: 1,
@@ -89,32 +106,31 @@ const FAMILIES: Readonly<Record<string, number>> = {
   GemmaTokenizer: 2,
 }
 
-/** The tokenizer that transformers 4 makes of a SentencePiece model; the config names the family. */
+/** The tokenizer that transformers 4 makes of a SentencePiece model; the settings name the family. */
 export function convertSentencePiece(
   model: SentencePieceModel,
-  config: Field | undefined,
+  settings: Settings,
   where: string,
-): Parts {
-  const family = classOf(config)
-  if (!config || family === undefined)
+): Converted {
+  const family = settings.className
+  if (family === undefined)
     throw new TokenizerError(
       'tokenizer-unsupported',
       `${where}: a SentencePiece model does not tell the ids of its family, and no tokenizer_config.json with a tokenizer_class lies beside it; add that file, or a tokenizer.json`,
     )
   if (!Object.hasOwn(FAMILIES, family))
-    config
-      .at('tokenizer_class')
-      .unsupported(
-        `${Object.keys(FAMILIES).join(', ')}, with or without "Fast" (for other families a tokenizer.json is needed)`,
-      )
+    throw new TokenizerError(
+      'tokenizer-unsupported',
+      `${where}: the tokenizer_class is ${JSON.stringify(family)}, which is not supported; supported: ${Object.keys(FAMILIES).join(', ')}, with or without "Fast" (for other families a tokenizer.json is needed)`,
+    )
   if (model.modelType !== FAMILIES[family])
     throw new TokenizerError(
       'tokenizer-unsupported',
       `${where}: the model is of type ${MODEL_TYPES[model.modelType] ?? model.modelType}; for ${family} only ${MODEL_TYPES[FAMILIES[family]!]} is supported`,
     )
   return family === 'XLMRobertaTokenizer'
-    ? convertXlmRoberta(model, config, where)
-    : convertSentencePieceBpe(model, config, where)
+    ? convertXlmRoberta(model, where)
+    : convertSentencePieceBpe(model, settings, where)
 }
 
 /**
@@ -122,57 +138,14 @@ export function convertSentencePiece(
  * the pieces from the fourth on, `<mask>`. Of the normalizer_spec only the charsmap counts there, and white space at
  * the end of a text goes.
  */
-function convertXlmRoberta(model: SentencePieceModel, config: Field, where: string): Parts {
+function convertXlmRoberta(model: SentencePieceModel, where: string): Converted {
   const pieces = ['<s>', '<pad>', '</s>', '<unk>', ...model.pieces.slice(3), '<mask>']
   const scores = Float64Array.from([0, 0, 0, 0, ...model.scores.slice(3), 0])
-  const unigram = new Unigram(pieces, scores, 3, false)
-
-  const added = new Map<string, AddedToken>()
-  const add = (content: string, special: boolean, flags: Partial<AddedToken> = {}) => {
-    const id = unigram.idOf(content)
-    if (id >= 0)
-      added.set(content, {
-        id,
-        content,
-        singleWord: false,
-        lstrip: false,
-        rstrip: false,
-        normalized: false,
-        special,
-        ...flags,
-      })
-  }
-  model.pieces.forEach((piece, i) => {
-    if (model.types[i] === 3 || model.types[i] === 4) add(piece, model.types[i] === 3)
-  })
-  for (const token of ['<s>', '<pad>', '</s>', '<unk>']) add(token, true)
-  add('<mask>', true, maskFlags(config))
-
   const charsmap = model.charsmap?.length ? [precompiled(new Charsmap(model.charsmap, where))] : []
-  const single: Template = [0, 'A', 2]
   return {
-    addedTokens: [...added.values()],
     normalizers: [...charsmap, strip(false, true), replace(/ {2,}/gu, '▁')],
     preTokenizers: [metaspace('▁', 'always', true)],
-    model: unigram,
-    templates: { single, pair: [...single, 2, 'B', 2] },
-  }
-}
-
-/** How `<mask>` is found: as `added_tokens_decoder` says, else `mask_token`, else XLMRobertaTokenizer's own way. */
-function maskFlags(config: Field): Partial<AddedToken> {
-  const listed = config.at('added_tokens_decoder')
-  const entries = listed.absent ? [] : Object.keys(listed.object()).map((id) => listed.at(id))
-  const mask = config.at('mask_token')
-  const told =
-    entries.find((entry) => entry.at('content').value === '<mask>') ??
-    (typeof mask.value === 'object' && !mask.absent ? mask : undefined)
-  if (!told) return { lstrip: true }
-  const flag = (key: string) => !told.at(key).absent && told.at(key).boolean()
-  return {
-    lstrip: flag('lstrip'),
-    rstrip: flag('rstrip'),
-    singleWord: flag('single_word'),
-    normalized: told.at('normalized').absent || flag('normalized'),
+    model: new Unigram(pieces, scores, 3, false),
+    templates: robertaTemplates(0, 2),
   }
 }

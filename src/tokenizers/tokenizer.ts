@@ -1,31 +1,39 @@
 import { openFolder, openParent } from '#platform'
+import { parseJson } from '../json.ts'
 import { type ByteSource, blobSource, type Folder, type Place } from '../platform/files.ts'
-import { parseAddedTokens } from './added_tokens.ts'
+import {
+  type AddedToken,
+  AddedVocabulary,
+  parseAddedTokens,
+  type TokenForm,
+} from './added_tokens.ts'
 import { parseBpe } from './bpe.ts'
 import { Ids } from './buffers.ts'
+import { framed, type SpecialName } from './classes.ts'
 import { TokenizerError } from './errors.ts'
 import { Field } from './field.ts'
 import { parseNormalizer } from './normalizers.ts'
 import { type Model, type Parts, Pipeline } from './pipeline.ts'
-import { fillTemplate, parsePostProcessor } from './post_processors.ts'
+import { fillTemplate, parsePostProcessor, type Templates } from './post_processors.ts'
 import { parsePreTokenizer } from './pre_tokenizers.ts'
-import { convertSentencePiece, readSentencePiece } from './sentencepiece.ts'
-import { isOldConfig, type SpecialName, specialToken } from './special_names.ts'
+import { addedPieces, convertSentencePiece, readSentencePiece } from './sentencepiece.ts'
+import { isOldConfig, lacksClass, Settings, type SettingsFiles } from './settings.ts'
 import { parseUnigram } from './unigram.ts'
 
-const CONFIG = 'tokenizer_config.json'
-const TOKENS_MAP = 'special_tokens_map.json'
 const SENTENCEPIECE = ['sentencepiece.bpe.model', 'spm.model', 'tokenizer.model']
 const MAX_FILE_BYTES = 128 * 2 ** 20
 
 /**
  * Text to token ids, as a tokenizer.json of Hugging Face says: added tokens, normalizer, pre-tokenizer, model,
- * post-processor. Truncation and padding that the file carries are left out, as AutoTokenizer leaves them out.
+ * post-processor; with what {@link Settings} gathers of the files beside it. Truncation and padding that the file carries are left out, as AutoTokenizer leaves them out.
  * All methods throw {@link TokenizerError}.
  */
 export class Tokenizer {
   readonly #parts: Parts
+  readonly #settings: Settings
+  readonly #templates: Templates
   readonly #pipeline: Pipeline
+  #built: Templates | undefined
   readonly #ids = new Ids()
   readonly #added = new Map<number, string>()
   readonly #addedIds = new Map<string, number>()
@@ -34,9 +42,13 @@ export class Tokenizer {
   readonly vocabSize: number
   /** How many special tokens {@link joinPair} adds. */
   readonly pairOverhead: number
+  /** At which end a text that is too long is cut. */
+  readonly truncationSide: 'left' | 'right'
+  /** Whether files, or a class that is known, tell what {@link bosId} is, if only that there is none. */
+  readonly tellsBos: boolean
   /**
-   * The id of unknown text, from the model; the others by the names in tokenizer_config.json (of old folders, in
-   * special_tokens_map.json), or those that its `tokenizer_class` has without being told.
+   * The id of unknown text, from the model; the others by the names that the files tell, or that the class has without
+   * being told.
    */
   readonly unkId: number | undefined
   readonly padId: number | undefined
@@ -46,28 +58,47 @@ export class Tokenizer {
   readonly sepId: number | undefined
   readonly maskId: number | undefined
 
-  private constructor(parts: Parts, config?: Field, map?: Field) {
+  private constructor(parts: Parts, settings: Settings) {
     this.#parts = parts
+    this.#settings = settings
     this.#pipeline = new Pipeline(parts)
-    let size = parts.model.pieces.length
     for (const { id, content } of parts.addedTokens) {
       this.#added.set(id, content)
       this.#addedIds.set(content, id)
-      size = Math.max(size, id + 1)
     }
-    this.vocabSize = size
-    this.pairOverhead = parts.templates.pair.length - 2
+    this.vocabSize = idsEnd(parts)
+    this.truncationSide = settings.truncationSide
+    this.tellsBos = settings.class !== undefined || settings.at('bos_token') !== undefined
     this.unkId = parts.model.unkId
-    const named = (name: SpecialName): number | undefined => {
-      const token = specialToken(name, config, map)
-      return token === undefined ? undefined : this.idOf(token)
+    this.padId = this.#named('pad_token')
+    this.bosId = this.#named('bos_token')
+    this.eosId = this.#named('eos_token')
+    this.clsId = this.#named('cls_token')
+    this.sepId = this.#named('sep_token')
+    this.maskId = this.#named('mask_token')
+    this.#templates = this.#framed() ?? parts.templates
+    this.pairOverhead = this.#templates.pair.length - 2
+  }
+
+  #named(name: SpecialName): number | undefined {
+    const token = this.#settings.text(name)
+    return token === undefined ? undefined : this.idOf(token)
+  }
+
+  /** The templates that the class makes in place of the post-processor's. */
+  #framed(): Templates | undefined {
+    const frame = this.#settings.class?.frame
+    const keys = ['add_bos_token', 'add_eos_token']
+    if (!frame || (frame === 'told' && keys.every((key) => !this.#settings.at(key))))
+      return undefined
+    const idOf = (name: 'bos_token' | 'eos_token', otherwise: boolean): number | undefined => {
+      if (!this.#settings.flag(`add_${name}`, otherwise)) return undefined
+      const id = this.#named(name)
+      if (id === undefined && frame === 'always')
+        this.#settings.at(name)?.fail('a token, since it is to be added to a text')
+      return id
     }
-    this.padId = named('pad_token')
-    this.bosId = named('bos_token')
-    this.eosId = named('eos_token')
-    this.clsId = named('cls_token')
-    this.sepId = named('sep_token')
-    this.maskId = named('mask_token')
+    return framed(idOf('bos_token', frame === 'always'), idOf('eos_token', false))
   }
 
   /**
@@ -103,46 +134,61 @@ export class Tokenizer {
   static async #open(name: string, open: Folder['open']): Promise<Tokenizer | undefined> {
     const file = await open(name)
     if (!file) return undefined
-    const isModel = name.toLowerCase().endsWith('.model')
-    const content = isModel ? await readAll(file) : await readJson(file)
-    const configFile = await open(CONFIG)
-    const config = configFile && new Field(await readJson(configFile), `${configFile.name}: `)
-    const mapFile = isOldConfig(config) ? await open(TOKENS_MAP) : undefined
-    const map = mapFile && new Field(await readJson(mapFile), `${mapFile.name}: `)
-    if (!(content instanceof Uint8Array))
-      return Tokenizer.#fromFields(new Field(content, `${file.name}: `), config, map)
-    const model = readSentencePiece(content, file.name)
-    return new Tokenizer(convertSentencePiece(model, config, file.name), config, map)
+    if (name.toLowerCase().endsWith('.model'))
+      return Tokenizer.#convert(await readAll(file), file.name, new Settings(await readFiles(open)))
+    const json = new Field(await readJson(file), `${file.name}: `)
+    const files = await readFiles(open)
+    const settings = new Settings({ ...files, tokenizer: json })
+    // The Llama class makes its tokenizer anew where it is told of a prefix.
+    const prefix = settings.at('add_prefix_space')
+    const model =
+      settings.className === 'LlamaTokenizer' && prefix && !prefix.absent
+        ? await open('tokenizer.model')
+        : undefined
+    if (!model) return Tokenizer.#fromFields(json, settings)
+    try {
+      return Tokenizer.#convert(await readAll(model), model.name, new Settings(files))
+    } catch (fault) {
+      if (fault instanceof TokenizerError && fault.code === 'tokenizer-unsupported')
+        return Tokenizer.#fromFields(json, settings)
+      throw fault
+    }
+  }
+
+  static #convert(bytes: Uint8Array, where: string, settings: Settings): Tokenizer {
+    const sentencePiece = readSentencePiece(bytes, where)
+    const converted = convertSentencePiece(sentencePiece, settings, where)
+    const addedTokens = addedOf(converted.model, addedPieces(sentencePiece), [], settings)
+    return new Tokenizer({ ...converted, addedTokens, splitSpecial: splits(settings) }, settings)
   }
 
   /**
-   * A tokenizer from a parsed tokenizer.json, and a parsed tokenizer_config.json for the names of the special
-   * tokens. Errors: `tokenizer-invalid`, `tokenizer-unsupported`; both name the field.
+   * A tokenizer from a parsed tokenizer.json, and a parsed tokenizer_config.json. Errors: `tokenizer-invalid`,
+   * `tokenizer-unsupported`; both name the field.
    */
   static from(json: unknown, config?: unknown): Tokenizer {
-    return Tokenizer.#fromFields(
-      new Field(json, 'tokenizer.json: '),
-      config === undefined ? undefined : new Field(config, `${CONFIG}: `),
-    )
+    const tokenizer = new Field(json, 'tokenizer.json: ')
+    const settings = new Settings({
+      tokenizer,
+      config: config === undefined ? undefined : new Field(config, 'tokenizer_config.json: '),
+    })
+    return Tokenizer.#fromFields(tokenizer, settings)
   }
 
-  static #fromFields(json: Field, config?: Field, map?: Field): Tokenizer {
+  static #fromFields(json: Field, settings: Settings): Tokenizer {
     const model = parseModel(json.at('model'))
-    const size = model.pieces.length
-    const addedTokens = parseAddedTokens(json.at('added_tokens'), size, (piece) =>
-      model.idOf(piece),
-    )
-    const vocabSize = addedTokens.reduce((most, { id }) => Math.max(most, id + 1), size)
+    const told = parseAddedTokens(json.at('added_tokens'), model, model.pieces.length)
+    const addedTokens = addedOf(model, told, told, settings)
     return new Tokenizer(
       {
         addedTokens,
+        splitSpecial: splits(settings),
         normalizers: parseNormalizer(json.at('normalizer')),
         preTokenizers: parsePreTokenizer(json.at('pre_tokenizer')),
         model,
-        templates: parsePostProcessor(json.at('post_processor'), vocabSize),
+        templates: parsePostProcessor(json.at('post_processor'), idsEnd({ model, addedTokens })),
       },
-      config,
-      map,
+      settings,
     )
   }
 
@@ -162,7 +208,7 @@ export class Tokenizer {
     ids.length = 0
     this.#pipeline.encode(text, ids)
     const found = ids.data.slice(0, ids.length)
-    return options.specialTokens ? fillTemplate(this.#parts.templates.single, found) : found
+    return options.specialTokens ? fillTemplate(this.#templates.single, found) : found
   }
 
   /** The ids of two texts in the post-processor's template for pairs. */
@@ -172,7 +218,25 @@ export class Tokenizer {
 
   /** The template for pairs over ids that are there already, perhaps truncated. */
   joinPair(first: Uint32Array, second: Uint32Array): Uint32Array {
-    return fillTemplate(this.#parts.templates.pair, first, second)
+    return fillTemplate(this.#templates.pair, first, second)
+  }
+
+  /**
+   * The ids of a pair as its class builds them (`build_inputs_with_special_tokens`), whatever the template; of a class
+   * that is not known, or builds as the template says, as {@link joinPair}. Errors: `tokenizer-invalid`, where a token
+   * that the class needs has no name.
+   */
+  buildPair(first: Uint32Array, second: Uint32Array): Uint32Array {
+    this.#built ??=
+      this.#settings.class?.build?.((name) => {
+        const id = this.#named(name)
+        if (id !== undefined) return id
+        throw new TokenizerError(
+          'tokenizer-invalid',
+          `${name} is null; ${this.#settings.className} puts it around texts. Name it in tokenizer_config.json`,
+        )
+      }) ?? this.#templates
+    return fillTemplate(this.#built.pair, first, second)
   }
 
   /** The pieces of ids, to be read by people. Errors: `tokenizer-input` (an id that is none). */
@@ -195,6 +259,25 @@ export class Tokenizer {
   }
 }
 
+/** The end of the ids. */
+const idsEnd = ({ model, addedTokens }: Pick<Parts, 'model' | 'addedTokens'>): number =>
+  addedTokens.reduce((end, { id }) => Math.max(end, id + 1), model.pieces.length)
+
+const splits = (settings: Settings): boolean => settings.flag('split_special_tokens', false)
+
+/** The added tokens of a model: its own, and those that the settings add; `told` are those of a tokenizer.json. */
+function addedOf(
+  model: Model,
+  own: readonly TokenForm[],
+  told: readonly AddedToken[],
+  settings: Settings,
+): AddedToken[] {
+  const vocabulary = new AddedVocabulary(model)
+  vocabulary.add(own)
+  settings.addTo(vocabulary, told)
+  return vocabulary.tokens()
+}
+
 function parseModel(field: Field): Model {
   const type = field.at('type')
   // Old files tell no type.
@@ -206,6 +289,22 @@ function parseModel(field: Field): Model {
       return parseBpe(field)
     default:
       return type.unsupported('Unigram, BPE')
+  }
+}
+
+/** The files beside a tokenizer that count. */
+async function readFiles(open: Folder['open']): Promise<SettingsFiles> {
+  const read = async (name: string): Promise<Field | undefined> => {
+    const file = await open(name)
+    return file && new Field(await readJson(file), `${file.name}: `)
+  }
+  const config = await read('tokenizer_config.json')
+  const isOld = isOldConfig(config)
+  return {
+    config,
+    map: isOld ? await read('special_tokens_map.json') : undefined,
+    added: isOld ? await read('added_tokens.json') : undefined,
+    model: lacksClass(config) ? await read('config.json') : undefined,
   }
 }
 
@@ -225,7 +324,7 @@ async function readAll(file: ByteSource): Promise<Uint8Array> {
 async function readJson(file: ByteSource): Promise<unknown> {
   const bytes = await readAll(file)
   try {
-    return JSON.parse(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
+    return parseJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
   } catch (cause) {
     throw new TokenizerError(
       'tokenizer-invalid',

@@ -15,6 +15,7 @@ const UNKNOWN_PENALTY = 10
  */
 export class Unigram {
   readonly pieces: readonly string[]
+  readonly size: number
   readonly unkId: number | undefined
   readonly #scores: Float64Array
   readonly #unknownScore: number
@@ -33,6 +34,7 @@ export class Unigram {
     byteFallback: boolean,
   ) {
     this.pieces = pieces
+    this.size = pieces.length
     this.unkId = unkId
     this.#scores = scores
     this.#trie = new Trie(pieces)

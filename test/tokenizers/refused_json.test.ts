@@ -116,6 +116,22 @@ describe('a tokenizer.json is refused by what is wrong in it', () => {
       unsupported('normalizer.pattern.Regex is "\\\\s+"'),
       (j) => (j.normalizer = replaceBy({ Regex: '\\s+' })),
     ],
+    ...[
+      '\\A',
+      '^',
+      'a^',
+      '^*',
+      '(?:a)$',
+      'a+b$',
+      'a{2,4}$',
+      '^[\n ]+$',
+      '^a|b$',
+      '\\ba',
+      '\\Ga',
+    ].map((pattern): [string, Break] => [
+      unsupported(`normalizer.pattern.Regex is ${JSON.stringify(pattern)}`),
+      (j) => (j.normalizer = replaceBy({ Regex: pattern })),
+    ]),
     [
       invalid('normalizer.pattern.Regex is "[z-a]+"; expected a regular expression'),
       (j) => (j.normalizer = replaceBy({ Regex: '[z-a]+' })),
@@ -148,9 +164,24 @@ describe('a tokenizer.json is refused by what is wrong in it', () => {
       invalid('pre_tokenizer.add_prefix_space is false; expected true, or no prepend_scheme'),
       (j) => (j.pre_tokenizer.add_prefix_space = false),
     ],
+    [unsupported('post_processor.type is "Other"'), (j) => (j.post_processor = { type: 'Other' })],
     [
-      unsupported('post_processor.type is "BertProcessing"'),
-      (j) => (j.post_processor = { type: 'BertProcessing' }),
+      invalid('post_processor.cls is missing; expected an array'),
+      (j) => (j.post_processor = { type: 'BertProcessing', sep: ['</s>', 2] }),
+    ],
+    [
+      invalid('post_processor.sep is an array of 1; expected a token and its id'),
+      (j) => (j.post_processor = { type: 'RobertaProcessing', sep: ['</s>'], cls: ['<s>', 0] }),
+    ],
+    [
+      invalid(`post_processor.cls[1] is ${size}; expected an integer from 0 to ${size - 1}`),
+      (j) => (j.post_processor = { type: 'BertProcessing', sep: ['</s>', 2], cls: ['x', size] }),
+    ],
+    [
+      unsupported('post_processor.processors is an array of 2, which is not supported'),
+      (j) => {
+        j.post_processor = { type: 'Sequence', processors: [j.post_processor, j.post_processor] }
+      },
     ],
     [
       invalid('post_processor.single[0].SpecialToken.id is "<x>"; expected a token that'),
@@ -182,13 +213,12 @@ describe('a tokenizer.json is refused by what is wrong in it', () => {
     expect(faultOf(() => Tokenizer.from(json)).slice(0, message.length)).toBe(message)
   })
 
-  const vocab = Object.keys(bpe!.tokenizer.model.vocab).length
   const third = 'expected two pieces of the vocabulary that make a third one'
   it.each<[string, Break]>([
     [invalid('model.vocab is missing; expected an object'), (j) => delete j.model.vocab],
     [invalid('model.vocab is an array of 1; expected an object'), (j) => (j.model.vocab = ['a'])],
     [invalid('model.vocab is an object; expected at least one piece'), (j) => (j.model.vocab = {})],
-    ...[vocab, -1, 0.5, '3', [3], null, 0].map((id): [string, Break] => [
+    ...[2 ** 20 + 1, 1e300, -1, 0.5, '3', [3], null, 0].map((id): [string, Break] => [
       invalid('model.vocab.a is '),
       (j) => (j.model.vocab.a = id),
     ]),

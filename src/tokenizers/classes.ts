@@ -1,0 +1,104 @@
+import {
+  bertTemplates,
+  eachTemplates,
+  plainTemplates,
+  robertaTemplates,
+  type Templates,
+} from './post_processors.ts'
+
+/** The names that special tokens have, in the order in which transformers goes through them. */
+export const specialNames = [
+  'bos_token',
+  'eos_token',
+  'unk_token',
+  'sep_token',
+  'pad_token',
+  'cls_token',
+  'mask_token',
+] as const
+
+/** What a tokenizer_config.json may name. */
+export type SpecialName = (typeof specialNames)[number]
+
+/** The id of a special token; throws where none is named. */
+export type IdOf = (name: SpecialName) => number
+
+/** What a class of transformers (4.46, the fast one) takes for granted, and changes in what tokenizer.json says. */
+export interface TokenizerClass {
+  /** What special tokens are called where no file tells. */
+  readonly names: Readonly<Partial<Record<SpecialName, string>>>
+  /** A `mask_token` of which a file tells the text alone takes the white space on its left with it. */
+  readonly maskTakesSpace?: boolean
+  /**
+   * Whether bos and eos stand around each text as `add_bos_token` and `add_eos_token` say, whatever the post-processor:
+   * always, with bos unless told otherwise, or where one of the two is told.
+   */
+  readonly frame?: 'always' | 'told'
+  /** What `build_inputs_with_special_tokens` makes; without it, what the post-processor makes. */
+  readonly build?: (idOf: IdOf) => Templates
+}
+
+const LLAMA = { bos_token: '<s>', eos_token: '</s>', unk_token: '<unk>' }
+const ROBERTA = {
+  ...LLAMA,
+  sep_token: '</s>',
+  pad_token: '<pad>',
+  cls_token: '<s>',
+  mask_token: '<mask>',
+}
+const GEMMA = { bos_token: '<bos>', eos_token: '<eos>', unk_token: '<unk>', pad_token: '<pad>' }
+const BERT = {
+  unk_token: '[UNK]',
+  sep_token: '[SEP]',
+  pad_token: '[PAD]',
+  cls_token: '[CLS]',
+  mask_token: '[MASK]',
+}
+
+const classes: Readonly<Record<string, TokenizerClass>> = {
+  LlamaTokenizer: { names: LLAMA, frame: 'always' },
+  GemmaTokenizer: { names: GEMMA, frame: 'always' },
+  XLMRobertaTokenizer: {
+    names: ROBERTA,
+    maskTakesSpace: true,
+    build: (idOf) => robertaTemplates(idOf('cls_token'), idOf('sep_token')),
+  },
+  RobertaTokenizer: {
+    names: ROBERTA,
+    maskTakesSpace: true,
+    build: (idOf) => robertaTemplates(idOf('bos_token'), idOf('eos_token')),
+  },
+  BertTokenizer: {
+    names: BERT,
+    build: (idOf) => bertTemplates(idOf('cls_token'), idOf('sep_token')),
+  },
+  PreTrainedTokenizer: { names: {}, build: () => plainTemplates },
+  // What transformers 5 writes.
+  TokenizersBackend: { names: {}, frame: 'told' },
+}
+
+/** The class that each `model_type` of a config.json has. */
+const classOfModel: Readonly<Record<string, string>> = {
+  bert: 'BertTokenizer',
+  gemma: 'GemmaTokenizer',
+  gemma2: 'GemmaTokenizer',
+  llama: 'LlamaTokenizer',
+  mistral: 'LlamaTokenizer',
+  mixtral: 'LlamaTokenizer',
+  roberta: 'RobertaTokenizer',
+  'xlm-roberta': 'XLMRobertaTokenizer',
+  'xlm-roberta-xl': 'XLMRobertaTokenizer',
+}
+
+/** A class by its name without "Fast", where it is known. */
+export const tokenizerClass = (name: string | undefined): TokenizerClass | undefined =>
+  name !== undefined && Object.hasOwn(classes, name) ? classes[name] : undefined
+
+/** The class that AutoTokenizer takes for a `model_type`. */
+export const classNameOf = (modelType: string): string | undefined =>
+  Object.hasOwn(classOfModel, modelType) ? classOfModel[modelType] : undefined
+
+/** Bos and eos around each text. */
+export function framed(bos: number | undefined, eos: number | undefined): Templates {
+  return eachTemplates(bos === undefined ? [] : [bos], eos === undefined ? [] : [eos])
+}

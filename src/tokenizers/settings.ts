@@ -1,0 +1,209 @@
+import type { AddedToken, AddedVocabulary, TokenForm } from './added_tokens.ts'
+import {
+  classNameOf,
+  type SpecialName,
+  specialNames,
+  type TokenizerClass,
+  tokenizerClass,
+} from './classes.ts'
+import type { Field } from './field.ts'
+
+/** The files that make a tokenizer together, where they are there. */
+export interface SettingsFiles {
+  /** tokenizer.json, unless the tokenizer is made of a SentencePiece model */
+  readonly tokenizer?: Field | undefined
+  /** tokenizer_config.json */
+  readonly config?: Field | undefined
+  /** special_tokens_map.json */
+  readonly map?: Field | undefined
+  /** added_tokens.json */
+  readonly added?: Field | undefined
+  /** config.json, for the class */
+  readonly model?: Field | undefined
+}
+
+/** A token as a file tells it: its text alone, or with how it is found. */
+type Told = string | (Omit<TokenForm, 'normalized'> & { readonly normalized: boolean | undefined })
+
+/** Whether special_tokens_map.json and added_tokens.json count. */
+export const isOldConfig = (config: Field | undefined): boolean =>
+  !config || config.at('added_tokens_decoder').absent
+
+/** Whether config.json is asked for the class. */
+export const lacksClass = (config: Field | undefined): boolean =>
+  !config || config.at('tokenizer_class').absent
+
+/**
+ * What the files beside a tokenizer.json say together, as transformers 4.46 puts them together
+ * (`PreTrainedTokenizerBase._from_pretrained`, `PreTrainedTokenizerFast.__init__`), and `extra_special_tokens` as
+ * transformers 5 does. Special_tokens_map.json and added_tokens.json count beside an old config, one without
+ * `added_tokens_decoder`.
+ */
+export class Settings {
+  /** The class without "Fast", by tokenizer_config.json, or else by config.json. */
+  readonly className: string | undefined
+  readonly class: TokenizerClass | undefined
+  readonly #files: SettingsFiles
+  readonly #isOld: boolean
+
+  constructor(files: SettingsFiles) {
+    this.#files = files
+    this.#isOld = isOldConfig(files.config)
+    const named = [files.config, files.model]
+      .map((file) => file?.at('tokenizer_class'))
+      .find((name) => name && !name.absent)
+    const modelType = files.model?.at('model_type')
+    this.className = named
+      ? named.string().replace(/Fast$/, '')
+      : modelType && !modelType.absent
+        ? classNameOf(modelType.string())
+        : undefined
+    this.class = tokenizerClass(this.className)
+  }
+
+  /** What is said under a key; `undefined` where no file has it. */
+  at(key: string): Field | undefined {
+    const { config, map } = this.#files
+    const fields = [this.#isOld ? map?.at(key) : undefined, config?.at(key)]
+    return fields.find((field) => field && field.value !== undefined)
+  }
+
+  /** A setting that is true or false; null is false, as in Python. */
+  flag(key: string, otherwise: boolean): boolean {
+    const field = this.at(key)
+    return field ? !field.absent && field.boolean() : otherwise
+  }
+
+  /** The text of a special token. */
+  text(name: SpecialName): string | undefined {
+    const field = this.at(name)
+    if (field) return field.absent ? undefined : contentOf(told(field))
+    const padding = name === 'pad_token' ? this.#files.tokenizer?.at('padding') : undefined
+    return (
+      this.class?.names[name] ?? (padding?.absent === false ? padding.at(name).string() : undefined)
+    )
+  }
+
+  /** Where a text that is too long is cut. */
+  get truncationSide(): 'left' | 'right' {
+    const told = this.at('truncation_side')
+    if (told && !told.absent) return told.oneOf('left', 'right')
+    const section = this.#files.tokenizer?.at('truncation')
+    const direction = section?.absent === false ? section.at('direction') : undefined
+    return direction?.absent === false && direction.oneOf('Left', 'Right') === 'Left'
+      ? 'left'
+      : 'right'
+  }
+
+  /** Adds to the tokens of a tokenizer.json, which are there already, those that the other files tell. */
+  addTo(vocabulary: AddedVocabulary, ofTokenizer: readonly AddedToken[]): void {
+    const listed = this.#listed(ofTokenizer)
+    const forms = new Map(listed.map((token) => [contentOf(token), token]))
+    const special = this.#special(forms)
+    const names = new Set(special.map(contentOf))
+    // What is told by its text alone is added where it is not there in any form.
+    const missing = special.filter(
+      (token) => typeof token !== 'string' || !(vocabulary.has(token) || forms.has(token)),
+    )
+    vocabulary.add([...listed, ...missing].map((token) => formOf(token, names)))
+  }
+
+  /** The tokens that files list with ids, in the order of these, which tell nothing else. */
+  #listed(ofTokenizer: readonly AddedToken[]): Told[] {
+    const { config, added } = this.#files
+    const byId = new Map<number, Told>()
+    if (config && !this.#isOld) {
+      const decoder = config.at('added_tokens_decoder')
+      for (const key of Object.keys(decoder.object())) {
+        if (!/^\d+$/.test(key)) decoder.at(key).fail('under an id')
+        const token = decoder.at(key)
+        token.object()
+        byId.set(Number(key), told(token))
+      }
+    } else {
+      const names = new Set(this.#toldSpecial().map(contentOf))
+      for (const content of Object.keys(added?.object() ?? {})) {
+        const special = names.has(content)
+        byId.set(added!.at(content).integer(0, Number.MAX_SAFE_INTEGER), {
+          ...plainForm,
+          content,
+          special,
+          normalized: !special,
+        })
+      }
+      for (const token of ofTokenizer) byId.set(token.id, token)
+    }
+    return [...byId].sort(([a], [b]) => a - b).map(([, token]) => token)
+  }
+
+  /** The special tokens that files tell, not those of the class. */
+  #toldSpecial(): Told[] {
+    const named = specialNames.map((name) => this.at(name)).filter((field) => field !== undefined)
+    return [...named.filter((field) => !field.absent).map(told), ...this.#additional()]
+  }
+
+  /** The special tokens in the order in which they are added; `forms` is how listed ones are found. */
+  #special(forms: ReadonlyMap<string, Told>): Told[] {
+    const tokens: Told[] = []
+    const seen = new Set<string>()
+    // Which class adds those that are named is not known without one.
+    for (const name of this.className === undefined ? [] : specialNames) {
+      const content = this.text(name)
+      if (!content || seen.has(content)) continue
+      seen.add(content)
+      const field = this.at(name)
+      const token = field ? (forms.get(content) ?? told(field)) : content
+      const isMask = name === 'mask_token' && typeof token === 'string'
+      tokens.push(
+        isMask && this.class?.maskTakesSpace ? { ...plainForm, content, lstrip: true } : token,
+      )
+    }
+    return [...tokens, ...this.#additional().filter((token) => !seen.has(contentOf(token)))]
+  }
+
+  /** Special tokens without a name. */
+  #additional(): Told[] {
+    const { config, map } = this.#files
+    const key = 'additional_special_tokens'
+    const fields = [config?.at(key), this.#isOld ? map?.at(key) : undefined]
+    return [...fields, this.at('extra_special_tokens')].flatMap((field) => {
+      if (!field || field.absent) return []
+      // In extra_special_tokens, models with tokens of their own have them by name.
+      if (field.where.endsWith(key) || Array.isArray(field.value)) return field.items().map(told)
+      return Object.keys(field.object()).map((name) => told(field.at(name)))
+    })
+  }
+}
+
+const plainForm = {
+  singleWord: false,
+  lstrip: false,
+  rstrip: false,
+  normalized: undefined,
+  special: false,
+} as const
+
+const contentOf = (token: Told): string => (typeof token === 'string' ? token : token.content)
+
+/** A token as it stands in a file: a string, or an object with `content` and flags. */
+function told(field: Field): Told {
+  if (typeof field.value === 'string') return field.string()
+  const content = field.at('content').string()
+  const flag = (name: string): boolean => !field.at(name).absent && field.at(name).boolean()
+  return {
+    content,
+    singleWord: flag('single_word'),
+    lstrip: flag('lstrip'),
+    rstrip: flag('rstrip'),
+    normalized: field.at('normalized').absent ? undefined : flag('normalized'),
+    special: flag('special'),
+  }
+}
+
+/** How a token is found that is special where it says so, or is one of `names`. */
+function formOf(token: Told, names: ReadonlySet<string>): TokenForm {
+  const { normalized, ...flags } =
+    typeof token === 'string' ? { ...plainForm, content: token } : token
+  const special = flags.special || names.has(flags.content)
+  return { ...flags, special, normalized: normalized ?? !special }
+}
