@@ -1,6 +1,5 @@
 import {
   bertTemplates,
-  eachTemplates,
   plainTemplates,
   robertaTemplates,
   type Templates,
@@ -30,10 +29,10 @@ export interface TokenizerClass {
   /** A `mask_token` of which a file tells the text alone takes the white space on its left with it. */
   readonly maskTakesSpace?: boolean
   /**
-   * Whether bos and eos stand around each text as `add_bos_token` and `add_eos_token` say, whatever the post-processor:
-   * always, with bos unless told otherwise, or where one of the two is told.
+   * Whether bos and eos stand around each text as `add_bos_token` (true unless told otherwise) and `add_eos_token`
+   * say, whatever the post-processor.
    */
-  readonly frame?: 'always' | 'told'
+  readonly frames?: boolean
   /** What `build_inputs_with_special_tokens` makes; without it, what the post-processor makes. */
   readonly build?: (idOf: IdOf) => Templates
 }
@@ -56,8 +55,8 @@ const BERT = {
 }
 
 const classes: Readonly<Record<string, TokenizerClass>> = {
-  LlamaTokenizer: { names: LLAMA, frame: 'always' },
-  GemmaTokenizer: { names: GEMMA, frame: 'always' },
+  LlamaTokenizer: { names: LLAMA, frames: true },
+  GemmaTokenizer: { names: GEMMA, frames: true },
   XLMRobertaTokenizer: {
     names: ROBERTA,
     maskTakesSpace: true,
@@ -74,7 +73,7 @@ const classes: Readonly<Record<string, TokenizerClass>> = {
   },
   PreTrainedTokenizer: { names: {}, build: () => plainTemplates },
   // What transformers 5 writes.
-  TokenizersBackend: { names: {}, frame: 'told' },
+  TokenizersBackend: { names: {} },
 }
 
 /** The class that each `model_type` of a config.json has. */
@@ -97,8 +96,3 @@ export const tokenizerClass = (name: string | undefined): TokenizerClass | undef
 /** The class that AutoTokenizer takes for a `model_type`. */
 export const classNameOf = (modelType: string): string | undefined =>
   Object.hasOwn(classOfModel, modelType) ? classOfModel[modelType] : undefined
-
-/** Bos and eos around each text. */
-export function framed(bos: number | undefined, eos: number | undefined): Templates {
-  return eachTemplates(bos === undefined ? [] : [bos], eos === undefined ? [] : [eos])
-}

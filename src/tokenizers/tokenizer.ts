@@ -9,12 +9,17 @@ import {
 } from './added_tokens.ts'
 import { parseBpe } from './bpe.ts'
 import { Ids } from './buffers.ts'
-import { framed, type SpecialName } from './classes.ts'
+import type { SpecialName } from './classes.ts'
 import { TokenizerError } from './errors.ts'
 import { Field } from './field.ts'
 import { parseNormalizer } from './normalizers.ts'
 import { type Model, type Parts, Pipeline } from './pipeline.ts'
-import { fillTemplate, parsePostProcessor, type Templates } from './post_processors.ts'
+import {
+  eachTemplates,
+  fillTemplate,
+  parsePostProcessor,
+  type Templates,
+} from './post_processors.ts'
 import { parsePreTokenizer } from './pre_tokenizers.ts'
 import { addedPieces, convertSentencePiece, readSentencePiece } from './sentencepiece.ts'
 import { isOldConfig, lacksClass, Settings, type SettingsFiles } from './settings.ts'
@@ -87,18 +92,15 @@ export class Tokenizer {
 
   /** The templates that the class makes in place of the post-processor's. */
   #framed(): Templates | undefined {
-    const frame = this.#settings.class?.frame
-    const keys = ['add_bos_token', 'add_eos_token']
-    if (!frame || (frame === 'told' && keys.every((key) => !this.#settings.at(key))))
-      return undefined
-    const idOf = (name: 'bos_token' | 'eos_token', otherwise: boolean): number | undefined => {
-      if (!this.#settings.flag(`add_${name}`, otherwise)) return undefined
+    if (!this.#settings.class?.frames) return undefined
+    const idsOf = (name: 'bos_token' | 'eos_token', otherwise: boolean): number[] => {
+      if (!this.#settings.flag(`add_${name}`, otherwise)) return []
       const id = this.#named(name)
-      if (id === undefined && frame === 'always')
-        this.#settings.at(name)?.fail('a token, since it is to be added to a text')
-      return id
+      return id === undefined
+        ? (this.#settings.at(name)?.fail('a token, since it is to be added to a text') ?? [])
+        : [id]
     }
-    return framed(idOf('bos_token', frame === 'always'), idOf('eos_token', false))
+    return eachTemplates(idsOf('bos_token', true), idsOf('eos_token', false))
   }
 
   /**
