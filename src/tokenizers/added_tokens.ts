@@ -139,14 +139,16 @@ export class AddedTokenFinder {
   readonly #firsts = new Uint8Array(65536)
 
   /**
-   * `forms[i]` is what `tokens[i]` looks like in the text; one that is empty is never found.
+   * `forms[i]` is what `tokens[i]` looks like in the text; one that is empty, or another's before,
+   * is never found.
    *
    * @param splitSpecial special tokens are passed over, and left to the model
    */
   constructor(tokens: readonly AddedToken[], forms: readonly string[], splitSpecial: boolean) {
     this.#tokens = tokens
     this.#splitSpecial = splitSpecial
-    this.#trie = new Trie(forms)
+    const first = new Map(forms.map((form, i) => [form, i] as const).reverse())
+    this.#trie = new Trie(forms.map((form, i) => (first.get(form) === i ? form : '')))
     for (const form of forms) if (form !== '') this.#firsts[form.charCodeAt(0)] = 1
   }
 
@@ -182,11 +184,16 @@ export class AddedTokenFinder {
       if (token.special && this.#splitSpecial) continue
       if (token.singleWord && (endsWithWord(data, start) || startsWithWord(data, end, length)))
         continue
-      if (token.lstrip) while (start > covered && isWhiteSpace(data[start - 1]!)) start--
+      if (token.lstrip) {
+        while (start > covered && isWhiteSpace(data[start - 1]!)) start--
+        start = Math.max(start, covered)
+      }
       if (token.rstrip) while (end < length && isWhiteSpace(data[end]!)) end++
+      covered = Math.max(covered, end)
+      // White space that the token before took along is there no more.
+      if (start >= end) continue
       found ??= []
       found.push(token.id, start, end)
-      covered = end
     }
     return found ?? NONE
   }

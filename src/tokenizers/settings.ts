@@ -108,32 +108,44 @@ export class Settings {
     vocabulary.add([...listed, ...missing].map((token) => formOf(token, names)))
   }
 
+  /**
+   * Throws where a token is listed under the id of another piece. Without a tokenizer.json it would take the piece's
+   * place, since a tokenizer is made of the model and the list first.
+   */
+  checkListed({ idOf, end }: { idOf(piece: string): number; end: number }): void {
+    for (const [id, token, field] of this.#fieldsListed()) {
+      const piece = idOf(contentOf(token))
+      if (piece < 0 ? id >= end : id === piece) continue
+      const where = piece < 0 ? `an id of ${end} or more, since it is no piece` : `${piece}, its id`
+      field.fail(`${JSON.stringify(contentOf(token))} to be listed under ${where}`)
+    }
+  }
+
   /** The tokens that files list with ids, in the order of these, which tell nothing else. */
   #listed(ofTokenizer: readonly AddedToken[]): Told[] {
+    const byId = new Map(this.#fieldsListed().map(([id, token]) => [id, token]))
+    if (this.#isOld) for (const token of ofTokenizer) byId.set(token.id, token)
+    return [...byId].sort(([a], [b]) => a - b).map(([, token]) => token)
+  }
+
+  #fieldsListed(): [id: number, token: Told, field: Field][] {
     const { config, added } = this.#files
-    const byId = new Map<number, Told>()
     if (config && !this.#isOld) {
       const decoder = config.at('added_tokens_decoder')
-      for (const key of Object.keys(decoder.object())) {
-        if (!/^\d+$/.test(key)) decoder.at(key).fail('under an id')
-        const token = decoder.at(key)
-        token.object()
-        byId.set(Number(key), told(token))
-      }
-    } else {
-      const names = new Set(this.#toldSpecial().map(contentOf))
-      for (const content of Object.keys(added?.object() ?? {})) {
-        const special = names.has(content)
-        byId.set(added!.at(content).integer(0, Number.MAX_SAFE_INTEGER), {
-          ...plainForm,
-          content,
-          special,
-          normalized: !special,
-        })
-      }
-      for (const token of ofTokenizer) byId.set(token.id, token)
+      return Object.keys(decoder.object()).map((key) => {
+        const field = decoder.at(key)
+        if (!/^\d+$/.test(key)) field.fail('under an id')
+        field.object()
+        return [Number(key), told(field), field]
+      })
     }
-    return [...byId].sort(([a], [b]) => a - b).map(([, token]) => token)
+    const names = new Set(this.#toldSpecial().map(contentOf))
+    return Object.keys(added?.object() ?? {}).map((content) => {
+      const field = added!.at(content)
+      const special = names.has(content)
+      const token = { ...plainForm, content, special, normalized: !special }
+      return [field.integer(0, Number.MAX_SAFE_INTEGER), token, field]
+    })
   }
 
   /** The special tokens that files tell, not those of the class. */

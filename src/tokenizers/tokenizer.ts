@@ -149,7 +149,7 @@ export class Tokenizer {
         : undefined
     if (!model) return Tokenizer.#fromFields(json, settings)
     try {
-      return Tokenizer.#convert(await readAll(model), model.name, new Settings(files))
+      return Tokenizer.#convert(await readAll(model), model.name, new Settings(files), json)
     } catch (fault) {
       if (fault instanceof TokenizerError && fault.code === 'tokenizer-unsupported')
         return Tokenizer.#fromFields(json, settings)
@@ -157,10 +157,15 @@ export class Tokenizer {
     }
   }
 
-  static #convert(bytes: Uint8Array, where: string, settings: Settings): Tokenizer {
+  /** Of a SentencePiece model; a tokenizer.json beside it may list added tokens. */
+  static #convert(bytes: Uint8Array, where: string, settings: Settings, json?: Field): Tokenizer {
     const sentencePiece = readSentencePiece(bytes, where)
     const converted = convertSentencePiece(sentencePiece, settings, where)
-    const addedTokens = addedOf(converted.model, addedPieces(sentencePiece), [], settings)
+    const { model } = converted
+    const end = model.pieces.length
+    if (!json) settings.checkListed({ idOf: (piece) => model.idOf(piece), end })
+    const told = json ? parseAddedTokens(json.at('added_tokens'), model, end) : []
+    const addedTokens = addedOf(model, addedPieces(sentencePiece), told, settings)
     return new Tokenizer({ ...converted, addedTokens, splitSpecial: splits(settings) }, settings)
   }
 

@@ -26,7 +26,7 @@ FILES = ["config.json", "tokenizer.json", "tokenizer_config.json", "special_toke
 FIVE = transformers.__version__.startswith("5.")
 TC, TJ, MAP, ADDED, CONFIG = "tokenizer_config.json", "tokenizer.json", "special_tokens_map.json", "added_tokens.json", "config.json"
 TEXTS = {
-    "xlm-roberta-514": ["what is panda?", "[TITLE] The giant panda </s> is a bear. x <mask>y", " [A]  [TITLE]\n<s>[A][B]<pad> "],
+    "xlm-roberta-514": ["what is panda?", "[TITLE] The giant panda </s> is a bear. x <mask>y", " [A]  [TITLE]\n<s>[A][B]<pad> \n  a  b\n "],
     "mistral": ["what is panda?", "[TITLE] The giant panda </s> is a bear. x <s>y", "  [A] [TITLE]\n<unk>[A]  z"],
     "gemma": ["what is panda?", "[TITLE] The <bos>panda <start_of_turn> is <table> x\n\ny", "  [A] [TITLE]\n<eos>[A]  z"],
 }
@@ -87,6 +87,7 @@ XLM_ROBERTA = {
                                decoder(1005, "is", single_word=True, special=False)],
     "flags of tokenizer.json overridden": [decoder(1001, "<mask>"), decoder(2, "</s>", lstrip=True, rstrip=True), decoder(1, "<pad>", special=False)],
     "normalized of tokenizer.json kept": [decoder(2, "</s>", normalized=True, rstrip=True), decoder(0, "<s>", normalized=True)],
+    "white space taken along twice": [decoder(4, "▁", normalized=True, lstrip=True, rstrip=True), decoder(1002, "\n", normalized=True, rstrip=True)],
     "one content under two ids": [decoder(1002, "[TITLE]", lstrip=True), decoder(1003, "[TITLE]", rstrip=True)],
     "added token that is a piece": [decoder(1002, "▁panda"), decoder(1003, "p", special=False)],
     "additional special token": config(additional_special_tokens=["[TITLE]"]),
@@ -145,6 +146,7 @@ XLM_ROBERTA = {
 LLAMA = {
     "as it is": [],
     "a prefix asks for tokenizer.model": [added(1600, "[TITLE]"), decoder(1600, "[A]")],
+    "a prefix, old: tokens of tokenizer.json are listed": [OLD, added(1600, "[TITLE]", lstrip=True, rstrip=True)],
     "no prefix": [NO_PREFIX, added(1600, "[TITLE]"), decoder(1601, "[A]", special=False)],
     "prefix is null": [*config(add_prefix_space=None), added(1600, "[TITLE]")],
     "prefix is false": config(add_prefix_space=False),
