@@ -73,6 +73,9 @@ const ANCHORS: Readonly<Record<string, string>> = {
   '\\Z': '(?=\\n?(?![^]))',
 }
 
+// What is tried again from each place of a text.
+const MAX_TRIED = 64
+
 /**
  * A JavaScript expression for one of {@link SAFE_PATTERN} that takes linear time on every text, or `undefined`.
  * Repetition before an anchor would be tried from each character of a run; a look behind lets the first alone begin,
@@ -81,16 +84,24 @@ const ANCHORS: Readonly<Record<string, string>> = {
 function linearPattern(source: string): string | undefined {
   const parts = SAFE_PATTERN.exec(source)?.groups
   if (!parts) return undefined
-  const { start, atom, times, atoms, end } = parts
-  const before = start === undefined ? '' : ANCHORS[start]
-  const after = end === undefined ? '' : ANCHORS[end]
-  if (atom === undefined || !after) return before + (atoms ?? `${atom}${times}`) + after
-  if (start === '\\A') return `${before}${atom}${times}${after}`
-  if (times !== '+' && !times?.endsWith(',}')) return undefined
+  const { start = '', times = '', end = '' } = parts
+  const before = ANCHORS[start] ?? ''
+  const after = ANCHORS[end] ?? ''
+  const atom = unescaped(parts.atom ?? parts.atoms ?? '')
+  const pattern = `${atom}${times}${after}`
+  const most = /(\d+)\}$/.exec(times)
+  if (!after || !times || start === '\\A' || (most && Number(most[1]) <= MAX_TRIED))
+    return before + pattern
   // Lines that begin within a run would each be tried.
-  if (start === '^' && new RegExp(`^${atom}$`, 'u').test('\n')) return undefined
-  return `${before}(?<!${atom})${atom}${times}${after}`
+  if (most || (start === '^' && new RegExp(`^${atom}$`, 'u').test('\n'))) return undefined
+  return `${before}(?<!${atom})${pattern}`
 }
+
+/** Escapes that JavaScript has no use for are the character itself. */
+const unescaped = (atoms: string): string =>
+  atoms.replace(/\\(.)/gsu, (whole, character: string) =>
+    /[\^$\\.*+?()[\]{}|/]/.test(character) ? whole : character,
+  )
 
 function parseReplace(pattern: Field, content: string): Normalizer {
   const literal = pattern.at('String').value
@@ -116,7 +127,7 @@ function patternOf(field: Field): RegExp {
     return expression.fail('a regular expression')
   }
   return expression.unsupported(
-    'literals, and one character or [class] with + or {n,m}; with \\A or ^ before, and \\z, \\Z or $ after what is not {n,m}',
+    'literals, and one character or [class] with + or {n,m}; with \\A or ^ before, and \\z, \\Z or $ after',
   )
 }
 
