@@ -84,6 +84,13 @@ export class Settings {
     )
   }
 
+  /** Whether the class makes its tokenizer anew of a SentencePiece model, though there is a tokenizer.json. */
+  get isFromSlow(): boolean {
+    const prefix = this.at('add_prefix_space')
+    const isPrefixed = this.className === 'LlamaTokenizer' && prefix?.absent === false
+    return isPrefixed || this.flag('from_slow', false)
+  }
+
   /** Where a text that is too long is cut. */
   get truncationSide(): 'left' | 'right' {
     const told = this.at('truncation_side')
@@ -177,7 +184,8 @@ export class Settings {
   #additional(): Told[] {
     const { config, map } = this.#files
     const key = 'additional_special_tokens'
-    const fields = [config?.at(key), this.#isOld ? map?.at(key) : undefined]
+    const mapped = this.#isOld ? map?.at(key) : undefined
+    const fields = mapped?.value === null ? [] : [config?.at(key), mapped]
     return [...fields, this.at('extra_special_tokens')].flatMap((field) => {
       if (!field || field.absent) return []
       // In extra_special_tokens, models with tokens of their own have them by name.

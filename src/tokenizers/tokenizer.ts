@@ -105,8 +105,8 @@ export class Tokenizer {
 
   /**
    * Opens a tokenizer: a folder (path, URL, {@link Folder} or files) with tokenizer.json, or else with a SentencePiece
-   * model and the tokenizer_config.json that names its family; one of these files itself (path or URL that ends in
-   * .json or .model); or a Blob of a tokenizer.json. Errors: `tokenizer-missing`, and those of {@link Tokenizer.from}.
+   * model, and the files beside it, one of which must name the family of a SentencePiece model; one of these files itself
+   * (path or URL that ends in .json or .model); or a Blob of a tokenizer.json. Errors: `tokenizer-missing`, and those of {@link Tokenizer.from}.
    */
   static async load(place: Blob | Place): Promise<Tokenizer> {
     if (place instanceof Blob)
@@ -141,12 +141,7 @@ export class Tokenizer {
     const json = new Field(await readJson(file), `${file.name}: `)
     const files = await readFiles(open)
     const settings = new Settings({ ...files, tokenizer: json })
-    // The Llama class makes its tokenizer anew where it is told of a prefix.
-    const prefix = settings.at('add_prefix_space')
-    const model =
-      settings.className === 'LlamaTokenizer' && prefix && !prefix.absent
-        ? await open('tokenizer.model')
-        : undefined
+    const model = settings.isFromSlow ? await openFirst(open, SENTENCEPIECE) : undefined
     if (!model) return Tokenizer.#fromFields(json, settings)
     try {
       return Tokenizer.#convert(await readAll(model), model.name, new Settings(files), json)
@@ -297,6 +292,18 @@ function parseModel(field: Field): Model {
     default:
       return type.unsupported('Unigram, BPE')
   }
+}
+
+/** The first file of those named that there is. */
+async function openFirst(
+  open: Folder['open'],
+  names: readonly string[],
+): Promise<ByteSource | undefined> {
+  for (const name of names) {
+    const file = await open(name)
+    if (file) return file
+  }
+  return undefined
 }
 
 /** The files beside a tokenizer that count. */

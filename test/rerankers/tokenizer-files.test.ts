@@ -1,6 +1,6 @@
 /**
  * Several files make a tokenizer: folders with edits, and the ids that transformers gives with them, recorded by
- * test/reference/make_tokenizer_files.py. Scores are FlagEmbedding 1.4.2's on transformers 4.46.3 in float32.
+ * test/fixtures/tokenizers/make_files.py. Scores are FlagEmbedding 1.4.2's on transformers 4.46.3 in float32.
  */
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
