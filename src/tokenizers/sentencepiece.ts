@@ -106,6 +106,19 @@ const FAMILIES: Readonly<Record<string, number>> = {
   GemmaTokenizer: 2,
 }
 
+/** The first pieces of a conversion, by their ids, of which transformers takes the ids or texts from what files list. */
+export function fixedPieces(
+  { pieces }: SentencePieceModel,
+  { className }: Settings,
+): ReadonlyMap<number, string> {
+  if (className === 'XLMRobertaTokenizer')
+    return new Map([
+      [0, '<s>'],
+      [2, '</s>'],
+    ])
+  return new Map(className === 'LlamaTokenizer' ? pieces.slice(0, 3).entries() : [])
+}
+
 /** The tokenizer that transformers 4 makes of a SentencePiece model; the settings name the family. */
 export function convertSentencePiece(
   model: SentencePieceModel,

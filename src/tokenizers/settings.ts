@@ -116,15 +116,17 @@ export class Settings {
   }
 
   /**
-   * Throws where a token is listed under the id of another piece. Without a tokenizer.json it would take the piece's
-   * place, since a tokenizer is made of the model and the list first.
+   * Throws where a token is listed under the id of one of `pieces`, or one of these under another id. Without a
+   * tokenizer.json it would take the piece's place, since then a tokenizer is made of the model and the list first.
    */
-  checkListed({ idOf, end }: { idOf(piece: string): number; end: number }): void {
+  checkListed(pieces: ReadonlyMap<number, string>): void {
     for (const [id, token, field] of this.#fieldsListed()) {
-      const piece = idOf(contentOf(token))
-      if (piece < 0 ? id >= end : id === piece) continue
-      const where = piece < 0 ? `an id of ${end} or more, since it is no piece` : `${piece}, its id`
-      field.fail(`${JSON.stringify(contentOf(token))} to be listed under ${where}`)
+      const content = contentOf(token)
+      for (const [at, piece] of pieces)
+        if ((id === at) !== (content === piece))
+          field.fail(
+            `${JSON.stringify(piece)} to be listed under ${at}, its id, and nothing else there`,
+          )
     }
   }
 

@@ -21,7 +21,12 @@ import {
   type Templates,
 } from './post_processors.ts'
 import { parsePreTokenizer } from './pre_tokenizers.ts'
-import { addedPieces, convertSentencePiece, readSentencePiece } from './sentencepiece.ts'
+import {
+  addedPieces,
+  convertSentencePiece,
+  fixedPieces,
+  readSentencePiece,
+} from './sentencepiece.ts'
 import { isOldConfig, lacksClass, Settings, type SettingsFiles } from './settings.ts'
 import { parseUnigram } from './unigram.ts'
 
@@ -158,7 +163,7 @@ export class Tokenizer {
     const converted = convertSentencePiece(sentencePiece, settings, where)
     const { model } = converted
     const end = model.pieces.length
-    if (!json) settings.checkListed({ idOf: (piece) => model.idOf(piece), end })
+    if (!json) settings.checkListed(fixedPieces(sentencePiece, settings))
     const told = json ? parseAddedTokens(json.at('added_tokens'), model, end) : []
     const addedTokens = addedOf(model, addedPieces(sentencePiece), told, settings)
     return new Tokenizer({ ...converted, addedTokens, splitSpecial: splits(settings) }, settings)
