@@ -35,8 +35,8 @@ const MAX_FILE_BYTES = 128 * 2 ** 20
 
 /**
  * Text to token ids, as a tokenizer.json of Hugging Face says: added tokens, normalizer, pre-tokenizer, model,
- * post-processor; with what {@link Settings} gathers of the files beside it. Truncation and padding that the file carries are left out, as AutoTokenizer leaves them out.
- * All methods throw {@link TokenizerError}.
+ * post-processor; with what {@link Settings} gathers of the files beside it. The lengths of truncation and padding
+ * that the file carries are left out, as AutoTokenizer leaves them out. All methods throw {@link TokenizerError}.
  */
 export class Tokenizer {
   readonly #parts: Parts
@@ -54,7 +54,7 @@ export class Tokenizer {
   readonly pairOverhead: number
   /** At which end a text that is too long is cut. */
   readonly truncationSide: 'left' | 'right'
-  /** Whether files, or a class that is known, tell what {@link bosId} is, if only that there is none. */
+  /** Whether a file, or a class that is known, tells that there is no {@link bosId}, where there is none. */
   readonly tellsBos: boolean
   /**
    * The id of unknown text, from the model; the others by the names that the files tell, or that the class has without
@@ -78,7 +78,7 @@ export class Tokenizer {
     }
     this.vocabSize = idsEnd(parts)
     this.truncationSide = settings.truncationSide
-    this.tellsBos = settings.class !== undefined || settings.at('bos_token') !== undefined
+    this.tellsBos = settings.class !== undefined || settings.at('bos_token')?.value === null
     this.unkId = parts.model.unkId
     this.padId = this.#named('pad_token')
     this.bosId = this.#named('bos_token')

@@ -158,13 +158,24 @@ describe('scores', () => {
     }
   })
 
-  it('never begin without bos unseen', async () => {
-    // Neither file nor model_type tells the class, nor bos_token.
-    const folder = editedFolder('gemma', [
-      ['tokenizer_config.json'],
-      ['special_tokens_map.json'],
-      ['config.json', ['model_type'], 'other'],
-    ])
+  it.each<[string, Edit[]]>([
+    ['no file names it', [['tokenizer_config.json'], ['special_tokens_map.json']]],
+    [
+      'it is no token',
+      [
+        ['tokenizer_config.json', ['bos_token'], '<start>'],
+        ['tokenizer_config.json', ['tokenizer_class']],
+      ],
+    ],
+    [
+      'no file names it, and the class is not known',
+      [
+        ['tokenizer_config.json', ['bos_token']],
+        ['tokenizer_config.json', ['tokenizer_class'], 'OtherTokenizer'],
+      ],
+    ],
+  ])('never begin without bos unseen: %s', async (_name, edits) => {
+    const folder = editedFolder('gemma', [...edits, ['config.json', ['model_type'], 'other']])
     const { bosId, tellsBos } = await Tokenizer.load(folder)
     expect({ bosId, tellsBos }).toEqual({ bosId: undefined, tellsBos: false })
     const reranker = await loadReranker(folder)
