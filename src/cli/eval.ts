@@ -1,15 +1,10 @@
-import { basename, join } from 'node:path'
+import { basename } from 'node:path'
 import type { Command } from 'commander'
-import { openFolder } from '#platform'
 import {
   cascadeScores,
   evaluateRerank,
   type Measure,
   type RerankEvaluation,
-  readCorpus,
-  readQrels,
-  readQueries,
-  rerankedDocuments,
   type Scorer,
   type Values,
 } from '../eval/index.ts'
@@ -23,23 +18,26 @@ import {
   withModel,
   withModelOptions,
 } from './model.ts'
+import { ofRecord, refusal } from './refusal.ts'
 import type { Reranker } from './reranker.ts'
-import { diskRunFile, readRunFile } from './run-file.ts'
+import { diskRunFile, type RunOptions, readEvaluationData, withRunOptions } from './run-file.ts'
 import { type Surroundings, write } from './surroundings.ts'
 import { table } from './table.ts'
 
-interface EvalOptions extends ModelOptions, LayerOptions {
+interface EvalOptions extends ModelOptions, LayerOptions, RunOptions {
   data: string
   run: string
-  top: number
   out?: string
-  qrels: string
   json: boolean
 }
 
 const help = `
-The data is a folder in BEIR's format: corpus.jsonl, queries.jsonl, qrels/test.tsv, each plain or .gz.
-The run is a first stage in TREC's format: query Q0 document rank score tag.
+The data is a folder in BEIR's format: corpus.jsonl, queries.jsonl, qrels/test.tsv, each plain or .gz. Judgements are
+query, document and grade between tabs, with a header or without, or TREC's four columns. Where an id or a judgement is
+there twice, the last counts, as BEIR reads it.
+The run is a first stage in TREC's format: query Q0 document rank score tag. Each file may be a pipe; --run - is stdin.
+Documents that have the id of their query (in ArguAna and Quora the query's own text) are left out of the first stage
+before it is cut to --top, as BEIR does; --keep-identical-ids keeps them.
 Documents below the first --top of a query keep their order beneath the reranked ones.
 With --out, each query is written as it is done: run the same command again to go on after a stop.
 With --cascade, the passages that left early are put beneath the others in the order in which they left: their scores
@@ -59,21 +57,16 @@ export function addEval(program: Command, on: Surroundings): void {
     .requiredOption('-r, --run <file>', 'the first-stage run')
     .option('-n, --top <k>', 'how many documents of each query are reranked', wholeNumber, 100)
     .option('-o, --out <file>', 'write the reranked run here; go on with it where it was begun')
-    .option('--qrels <name>', 'which judgements of the folder qrels/', 'test')
     .option('--json', 'print the result as JSON', false)
-  withModelOptions(withLayerOptions(command))
+  withModelOptions(withLayerOptions(withRunOptions(command)))
     .addHelpText('after', help)
     .action((options: EvalOptions) => evaluateModel(options, on))
 }
 
 /** Runs `dawnrank eval`. */
 async function evaluateModel(options: EvalOptions, on: Surroundings): Promise<void> {
-  const { data, top } = options
-  const folder = await openFolder(data)
-  const qrels = await readQrels(await openFolder(join(data, 'qrels')), options.qrels)
-  const run = await readRunFile(options.run)
-  const queries = await readQueries(folder)
-  const passages = await readCorpus(folder, rerankedDocuments(run, top))
+  const firstStage = await readEvaluationData(options.data, options.run, options, on)
+  const { run } = firstStage
   on.signal.throwIfAborted()
 
   await withModel(options, on, async (reranker, progress) => {
@@ -83,12 +76,8 @@ async function evaluateModel(options: EvalOptions, on: Surroundings): Promise<vo
     progress.start('reranking', run.size)
     try {
       const result = await evaluateRerank({
-        queries,
-        passages,
-        qrels,
-        run,
-        topK: top,
-        measures: measuresFor(top),
+        ...firstStage,
+        measures: measuresFor(options.top),
         score: scorerOf(reranker, options, on),
         tag: `dawnrank-${basename(reranker.info.model).replace(/\s/g, '_')}`,
         signal: on.signal,
@@ -114,15 +103,19 @@ async function evaluateModel(options: EvalOptions, on: Surroundings): Promise<vo
 
 /** A query's scores: the model's, or those that a cascade's order gives. */
 function scorerOf(reranker: Reranker, { cascade }: EvalOptions, { signal }: Surroundings): Scorer {
-  if (cascade) {
-    return async (query, texts) =>
-      cascadeScores(await reranker.rank(query, texts, { cascade, signal }))
-  }
-  return (query, texts) =>
-    reranker.computeScore(
-      texts.map((text) => [query, text]),
-      { signal },
-    )
+  const scores = async (query: string, texts: readonly string[]) =>
+    cascade
+      ? cascadeScores(await reranker.rank(query, texts, { cascade, signal }))
+      : await reranker.computeScore(
+          texts.map((text) => [query, text]),
+          { signal },
+        )
+  return (query, texts, ids) =>
+    scores(query, texts).catch((error: unknown) => {
+      if (!ofRecord(error)) throw error
+      const document = (i: number) => `, document "${ids.documents[i]}"`
+      throw refusal(error, (i) => `query "${ids.query}"${i === undefined ? '' : document(i)}`)
+    })
 }
 
 /** The usual cut, and recall at K: what no reranker of the first K can exceed. */
@@ -142,6 +135,7 @@ async function settingsOf(options: EvalOptions, reranker: Reranker) {
     dtype: reranker.info.dtype,
     activations: reranker.info.activations,
     ...scoreSettings(options),
+    ...(options.keepIdenticalIds && { keepIdenticalIds: true }),
   }
 }
 
@@ -154,7 +148,7 @@ function stagesText(options: EvalOptions): string {
 }
 
 function asText(
-  { before, after, resumed, pairs }: RerankEvaluation,
+  { before, after, resumed, pairs, leftOut }: RerankEvaluation,
   options: EvalOptions,
   reranker: Reranker,
   seconds: number,
@@ -170,12 +164,13 @@ function asText(
     `${basename(options.data)}: ${before.queries} judged queries; ` +
     `${basename(reranker.info.model)}${stagesText(options)} on the first ${options.top} of ${basename(options.run)}\n\n` +
     table(['', ...names], [row('first stage', before), row('reranked', after)]) +
-    `\n${pairs} pairs in ${seconds.toFixed(1)} s${speed}${kept}\n`
+    `\n${pairs} pairs in ${seconds.toFixed(1)} s${speed}${kept}\n` +
+    (leftOut > 0 ? `left out: ${leftOut} documents that have the id of their query\n` : '')
   )
 }
 
 function asJson(
-  { before, after, resumed, pairs }: RerankEvaluation,
+  { before, after, resumed, pairs, leftOut }: RerankEvaluation,
   options: EvalOptions,
   reranker: Reranker,
   seconds: number,
@@ -194,6 +189,7 @@ function asJson(
     reranked: after.mean,
     pairs,
     resumed,
+    identicalIdsLeftOut: leftOut,
     seconds,
   }
   return `${JSON.stringify(report, null, 2)}\n`

@@ -1,60 +1,81 @@
-import { addAbortSignal } from 'node:stream'
+import { fstatSync } from 'node:fs'
 import { openFile } from '#platform'
-import { type Line, lineBatches, sourceChunks } from '../eval/index.ts'
+import { isGzip, type Line, lineBatches, sourceChunks } from '../eval/index.ts'
+import { type ByteSource, streamSource } from '../platform/files.ts'
 import { CliError } from './errors.ts'
 import type { Surroundings } from './surroundings.ts'
 
-/** Text that a command reads, from a file (plain or gzip) or from stdin. */
+/** Text that a command reads, plain or gzip, from a file, a pipe or stdin. */
 export interface Input {
   readonly name: string
-  /** Bytes of the file; unknown for stdin and gzip. */
+  /** Bytes of its lines, where they are known before: for a plain file. */
   readonly size: number | undefined
   /** Lines as they come: one list for each chunk that completes any. */
   batches(): AsyncIterable<Line[]>
   close(): Promise<void>
 }
 
+/** Names of stdin. Some systems do not let it be opened by the latter ones. */
+const stdinNames = ['-', '/dev/stdin', '/dev/fd/0', '/proc/self/fd/0']
+
 /**
  * Opens `--file`, or stdin where it is left out or `-`.
  *
  * @param wanted what may come as arguments instead, for the message when a terminal is stdin
- * @throws CliError `input-missing`, `usage`
+ * @throws CliError `input-missing`, `usage`; PlatformError `file-unreadable`
  */
 export async function openInput(
   file: string | undefined,
   wanted: string | undefined,
-  { stdin, signal }: Surroundings,
+  on: Surroundings,
 ): Promise<Input> {
-  if (file !== undefined && file !== '-') {
-    const source = await openFile(file)
-    if (!source) throw new CliError('input-missing', `${file}: there is no such file`)
-    return {
-      name: file,
-      size: file.endsWith('.gz') ? undefined : source.size,
-      batches: () => lineBatches(sourceChunks(source), file),
-      close: () => source.close(),
-    }
-  }
-  if (stdin.isTTY && file === undefined) {
+  if (on.stdin.isTTY && file === undefined) {
     const ways = wanted
       ? `${wanted} as arguments, by --file, or on stdin`
       : 'pairs by --file or on stdin'
     throw new CliError('usage', `no input: give ${ways}`)
   }
-  addAbortSignal(signal, stdin)
+  const source = await openSource(file ?? '-', on)
+  if (!source) throw new CliError('input-missing', `${file}: there is no such file`)
+  const { name } = source
+  const isPlain = !source.stream && !isGzip(await source.read(0, 2))
   return {
-    name: 'stdin',
-    size: undefined,
-    batches: () => lineBatches(stdin, 'stdin'),
-    close: async () => {},
+    name,
+    size: isPlain ? source.size : undefined,
+    batches: () => lineBatches(sourceChunks(source, on.signal), name),
+    close: () => source.close(),
   }
 }
 
+/** Opens a file, or stdin by one of its names; `undefined` where there is no such file. */
+export async function openSource(
+  file: string,
+  { stdin }: Surroundings,
+): Promise<ByteSource | undefined> {
+  if (!stdinNames.includes(file)) return openFile(file)
+  // Node takes a folder for an empty stream.
+  if (stdin === process.stdin && fstatSync(0).isDirectory()) {
+    throw new CliError('input-unreadable', 'stdin: is a folder; expected a file')
+  }
+  async function* bytes(): AsyncGenerator<Uint8Array> {
+    try {
+      yield* stdin
+    } catch (cause) {
+      const { code } = cause as NodeJS.ErrnoException
+      throw new CliError('input-unreadable', `stdin: cannot be read (${code})`, { cause })
+    }
+  }
+  return streamSource('stdin', bytes(), async () => {})
+}
+
 /** All lines of an input that are not blank. */
-export async function readPassages(input: Input): Promise<string[]> {
-  const passages: string[] = []
+export async function readPassages(input: Input): Promise<Line[]> {
+  const passages: Line[] = []
   for await (const batch of input.batches()) {
-    for (const { text } of batch) if (text.trim() !== '') passages.push(text)
+    for (const line of batch) {
+      if (line.fault) throw line.fault
+      if (line.text.trim() !== '') passages.push(line)
+    }
   }
   return passages
 }

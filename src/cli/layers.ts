@@ -1,14 +1,9 @@
-import { basename, join } from 'node:path'
+import { basename } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
-import { openFolder } from '#platform'
 import {
   firstStagePairs,
   type LayerScorer,
   type LayerSweepOptions,
-  readCorpus,
-  readQrels,
-  readQueries,
-  rerankedDocuments,
   sweepLayers,
 } from '../eval/index.ts'
 import { drawChart } from './chart.ts'
@@ -20,16 +15,16 @@ import { type ModelOptions, wholeNumber, withLayerwiseModel, withModelOptions } 
 import { checkOutput, writeOutput } from './output.ts'
 import type { Progress } from './progress.ts'
 import { groupRecords } from './records.ts'
+import { ofRecord, refusal } from './refusal.ts'
 import type { LayerwiseReranker } from './reranker.ts'
-import { readRunFile } from './run-file.ts'
+import { type RunOptions, readEvaluationData, withRunOptions } from './run-file.ts'
 import { type Surroundings, write } from './surroundings.ts'
 
-interface LayersOptions extends ModelOptions {
+interface LayersOptions extends ModelOptions, RunOptions {
   file?: string
   data?: string
   run?: string
   top: number
-  qrels: string
   json?: string
   chart?: string
   hiddenStates?: string
@@ -40,6 +35,8 @@ interface LayersOptions extends ModelOptions {
 
 /** Pairs to be looked at, and what is known of them. */
 interface Material extends Pick<LayerSweepOptions, 'pairs' | 'groups' | 'judged'> {
+  /** Where each pair stands in the data, for messages. */
+  readonly places: readonly string[]
   /** What the output calls each pair. */
   readonly labels: readonly PairLabel[]
   readonly source: string
@@ -77,18 +74,20 @@ export function addLayers(program: Command, on: Surroundings): void {
     .description(
       'Scores pairs at every layer of a layerwise model: scores, agreement with the last layer, quality and time by layer.',
     )
-    .option('-f, --file <file>', 'read JSON lines from this file (plain or gzip) instead of stdin')
+    .option(
+      '-f, --file <file>',
+      'read JSON lines from this file or pipe (plain or gzip) instead of stdin',
+    )
     .option('-d, --data <folder>', "data in BEIR's format")
     .option('-r, --run <file>', 'the first-stage run')
     .option('-n, --top <k>', 'how many documents of each query are scored', wholeNumber, 100)
-    .option('--qrels <name>', 'which judgements of the folder qrels/', 'test')
     .option('--json <file>', 'write all of it, with every score, as JSON; - for stdout')
     .option('--chart <file>', 'draw it, as .svg or .html', chartFile)
     .option('--hidden-states <file>', 'write hidden states as safetensors')
     .option('--layers <list>', 'the layers of --hidden-states, such as 4,8', layerList)
     .option('--time-pairs <n>', 'at most so many pairs are timed', wholeNumber, 32)
     .option('--no-times', 'do not measure times')
-  withModelOptions(command)
+  withModelOptions(withRunOptions(command))
     .addHelpText('after', help)
     .action((options: LayersOptions) => showLayers(options, on))
 }
@@ -120,7 +119,7 @@ async function showLayers(options: LayersOptions, on: Surroundings): Promise<voi
     const sweep = await sweepLayers({
       ...material,
       layers: reranker.layers,
-      score: scorerOf(reranker, on, progress, material.pairs.length),
+      score: scorerOf(reranker, on, progress, material.places),
       signal: on.signal,
       timing: options.times
         ? {
@@ -168,7 +167,7 @@ function scorerOf(
   reranker: LayerwiseReranker,
   { signal }: Surroundings,
   progress: Progress,
-  count: number,
+  places: readonly string[],
 ): LayerScorer {
   let first = true
   return (pairs, cutoff) => {
@@ -176,9 +175,14 @@ function scorerOf(
     // The scores themselves; the calls after them are timed, and have their own bar.
     if (!first) return reranker.computeScore(pairs, { cutoffLayers, signal })
     first = false
-    progress.start('scoring', count)
+    progress.start('scoring', places.length)
     const onProgress = ({ done }: { done: number }) => progress.update(done)
-    return reranker.computeScore(pairs, { cutoffLayers, signal, onProgress })
+    return reranker
+      .computeScore(pairs, { cutoffLayers, signal, onProgress })
+      .catch((error: unknown) => {
+        if (!ofRecord(error)) throw error
+        throw refusal(error, (index) => places[index ?? 0]!)
+      })
   }
 }
 
@@ -186,24 +190,23 @@ function readMaterial(options: LayersOptions, on: Surroundings): Promise<Materia
   const { data, run } = options
   return data === undefined || run === undefined
     ? readRecords(options.file, on)
-    : readFirstStage(data, run, options)
+    : readFirstStage(data, run, options, on)
 }
 
-async function readFirstStage(data: string, file: string, options: LayersOptions) {
-  const folder = await openFolder(data)
-  const qrels = await readQrels(await openFolder(join(data, 'qrels')), options.qrels)
-  const firstStage = await readRunFile(file)
-  const { run, pairs, ids, groups } = firstStagePairs({
-    qrels,
-    run: firstStage,
-    topK: options.top,
-    queries: await readQueries(folder),
-    passages: await readCorpus(folder, rerankedDocuments(firstStage, options.top)),
-  })
+async function readFirstStage(
+  data: string,
+  file: string,
+  options: LayersOptions,
+  on: Surroundings,
+): Promise<Material> {
+  const firstStage = await readEvaluationData(data, file, options, on)
+  const { run, pairs, ids, groups } = firstStagePairs(firstStage)
+  const { qrels } = firstStage
   return {
     pairs,
     groups,
     judged: { qrels, run },
+    places: ids.map(([query, document]) => `query "${query}", document "${document}"`),
     labels: ids.map(([queryId, documentId]) => ({ queryId, documentId })),
     source: `the first ${options.top} of ${basename(file)} on ${basename(data)}`,
   }
@@ -212,16 +215,20 @@ async function readFirstStage(data: string, file: string, options: LayersOptions
 async function readRecords(file: string | undefined, on: Surroundings): Promise<Material> {
   const input = await openInput(file, undefined, on)
   const pairs: [string, string][] = []
+  const places: string[] = []
+  const add = (query: string, passage: string, place: string) => {
+    pairs.push([query, passage])
+    places.push(place)
+  }
   try {
     for await (const lines of input.batches()) {
-      const { groups, fault } = groupRecords(lines, input.name)
-      if (fault) throw fault
-      for (const group of groups) {
+      for (const group of groupRecords(lines, input.name)) {
+        if ('failed' in group) throw group.failed.fault
         if ('list' in group) {
-          const { rest, passages } = group.list
-          pairs.push(...passages.map((passage): [string, string] => [rest.query, passage]))
-        } else
-          pairs.push(...group.pairs.map(({ rest }): [string, string] => [rest.query, rest.passage]))
+          const { query, passages, at } = group.list
+          for (const [i, passage] of passages.entries())
+            add(query, passage, `${at}: passages[${i}]`)
+        } else for (const { query, passage, at } of group.pairs) add(query, passage, at)
       }
     }
   } finally {
@@ -236,6 +243,7 @@ async function readRecords(file: string | undefined, on: Surroundings): Promise<
   })
   return {
     pairs,
+    places,
     groups: [...groups.values()],
     labels: pairs.map(([query, passage]) => ({ query, passage })),
     source: basename(input.name),

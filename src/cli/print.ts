@@ -1,4 +1,5 @@
-import type { Answer } from './records.ts'
+import { DawnrankError } from '../error.ts'
+import type { Answer, AnswerFields, FailedRecord } from './records.ts'
 import type { RankedPassage } from './reranker.ts'
 import { type Surroundings, write } from './surroundings.ts'
 import { table } from './table.ts'
@@ -52,13 +53,27 @@ export async function printRanked(
   }
 }
 
+/** The fields of a record as they were written, and one of ours. */
+const object = (members: readonly { readonly text: string }[], name: string, value: unknown) =>
+  `{${[...members.map(({ text }) => text), `${JSON.stringify(name)}:${JSON.stringify(value)}`].join(',')}}`
+
+/** A record that was not answered. A field of its own where the error goes would be mistaken for that: none is printed then. */
+function failedObject({ line, members, fault }: FailedRecord): string {
+  const others = members.some(({ key }) => key === 'error') ? [] : members
+  const code = fault instanceof DawnrankError ? fault.code : undefined
+  return object(others, 'error', { line, code, message: fault.message })
+}
+
 /** Prints answers as they come. `json` is one array over the whole stream: call `end` after the last. */
-export function answerPrinter(format: Format, on: Surroundings) {
+export function answerPrinter(format: Format, fields: AnswerFields, on: Surroundings) {
   let printed = 0
-  const flat = (answer: Answer) =>
-    'results' in answer
-      ? { ...answer.record, results: answer.results.map(ordered) }
-      : { ...answer.record, score: answer.score }
+  const asJson = (answer: Answer): string => {
+    if ('failed' in answer) return failedObject(answer.failed)
+    const { members } = answer.record
+    return 'results' in answer
+      ? object(members, fields.results, answer.results.map(ordered))
+      : object(members, fields.score, answer.score)
+  }
 
   const asTables = (answers: readonly Answer[]): string => {
     const parts: string[] = []
@@ -78,6 +93,7 @@ export function answerPrinter(format: Format, on: Surroundings) {
       parts.push(table(['record', 'score', 'query', 'passage'], pairs, widthOf(on)))
     }
     for (const answer of answers) {
+      if ('failed' in answer) parts.push(`error: ${answer.failed.fault.message}\n`)
       if (!('results' in answer)) continue
       parts.push(`query: ${answer.record.query.replace(/[\p{Cc}\s]+/gu, ' ')}\n`)
       parts.push(`${rankedTable(answer.results, on)}\n`)
@@ -91,7 +107,7 @@ export function answerPrinter(format: Format, on: Surroundings) {
       else {
         const texts = answers.map((answer, i) => {
           const before = format === 'jsonl' ? '' : printed + i === 0 ? '[\n' : ',\n'
-          return `${before}${JSON.stringify(flat(answer))}${format === 'jsonl' ? '\n' : ''}`
+          return `${before}${asJson(answer)}${format === 'jsonl' ? '\n' : ''}`
         })
         await write(on.stdout, texts.join(''))
       }

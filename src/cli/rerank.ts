@@ -12,7 +12,8 @@ import {
 } from './model.ts'
 import { answerPrinter, type Format, formatFor, printRanked } from './print.ts'
 import type { Progress } from './progress.ts'
-import { answerGroup, groupRecords } from './records.ts'
+import { type Answer, type AnswerFields, answerGroup, type Group, groupRecords } from './records.ts'
+import { ofRecord, refusal } from './refusal.ts'
 import type { RankOptions, Reranker } from './reranker.ts'
 import type { Surroundings } from './surroundings.ts'
 
@@ -22,6 +23,9 @@ interface RerankOptions extends ModelOptions, LayerOptions {
   top?: number
   normalize: boolean
   format?: Format
+  resultsField: string
+  scoreField: string
+  onError: 'stop' | 'skip'
 }
 
 const help = `
@@ -35,7 +39,14 @@ Three ways to give the input:
       {"query": "what is panda?", "passages": ["hi", "The giant panda is a bear."]}
       {"query": "what is panda?", "passage": "The giant panda is a bear.", "id": 7}
       dawnrank rerank --file records.jsonl > answers.jsonl
-      other fields of a record, such as an id, are handed through
+      Other fields of a record, such as an id, are handed through as they are written. A record that has a field of
+      the answer's name, "results" of a list or "score" of a pair, is refused: --results-field and --score-field
+      give the answer's another name.
+      A record that is malformed, or that the model refuses, ends the command after the answers before it. With
+      --on-error skip it goes on: in place of the answer stands the record with "error": {"line", "code", "message"}
+      (without its fields where one is called "error"), and the exit code at the end is 1.
+
+Files are UTF-8 text, plain or gzip (also of several members), or pipes: <(…), /dev/stdin, named ones, - for stdin.
 
 Scores are the model's logits, larger being better; --normalize puts them between 0 and 1.
 
@@ -55,7 +66,7 @@ export function addRerank(program: Command, on: Surroundings): void {
     .argument('[query]', 'the query')
     .argument('[passages...]', 'the passages')
     .option('-q, --query <text>', 'the query; all arguments are then passages')
-    .option('-f, --file <file>', 'read from this file (plain or gzip) instead of stdin')
+    .option('-f, --file <file>', 'read from this file or pipe (plain or gzip) instead of stdin')
     .option('-n, --top <n>', 'give only the n best passages of each query', wholeNumber)
     .option('--normalize', 'scores between 0 and 1, by the sigmoid', false)
     .addOption(
@@ -64,6 +75,13 @@ export function addRerank(program: Command, on: Surroundings): void {
         'form of the output (default: table on a terminal, else jsonl)',
       ).choices(['table', 'json', 'jsonl']),
     )
+    .addOption(
+      new Option('--on-error <what>', 'what happens at a JSON line that cannot be answered')
+        .choices(['stop', 'skip'])
+        .default('stop'),
+    )
+    .option('--results-field <name>', "the answer's field in a JSON line with a list", 'results')
+    .option('--score-field <name>', "the answer's field in a JSON line with a pair", 'score')
   withModelOptions(withLayerOptions(command))
     .addHelpText('after', help)
     .action((first: string | undefined, others: string[], options: RerankOptions) => {
@@ -89,7 +107,14 @@ async function rerank(
   const input = await openInput(options.file, wanted, on)
   try {
     if (query === undefined) return await rerankRecords(input, options, on)
-    return await rerankList(query, await readPassages(input), options, on)
+    const lines = await readPassages(input)
+    const texts = lines.map(({ text }) => text)
+    await rerankList(query, texts, options, on).catch((error: unknown) => {
+      if (!ofRecord(error)) throw error
+      throw refusal(error, (i) =>
+        i === undefined ? input.name : `${input.name}:${lines[i]?.number}`,
+      )
+    })
   } finally {
     await input.close()
   }
@@ -122,18 +147,37 @@ async function rerankList(
 }
 
 function rerankRecords(input: Input, options: RerankOptions, on: Surroundings): Promise<void> {
+  const fields: AnswerFields = { results: options.resultsField, score: options.scoreField }
   return withModel(options, on, async (reranker: Reranker, progress: Progress) => {
-    const printer = answerPrinter(formatFor(options.format, on), on)
+    const printer = answerPrinter(formatFor(options.format, on), fields, on)
+    let done = 0
+    let skipped = 0
+    /** Prints answers; without --on-error skip up to the first fault, which it throws. */
+    const print = async (answers: readonly Answer[]) => {
+      const isFailed = (answer: Answer) => 'failed' in answer
+      const stop = options.onError === 'stop' ? answers.find(isFailed) : undefined
+      await printer.print(stop ? answers.slice(0, answers.indexOf(stop)) : answers)
+      done += answers.length
+      skipped += answers.filter(isFailed).length
+      if (!stop || !('failed' in stop)) return
+      await printer.end()
+      throw stop.failed.fault
+    }
     // On a terminal the answers themselves show how far the work is.
     if (!on.stdout.isTTY && input.size !== undefined) progress.start('reranking', input.size)
     for await (const lines of input.batches()) {
-      const { groups, fault } = groupRecords(lines, input.name)
-      const answer = (group: (typeof groups)[number]) =>
-        answerGroup(group, reranker, callOptions(options, on))
-      for await (const answers of overlap(groups, answer)) await printer.print(answers)
-      if (fault) throw fault
+      const all = groupRecords(lines, input.name, fields)
+      const failed = options.onError === 'stop' ? all.findIndex((group) => 'failed' in group) : -1
+      const groups = failed < 0 ? all : all.slice(0, failed + 1)
+      const answer = (group: Group) => answerGroup(group, reranker, callOptions(options, on))
+      for await (const answers of overlap(groups, answer)) await print(answers)
       progress.update(lines.at(-1)!.end)
     }
     await printer.end()
+    if (skipped === 0) return
+    throw new CliError(
+      'records-failed',
+      `${input.name}: ${skipped} of ${done} records were not answered; "error" in their places tells why`,
+    )
   })
 }

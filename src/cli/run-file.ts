@@ -1,17 +1,37 @@
 import { mkdir, open, readFile, truncate, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
-import { openFile } from '#platform'
-import { type Run, type RunFile, readRun } from '../eval/index.ts'
+import { dirname, join } from 'node:path'
+import type { Command } from 'commander'
+import { openFile, openFolder } from '#platform'
+import {
+  type FirstStage,
+  type Run,
+  type RunFile,
+  readCorpus,
+  readQrels,
+  readQueries,
+  readRun,
+  rerankedDocuments,
+} from '../eval/index.ts'
 import { CliError } from './errors.ts'
+import { openSource } from './input.ts'
 import { writable } from './output.ts'
+import type { Surroundings } from './surroundings.ts'
 
-/** A run on the disk; its settings are in `<path>.settings.json`. */
+/** A run on the disk; its settings are in `<path>.settings.json`. A pipe or a device is only written to. */
 export function diskRunFile(path: string): RunFile {
   const beside = `${path}.settings.json`
+  let isStream = false
   return {
     name: path,
-    open: () => openFile(path),
-    truncate: (size) => writable(path, size === 0 ? writeFile(path, '') : truncate(path, size)),
+    open: async () => {
+      const source = await openFile(path)
+      isStream = source?.stream !== undefined
+      return isStream ? undefined : source
+    },
+    truncate: async (size) => {
+      if (isStream) return
+      await writable(path, size === 0 ? writeFile(path, '') : truncate(path, size))
+    },
     append: (text) => writable(path, appendWhole(path, text)),
     readSettings: () =>
       readFile(beside, 'utf8').catch((cause: NodeJS.ErrnoException) => {
@@ -19,6 +39,7 @@ export function diskRunFile(path: string): RunFile {
         throw cause
       }),
     writeSettings: async (text) => {
+      if (isStream) return
       await writable(path, mkdir(dirname(path), { recursive: true }))
       await writable(path, writeFile(beside, text))
     },
@@ -34,16 +55,53 @@ async function appendWhole(path: string, text: string): Promise<void> {
   }
 }
 
+/** Options of what is read beside a first stage, and of how it is taken. */
+export interface RunOptions {
+  top: number
+  qrels: string
+  keepIdenticalIds: boolean
+}
+
+/** Adds the options of {@link RunOptions} but `--top` to a command. */
+export function withRunOptions(command: Command): Command {
+  return command
+    .option('--qrels <name>', 'which judgements of the folder qrels/', 'test')
+    .option(
+      '--keep-identical-ids',
+      "keep documents that have their query's id; left out otherwise, as BEIR does",
+      false,
+    )
+}
+
 /**
- * Reads a first-stage run, plain or gzip.
+ * Reads a folder in BEIR's format and a first-stage run, plain or gzip; `-` is stdin.
  *
- * @throws CliError `input-missing`, and what `readRun` throws
+ * @throws CliError `input-missing`, and what the readers throw
  */
-export async function readRunFile(path: string): Promise<Run> {
-  const source = (await openFile(path)) ?? (await openFile(`${path}.gz`))
+export async function readEvaluationData(
+  data: string,
+  runFile: string,
+  { top, qrels, keepIdenticalIds }: RunOptions,
+  on: Surroundings,
+): Promise<FirstStage> {
+  const { signal } = on
+  const folder = await openFolder(data)
+  const judged = await readQrels(await openFolder(join(data, 'qrels')), qrels, signal)
+  const run = await readRunFile(runFile, on)
+  const stage = { run, topK: top, keepIdenticalIds }
+  return {
+    ...stage,
+    qrels: judged,
+    queries: await readQueries(folder, signal),
+    passages: await readCorpus(folder, rerankedDocuments(stage), signal),
+  }
+}
+
+async function readRunFile(path: string, on: Surroundings): Promise<Run> {
+  const source = (await openSource(path, on)) ?? (await openFile(`${path}.gz`))
   if (!source) throw new CliError('input-missing', `${path}: there is no such file, nor ${path}.gz`)
   try {
-    return await readRun(source)
+    return await readRun(source, on.signal)
   } finally {
     await source.close()
   }

@@ -1,7 +1,7 @@
+import { parseJson } from '../json.ts'
 import type { ByteSource, Folder } from '../platform/files.ts'
 import { EvaluationError } from './errors.ts'
 import { type Line, readLines } from './lines.ts'
-import type { Qrels } from './metrics.ts'
 
 /** Opens `file`, or `file.gz` where only that is there. */
 export async function openPlainOrGzip(
@@ -11,7 +11,12 @@ export async function openPlainOrGzip(
   return (await folder.open(file)) ?? (await folder.open(`${file}.gz`))
 }
 
-async function* linesOf(folder: Folder, file: string): AsyncGenerator<{ line: Line; at: string }> {
+/** The lines of a file of a folder, plain or gzip, that are not blank. */
+export async function* linesOf(
+  folder: Folder,
+  file: string,
+  signal: AbortSignal | undefined,
+): AsyncGenerator<{ line: Line; at: string }> {
   const source = await openPlainOrGzip(folder, file)
   if (!source) {
     throw new EvaluationError(
@@ -21,7 +26,7 @@ async function* linesOf(folder: Folder, file: string): AsyncGenerator<{ line: Li
     )
   }
   try {
-    for await (const line of readLines(source)) {
+    for await (const line of readLines(source, signal)) {
       if (line.text.trim() !== '') yield { line, at: `${source.name}:${line.number}` }
     }
   } finally {
@@ -33,7 +38,7 @@ async function* linesOf(folder: Folder, file: string): AsyncGenerator<{ line: Li
 function parseRecord(text: string, at: string): { id: string; title: string; text: string } {
   let value: unknown
   try {
-    value = JSON.parse(text)
+    value = parseJson(text)
   } catch (cause) {
     const why = cause instanceof Error ? cause.message : String(cause)
     throw new EvaluationError('data-malformed', `${at}: not JSON (${why})`, { cause })
@@ -45,7 +50,8 @@ function parseRecord(text: string, at: string): { id: string; title: string; tex
   const string = (key: string, fallback?: string): string => {
     const found = record[key] ?? fallback
     if (typeof found === 'string') return found
-    const type = found === undefined ? 'missing' : `of type ${typeof found}`
+    const type =
+      record[key] === null ? 'null' : found === undefined ? 'missing' : `of type ${typeof found}`
     throw new EvaluationError('data-malformed', `${at}: "${key}" is ${type}, expected a string`)
   }
   const id = string('_id')
@@ -53,80 +59,40 @@ function parseRecord(text: string, at: string): { id: string; title: string; tex
   return { id, title: string('title', ''), text: string('text') }
 }
 
-function addOnce<T>(map: Map<string, T>, id: string, value: T, at: string): void {
-  if (map.has(id))
-    throw new EvaluationError('id-duplicate', `${at}: the id "${id}" was there before`)
-  map.set(id, value)
-}
-
 /**
- * Reads queries.jsonl: query id -> text.
+ * Reads queries.jsonl: query id -> text. Of an id that is there several times the last text counts, as BEIR reads it.
  *
- * @throws EvaluationError `data-missing`, `data-malformed`, `id-duplicate`
+ * @throws EvaluationError `data-missing`, `data-malformed`
  */
-export async function readQueries(folder: Folder): Promise<Map<string, string>> {
+export async function readQueries(
+  folder: Folder,
+  signal?: AbortSignal,
+): Promise<Map<string, string>> {
   const queries = new Map<string, string>()
-  for await (const { line, at } of linesOf(folder, 'queries.jsonl')) {
+  for await (const { line, at } of linesOf(folder, 'queries.jsonl', signal)) {
     const { id, text } = parseRecord(line.text, at)
-    addOnce(queries, id, text, at)
+    queries.set(id, text)
   }
   return queries
 }
 
 /**
  * Reads corpus.jsonl: document id -> passage, which is `title + ' ' + text` (the text alone where
- * there is no title), trimmed, as BEIR has it.
+ * there is no title), trimmed, as BEIR has it. Of an id that is there several times the last passage counts.
  *
  * @param wanted keeps only these documents in memory; all of them where omitted
- * @throws EvaluationError `data-missing`, `data-malformed`, `id-duplicate`
+ * @throws EvaluationError `data-missing`, `data-malformed`
  */
 export async function readCorpus(
   folder: Folder,
   wanted?: ReadonlySet<string>,
+  signal?: AbortSignal,
 ): Promise<Map<string, string>> {
   const passages = new Map<string, string>()
-  for await (const { line, at } of linesOf(folder, 'corpus.jsonl')) {
+  for await (const { line, at } of linesOf(folder, 'corpus.jsonl', signal)) {
     const { id, title, text } = parseRecord(line.text, at)
     if (wanted && !wanted.has(id)) continue
-    addOnce(passages, id, `${title} ${text}`.trim(), at)
+    passages.set(id, `${title} ${text}`.trim())
   }
   return passages
-}
-
-/**
- * Reads judgements, `<split>.tsv` of a qrels folder: a header, then query id, document id and grade
- * between tabs.
- *
- * @throws EvaluationError `data-missing`, `data-malformed`, `id-duplicate`
- */
-export async function readQrels(folder: Folder, split = 'test'): Promise<Qrels> {
-  const qrels = new Map<string, Map<string, number>>()
-  for await (const { line, at } of linesOf(folder, `${split}.tsv`)) {
-    const [query, document, grade, ...rest] = line.text.split('\t')
-    const isNumber = grade !== undefined && /^[+-]?\d+$/.test(grade.trim())
-    if (!query || !document || !isNumber || rest.length > 0) {
-      if (line.number === 1 && grade !== undefined) continue
-      throw new EvaluationError(
-        'data-malformed',
-        `${at}: expected query id, document id and a whole-number grade between tabs, found ` +
-          JSON.stringify(line.text.slice(0, 100)),
-      )
-    }
-    const judged = qrels.get(query) ?? new Map<string, number>()
-    qrels.set(query, judged)
-    if (judged.has(document)) {
-      throw new EvaluationError(
-        'id-duplicate',
-        `${at}: "${document}" is judged twice for "${query}"`,
-      )
-    }
-    judged.set(document, Number(grade))
-  }
-  if (qrels.size === 0) {
-    throw new EvaluationError(
-      'data-malformed',
-      `${folder.name}/${split}.tsv: has no judgement in it`,
-    )
-  }
-  return qrels
 }

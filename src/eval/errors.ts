@@ -5,7 +5,8 @@ import { DawnrankError } from '../error.ts'
  *
  * - `data-missing`: a file that the data must have is not there;
  * - `data-malformed`: a line, or a whole file, is not in its format (the message names file and line);
- * - `id-duplicate`: an id, or a document within a query, appears twice;
+ * - `id-duplicate`: a document appears twice for a query of a run;
+ * - `id-invalid`: an id that TREC's format cannot hold;
  * - `id-unknown`: an id that no record of the data has;
  * - `measure-unknown`: a measure's name that does not exist;
  * - `option-invalid`: an option outside its range;

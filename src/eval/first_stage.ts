@@ -11,6 +11,11 @@ export interface FirstStage {
   readonly run: Run
   /** How many documents of each query are scored. */
   readonly topK: number
+  /**
+   * Keeps documents that have the id of their query. Default false: they are left out before anything is cut to `topK`
+   * or measured, as BEIR does (`ignore_identical_ids`), since in some data a document is the query's own text.
+   */
+  readonly keepIdenticalIds?: boolean | undefined
 }
 
 /** The documents of a first stage that are scored, as pairs with their texts. */
@@ -24,14 +29,27 @@ export interface FirstStagePairs {
   readonly groups: readonly (readonly number[])[]
 }
 
-/** By score, descending; ties keep the order of the run, which is what its system meant. */
-export const firstStageOrder = (run: Run): Run =>
-  new Map([...run].map(([query, list]) => [query, [...list].sort((a, b) => b.score - a.score)]))
+/**
+ * The documents of each query that count, by score, descending; ties keep the order of the run, which is what its
+ * system meant.
+ */
+export const firstStageOrder = ({
+  run,
+  keepIdenticalIds = false,
+}: Pick<FirstStage, 'run' | 'keepIdenticalIds'>): Run =>
+  new Map(
+    [...run].map(([query, list]) => [
+      query,
+      list.filter(({ id }) => keepIdenticalIds || id !== query).sort((a, b) => b.score - a.score),
+    ]),
+  )
 
 /** The ids of the documents whose passages are needed where the first `topK` of each query are scored. */
-export function rerankedDocuments(run: Run, topK: number): Set<string> {
-  const lists = [...firstStageOrder(run).values()]
-  return new Set(lists.flatMap((list) => list.slice(0, topK).map(({ id }) => id)))
+export function rerankedDocuments(
+  stage: Pick<FirstStage, 'run' | 'keepIdenticalIds' | 'topK'>,
+): Set<string> {
+  const lists = [...firstStageOrder(stage).values()]
+  return new Set(lists.flatMap((list) => list.slice(0, stage.topK).map(({ id }) => id)))
 }
 
 /**
@@ -40,7 +58,7 @@ export function rerankedDocuments(run: Run, topK: number): Set<string> {
  * @throws EvaluationError `id-unknown` where run, queries, passages and judgements do not belong together
  */
 export function firstStagePairs(stage: FirstStage): FirstStagePairs {
-  const run = firstStageOrder(stage.run)
+  const run = firstStageOrder(stage)
   checkIds(stage, run)
   const ids = [...run].flatMap(([query, documents]) =>
     documents.slice(0, stage.topK).map(({ id }) => [query, id] as const),

@@ -1,6 +1,7 @@
 /** The evaluation room: data in BEIR's format, TREC runs, measures, and reranking over a first stage, and sweeps over layers. */
-export { openPlainOrGzip, readCorpus, readQrels, readQueries } from './beir.ts'
+export { openPlainOrGzip, readCorpus, readQueries } from './beir.ts'
 export { cascadeScores } from './cascade.ts'
+export { isGzip } from './content.ts'
 export { EvaluationError } from './errors.ts'
 export { type FirstStage, firstStagePairs, rerankedDocuments } from './first_stage.ts'
 export {
@@ -22,6 +23,7 @@ export {
 } from './metrics.ts'
 export type { RunFile, RunSettings } from './output.ts'
 export { overlap } from './overlap.ts'
+export { readQrels } from './qrels.ts'
 export {
   evaluateRerank,
   type RerankEvaluation,

@@ -10,10 +10,18 @@ import {
 } from './metrics.ts'
 import { type RunFile, type RunSettings, resumeRun } from './output.ts'
 import { overlap } from './overlap.ts'
-import { formatTrec } from './trec.ts'
+import { checkTrecFields, formatTrec } from './trec.ts'
 
-/** The relevance of each passage to the query, larger being better; one finite number each. */
-export type Scorer = (query: string, passages: readonly string[]) => Promise<ArrayLike<number>>
+/**
+ * The relevance of each passage to the query, larger being better; one finite number each.
+ *
+ * @param ids what the data calls the query and the passages
+ */
+export type Scorer = (
+  query: string,
+  passages: readonly string[],
+  ids: { readonly query: string; readonly documents: readonly string[] },
+) => Promise<ArrayLike<number>>
 
 /** What is to be reranked, with what, and how it is judged. */
 export interface RerankEvaluationOptions extends FirstStage {
@@ -50,6 +58,8 @@ export interface RerankEvaluation {
   readonly resumed: number
   /** Pairs scored now. */
   readonly pairs: number
+  /** Documents that were left out because they have the id of their query. */
+  readonly leftOut: number
 }
 
 /**
@@ -59,7 +69,8 @@ export interface RerankEvaluation {
  * later call with the same settings goes on where this one stopped.
  *
  * @throws EvaluationError `id-unknown` where run, queries, passages and judgements do not belong together;
- *   `score-invalid`, `output-mismatch`, `option-invalid`, `measure-unknown`
+ *   `id-invalid` where an id cannot be written; `score-invalid`, `output-mismatch`, `option-invalid`,
+ *   `measure-unknown`
  */
 export async function evaluateRerank(options: RerankEvaluationOptions): Promise<RerankEvaluation> {
   const { queries, passages, qrels, topK, measures, signal } = options
@@ -69,8 +80,10 @@ export async function evaluateRerank(options: RerankEvaluationOptions): Promise<
       `topK is ${topK}, expected a whole number from 1 on`,
     )
   }
-  const run = firstStageOrder(options.run)
+  const run = firstStageOrder(options)
   checkIds(options, run)
+  const tag = options.tag ?? 'dawnrank'
+  if (options.output) checkTrecFields(run, tag)
   const before = evaluate(qrels, run, measures)
 
   const settings = { ...options.settings, topK, data: await fingerprint(options, run) }
@@ -84,20 +97,25 @@ export async function evaluateRerank(options: RerankEvaluationOptions): Promise<
   const rerank = async ([query, documents]: [string, readonly ScoredDocument[]]) => {
     signal?.throwIfAborted()
     const top = documents.slice(0, topK)
-    const texts = top.map(({ id }) => passages.get(id)!)
-    const scores = await options.score(queries.get(query)!, texts)
+    const ids = { query, documents: top.map(({ id }) => id) }
+    const texts = ids.documents.map((id) => passages.get(id)!)
+    const scores = await options.score(queries.get(query)!, texts, ids)
     checkScores(scores, query, top)
     pairs += top.length
     return { query, documents: placeScores(documents, scores) }
   }
   for await (const { query, documents } of overlap(open, rerank)) {
     signal?.throwIfAborted()
-    await options.output?.append(formatTrec(query, documents, options.tag ?? 'dawnrank'))
+    await options.output?.append(formatTrec(query, documents, tag))
     reranked.set(query, documents)
     progress(query, documents)
   }
-  return { before, after: evaluate(qrels, reranked, measures), run: reranked, resumed, pairs }
+  const after = evaluate(qrels, reranked, measures)
+  const leftOut = count(options.run) - count(run)
+  return { before, after, run: reranked, resumed, pairs, leftOut }
 }
+
+const count = (run: Run) => [...run.values()].reduce((sum, documents) => sum + documents.length, 0)
 
 /** SHA-256 over everything of the data that the output depends on, query by query. */
 async function fingerprint(options: RerankEvaluationOptions, run: Run): Promise<string> {

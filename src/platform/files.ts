@@ -1,9 +1,13 @@
-/** A file of known size, read by ranges, so that no reader needs the whole of it in memory. */
+import { PlatformError } from './errors.ts'
+
+/** A file, read by ranges, so that no reader needs the whole of it in memory. */
 export interface ByteSource {
   /** How messages call the file. */
   readonly name: string
-  /** Size in bytes. */
+  /** Size in bytes; `Infinity` where it is not known, because the file is a {@link stream}. */
   readonly size: number
+  /** All bytes in order, as they come, where a file can be read but once and forward, such as a pipe; `read` then rejects. */
+  readonly stream?: AsyncIterable<Uint8Array>
   /** Bytes `start` to `end` (exclusive); fewer only where the file ends before `end`. */
   read(start: number, end: number): Promise<Uint8Array<ArrayBuffer>>
   /** Gives back what the file holds open. Reading afterwards is an error. */
@@ -36,6 +40,24 @@ export function blobSource(name: string, blob: Blob): ByteSource {
     size: blob.size,
     read: async (start, end) => new Uint8Array(await blob.slice(start, end).arrayBuffer()),
     close: async () => {},
+  }
+}
+
+/** Bytes that come once and forward as a {@link ByteSource}. */
+export function streamSource(
+  name: string,
+  stream: AsyncIterable<Uint8Array>,
+  close: () => Promise<void>,
+): ByteSource {
+  const fault = `${name}: is a pipe or a device; expected a file, which can be read in any order: copy it to one`
+  return {
+    name,
+    size: Number.POSITIVE_INFINITY,
+    stream,
+    read: async () => {
+      throw new PlatformError('file-unreadable', fault)
+    },
+    close,
   }
 }
 

@@ -1,10 +1,22 @@
 /** Node, Bun and Deno: files from the disk, WebGPU built in (Deno) or by Dawn (npm `webgpu`). */
-import { mkdir, open, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { constants, createReadStream, openSync } from 'node:fs'
+import {
+  type FileHandle,
+  mkdir,
+  open,
+  readdir,
+  readFile,
+  rm,
+  stat,
+  writeFile,
+} from 'node:fs/promises'
+import { Socket } from 'node:net'
 import { basename, dirname, join, sep } from 'node:path'
+import type { Readable } from 'node:stream'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { PlatformError } from './errors.ts'
-import type { ByteSource, Folder, Place } from './files.ts'
+import { type ByteSource, type Folder, type Place, streamSource } from './files.ts'
 import { checkUrl, splitUrl, urlFolder } from './http.ts'
 import { explainMissing, givenFolder, isAddress } from './places.ts'
 
@@ -35,34 +47,46 @@ function pathOf(place: string | URL): string {
   throw new PlatformError('place-invalid', `${place}: expected a path or a file: URL`)
 }
 
-/** Opens one file of the disk; `undefined` where there is none. */
+/**
+ * Opens one file of the disk; `undefined` where there is none. What is no plain file, such as a pipe, gives a stream.
+ *
+ * @throws PlatformError `file-unreadable` for a folder, and for what may not or cannot be read
+ */
 export async function openFile(place: string | URL): Promise<ByteSource | undefined> {
   const path = pathOf(place)
-  const handle = await open(path).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code === 'ENOENT' || cause.code === 'ENOTDIR') return undefined
-    throw new PlatformError('file-unreadable', `${path}: cannot be opened (${cause.code})`, {
-      cause,
-    })
-  })
-  if (!handle) return undefined
-  const info = await handle.stat()
-  if (!info.isFile()) {
-    await handle.close()
-    return undefined
+  const unreadable = (cause: NodeJS.ErrnoException) => {
+    const denied = cause.code === 'EACCES' || cause.code === 'EPERM'
+    const why = denied ? 'no permission to read it' : 'cannot be read'
+    return new PlatformError('file-unreadable', `${path}: ${why} (${cause.code})`, { cause })
+  }
+  let handle: FileHandle
+  let size: number
+  try {
+    // Before it is opened, for that waits at a pipe until there is a writer.
+    const info = await stat(path)
+    if (info.isDirectory()) {
+      throw new PlatformError('file-unreadable', `${path}: is a folder; expected a file`)
+    }
+    if (!info.isFile()) return openStream(path, info.isFIFO(), unreadable)
+    handle = await open(path)
+    size = (await handle.stat()).size
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException
+    if (code === 'ENOENT' || code === 'ENOTDIR') return undefined
+    throw error instanceof PlatformError ? error : unreadable(error as NodeJS.ErrnoException)
   }
   return {
     name: path,
-    size: info.size,
+    size,
     async read(start, end) {
-      const bytes = new Uint8Array(Math.max(0, Math.min(end, info.size) - start))
+      const bytes = new Uint8Array(Math.max(0, Math.min(end, size) - start))
       let filled = 0
       while (filled < bytes.length) {
-        const { bytesRead } = await handle.read(
-          bytes,
-          filled,
-          bytes.length - filled,
-          start + filled,
-        )
+        const { bytesRead } = await handle
+          .read(bytes, filled, bytes.length - filled, start + filled)
+          .catch((cause) => {
+            throw unreadable(cause)
+          })
         if (bytesRead === 0) break
         filled += bytesRead
       }
@@ -71,6 +95,37 @@ export async function openFile(place: string | URL): Promise<ByteSource | undefi
     close: () => handle.close(),
   }
 }
+
+/** A pipe or a device, opened when its first bytes are asked for. */
+function openStream(
+  path: string,
+  isPipe: boolean,
+  unreadable: (cause: NodeJS.ErrnoException) => Error,
+): ByteSource {
+  let stream: Readable | undefined
+  async function* bytes(): AsyncGenerator<Uint8Array> {
+    try {
+      stream = isPipe && !('Deno' in globalThis) ? pipeSocket(path) : createReadStream(path)
+      yield* stream
+    } catch (cause) {
+      throw unreadable(cause as NodeJS.ErrnoException)
+    }
+  }
+  return streamSource(path, bytes(), async () => {
+    stream?.destroy()
+  })
+}
+
+/**
+ * Where Node reads a pipe like a file, the process cannot end as long as a read waits; a socket does not hold it up.
+ * Deno has no sockets over descriptors, and ends nevertheless.
+ */
+const pipeSocket = (path: string): Readable =>
+  new Socket({
+    fd: openSync(path, constants.O_RDONLY | constants.O_NONBLOCK),
+    readable: true,
+    writable: false,
+  })
 
 /** A model's place as a {@link Folder}: a directory of the disk, a URL, or files in memory. */
 export async function openFolder(place: Place): Promise<Folder> {

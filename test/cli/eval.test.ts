@@ -1,9 +1,18 @@
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { RerankerError } from '../../src/rerankers/index.ts'
 import { type Session, session } from './helpers.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'dawnrank-eval-'))
@@ -139,5 +148,94 @@ describe('eval', () => {
     const on = panda()
     expect(await on.run('eval', '--data', data, '--run', bad)).toBe(1)
     expect(on.stderr.text).toContain('document "nowhere" for query "q1"')
+  })
+
+  describe('data that BEIR reads', () => {
+    // Figures of trec_eval's definitions, worked out by hand: q1 finds d1 and q2 finds d2 at rank 2.
+    const want = { 'nDCG@10': 0.63093, 'MRR@10': 0.5, 'recall@10': 1 }
+    const base = {
+      'corpus.jsonl':
+        '{"_id":"d1","title":"","text":"panda bear"}\n{"_id":"d2","title":"T","text":"Paris is in France"}\n{"_id":"d3","text":"hi"}\n',
+      'queries.jsonl': '{"_id":"q1","text":"panda?"}\n{"_id":"q2","text":"Paris?"}\n',
+      'qrels/test.tsv': 'query-id\tcorpus-id\tscore\nq1\td1\t1\nq2\td2\t2\n',
+      'run.trec':
+        'q1 Q0 d3 1 3.0 bm\nq1 Q0 d1 2 2.0 bm\nq1 Q0 d2 3 1.0 bm\nq2 Q0 d1 1 2.5 bm\nq2 Q0 d2 2 1e-05 bm\n',
+    }
+    let count = 0
+    function write(changes: Partial<typeof base>): string {
+      const place = join(folder, `set${count++}`)
+      mkdirSync(join(place, 'qrels'), { recursive: true })
+      for (const [name, text] of Object.entries({ ...base, ...changes })) {
+        writeFileSync(join(place, name), text)
+      }
+      return place
+    }
+    async function report(place: string, ...more: string[]) {
+      const on = panda()
+      const args = ['--data', place, '--run', join(place, 'run.trec'), '--json', ...more]
+      expect(await on.run('eval', ...args), on.stderr.text).toBe(0)
+      return JSON.parse(on.stdout.text)
+    }
+    const nbsp = (text: string) => text.replaceAll('q1', 'q\u00a01').replaceAll('d1', 'd\u30001')
+    const ownDocument = {
+      'corpus.jsonl': `${base['corpus.jsonl']}{"_id":"q1","text":"panda?"}\n`,
+      'run.trec': `q1 Q0 q1 1 9.0 bm\n${base['run.trec']}`,
+    }
+
+    it.each<[string, Partial<typeof base>]>([
+      ['as it should be', {}],
+      [
+        'judgements without a header, a grade as a float',
+        { 'qrels/test.tsv': 'q1\td1\t1.0\nq2\td2\t2\n' },
+      ],
+      ["TREC's four columns", { 'qrels/test.tsv': 'q1 0 d1 1\nq2 0 d2 2\n' }],
+      ['a judgement twice', { 'qrels/test.tsv': `${base['qrels/test.tsv']}q1\td1\t1\n` }],
+      ['a document twice', { 'corpus.jsonl': base['corpus.jsonl'].repeat(2) }],
+      ['a query twice', { 'queries.jsonl': base['queries.jsonl'].repeat(2) }],
+      ["a document that is the query's own", ownDocument],
+      [
+        'spaces of other alphabets in ids',
+        Object.fromEntries(Object.entries(base).map(([name, text]) => [name, nbsp(text)])),
+      ],
+    ])('%s', async (_, changes) => {
+      const { queries, firstStage } = await report(write(changes))
+      expect(queries).toBe(2)
+      for (const [name, value] of Object.entries(want))
+        expect(firstStage[name]).toBeCloseTo(value, 5)
+    })
+
+    it("keeps a query's own document where asked, and never goes on with a run made otherwise", async () => {
+      const place = write(ownDocument)
+      const kept = await report(place, '--keep-identical-ids')
+      expect(kept.firstStage['nDCG@10']).toBeCloseTo(0.5655, 4)
+      expect(kept.firstStage['MRR@10']).toBeCloseTo(0.4167, 4)
+      expect(kept.identicalIdsLeftOut).toBe(0)
+      const out = ['--out', join(place, 'out.trec')]
+      expect((await report(place, ...out)).identicalIdsLeftOut).toBe(1)
+      expect((await report(place, ...out)).resumed).toBe(2)
+      const other = panda()
+      const args = ['--data', place, '--run', join(place, 'run.trec'), ...out]
+      expect(await other.run('eval', ...args, '--keep-identical-ids')).toBe(1)
+      expect(other.stderr.text).toContain('keepIdenticalIds was nothing, is true')
+    })
+
+    it('is also written to a device or a pipe, with no settings beside it', async () => {
+      await report(write({}), '--out', '/dev/null')
+      expect(existsSync('/dev/null.settings.json')).toBe(false)
+    })
+
+    it('names query and document of a text that the model refuses', async () => {
+      const place = write({})
+      for (const [code, message] of [
+        ['input-invalid', 'pair 1: 900 tokens'],
+        ['score-not-finite', 'pair 1 ("a", "b"): the logit is NaN'],
+      ] as const) {
+        const on = panda()
+        on.reranker.computeScore = () => Promise.reject(new RerankerError(code, message))
+        const args = ['--data', place, '--run', join(place, 'run.trec')]
+        expect(await on.run('eval', ...args)).toBe(1)
+        expect(on.stderr.text).toMatch(/^dawnrank: query "q1", document "d1": (900 tokens|\("a")/)
+      }
+    })
   })
 })

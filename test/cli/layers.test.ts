@@ -2,10 +2,10 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { LayerWiseFlagLLMReranker } from '../../src/index.ts'
+import { LayerWiseFlagLLMReranker, RerankerError } from '../../src/index.ts'
 import { readTensors } from '../eval/read_tensors.ts'
 import { fixtureFolder } from '../fixtures.ts'
-import { firstStage, pandaTexts, realSession, session } from './helpers.ts'
+import { FakeLayerwise, firstStage, pandaTexts, realSession, session } from './helpers.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'dawnrank-layers-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -209,6 +209,17 @@ describe('layers', () => {
     terminal.stdin.isTTY = true
     expect(await terminal.run('layers')).toBe(2)
     expect(terminal.stderr.text).toContain('give pairs by --file or on stdin')
+  })
+
+  it('names the passage that the model refuses', async () => {
+    const refusing = new FakeLayerwise('all')
+    refusing.computeScore = async () => {
+      throw new RerankerError('input-invalid', 'pair 1: 900 tokens')
+    }
+    const on = session({ loadLayerwise: async () => refusing })
+    on.stdin.end(records)
+    expect(await on.run('layers')).toBe(1)
+    expect(on.stderr.text).toBe('dawnrank: stdin:1: passages[1]: 900 tokens\n')
   })
 
   it('needs a layerwise model', async () => {

@@ -244,19 +244,11 @@ describe('rerank: JSON lines', () => {
     expect(jsonLines(stdout.text)).toHaveLength(50)
   })
 
-  it.each([
-    ['{"query":"q","passage":1}', 'neither "passages" nor a string "passage"'],
-    ['{"query":1,"passage":"a"}', '"query" is not a string'],
-    ['{"query":"q","passages":["a",null]}', '"passages" is not a list of strings'],
-    ['{"query":"q","passages":["a"],"passage":"a"}', 'both "passages" and "passage"'],
-    ['["q","a"]', 'not an object'],
-    ['{"query":"q",', 'not JSON'],
-  ])('names the malformed line %s after answering those before it', async (line, message) => {
-    const path = file('bad.jsonl', `{"query":"q","passage":"8"}\n\n${line}\n`)
+  it('names file and line of a malformed record after answering those before it', async () => {
+    const path = file('bad.jsonl', '{"query":"q","passage":"8"}\n\n{"query":"q","passage":1}\n')
     const on = session()
     expect(await on.run('rerank', '--file', path)).toBe(1)
-    expect(on.stderr.text).toContain(`dawnrank: ${path}:3: ${message}`)
-    expect(on.stderr.text.trimEnd().split('\n')).toHaveLength(1)
+    expect(on.stderr.text).toBe(`dawnrank: ${path}:3: passage: found 1; expected a string\n`)
     expect(jsonLines(on.stdout.text)).toEqual([{ query: 'q', passage: '8', score: 8 }])
     expect(on.reranker.disposed).toBe(1)
   })

@@ -11,6 +11,7 @@ import {
   readRun,
 } from '../../src/eval/index.ts'
 import { readLines } from '../../src/eval/lines.ts'
+import { formatTrec } from '../../src/eval/trec.ts'
 import { type ByteSource, blobFolder, blobSource } from '../../src/platform/files.ts'
 import { openFolder } from '../../src/platform/server.ts'
 
@@ -69,7 +70,7 @@ describe('readLines', () => {
     await expect(read()).rejects.toMatchObject({
       name: 'EvaluationError',
       code: 'data-malformed',
-      message: 'file:3: not valid UTF-8',
+      message: expect.stringContaining('file:3: not valid UTF-8 (byte 0xff at position 1)'),
     })
     expect(seen).toEqual(['a', 'b'])
   })
@@ -80,9 +81,91 @@ describe('readLines', () => {
     for (const bytes of [packed.slice(0, packed.length - 20), damaged]) {
       await expect(all(source(bytes, 'x.gz'))).rejects.toMatchObject({
         code: 'data-malformed',
-        message: 'x.gz: its gzip data is damaged or cut off',
+        message: expect.stringContaining('x.gz: its gzip data is damaged or cut off ('),
       })
     }
+  })
+
+  it('unpacks several members, and gzip in gzip', async () => {
+    const twice = gzipSync(
+      Buffer.concat([gzipSync('\ufeffone\r\n\n大熊'), gzipSync('猫🐼 é\nlast')]),
+    )
+    expect((await all(inBites(source(new Uint8Array(twice)), 5))).map(({ text }) => text)).toEqual(
+      want,
+    )
+  })
+
+  const utf16 = (text: string) => new Uint8Array(Buffer.from(text, 'utf16le'))
+  const swapped = (text: string) => new Uint8Array(Buffer.from(text, 'utf16le').swap16())
+  const bytes = (...list: number[]) => new Uint8Array(list)
+  it.each<[string, Uint8Array<ArrayBuffer>]>([
+    ['UTF-16LE text', utf16('\ufeff{"query": "a"}\n')],
+    ['UTF-16BE text', swapped('\ufeff{"query": "a"}\n')],
+    ['UTF-16LE text', utf16('{"query": "大熊猫"}\n')],
+    ['UTF-16BE text', swapped('{"query": "大熊猫"}\n')],
+    ['UTF-16LE text', utf16('при вет\nкак дела\n')],
+    ['UTF-16BE text', swapped('one\r\ntwo\r\n')],
+    ['UTF-16LE text', utf16('no line break')],
+    ['UTF-32LE text', bytes(0xff, 0xfe, 0, 0, 97, 0, 0, 0)],
+    ['zstd data', bytes(0x28, 0xb5, 0x2f, 0xfd, 4, 0, 97, 0, 0)],
+    ['bzip2 data', new Uint8Array(Buffer.from('QlpoOTFBWSZTWbGO3ncAAALBAAAQIAAgACGYGYQSgXckU4UJCxjt53A=', 'base64'))], // biome-ignore format: one line
+    ['xz data', bytes(0xfd, 0x37, 0x7a, 0x58, 0x5a, 0, 0, 4)],
+    ['a ZIP archive', bytes(0x50, 0x4b, 3, 4, 10, 0, 0, 0)],
+    [
+      'a tar archive',
+      new Uint8Array(Buffer.concat([Buffer.alloc(257, 'a'), Buffer.from('ustar\0')])),
+    ],
+    ['a Parquet table', new Uint8Array(Buffer.from('PAR1\x15\x04\x15\x10'))],
+  ])('names %s and what to do, also within gzip', async (what, content) => {
+    for (const data of [content, new Uint8Array(gzipSync(content))]) {
+      await expect(all(inBites(source(data, 'x.gz'), 300))).rejects.toMatchObject({
+        code: 'data-malformed',
+        message: expect.stringMatching(
+          `^x\\.gz: found ${what}; expected UTF-8 text.*such as by \\w`,
+        ),
+      })
+    }
+  })
+
+  it.each<[string, string, string]>([
+    [
+      'Latin-1',
+      'Y2Fm6QphCg==',
+      'file:1: not valid UTF-8 (byte 0xe9 at position 4), rather Latin-1 or Win',
+    ],
+    [
+      'Shift_JIS',
+      'YQqCoIKiCg==',
+      'file:2: not valid UTF-8 (byte 0x82 at position 1), rather GB18030, Shift_JIS',
+    ],
+    ['a sign of replacement before it', '77+9YekK', 'byte 0xe9 at position 5'],
+  ])('names the line of %s', async (_, base64, message) => {
+    const data = new Uint8Array(Buffer.from(base64, 'base64'))
+    await expect(all(source(data))).rejects.toThrow(message)
+  })
+
+  it.each(['a\0b\n', 'ab\0\0c\n', 'a\0bcdefgh', 'PK\n', 'BZh9\n', 'x^2\n'])(
+    'takes %j as text',
+    async (text) => {
+      expect((await all(source(text))).map((line) => line.text)).toEqual([text.replace('\n', '')])
+    },
+  )
+
+  it('keeps a CR within a line, and refuses a file whose lines end with CR alone', async () => {
+    expect((await all(source('a\rb\nc'))).map(({ text }) => text)).toEqual(['a\rb', 'c'])
+    await expect(all(source('a\rb\rc\r', 'mac'))).rejects.toThrow(
+      'mac:1: the lines end with CR alone',
+    )
+  })
+
+  it('stops waiting when the signal fires', async () => {
+    const stop = new AbortController()
+    const never: ByteSource = { ...source('x'), read: () => new Promise(() => {}) }
+    const reading = (async () => {
+      for await (const _ of readLines(never, stop.signal)) break
+    })()
+    stop.abort(new Error('enough'))
+    await expect(reading).rejects.toThrow('enough')
   })
 
   it('can be left early', async () => {
@@ -115,13 +198,26 @@ describe('BEIR folders', () => {
     ['{"_id":1,"text":"a"}', 'data-malformed', '"_id" is of type number, expected a string'],
     ['{"_id":"1"}', 'data-malformed', '"text" is missing, expected a string'],
     ['{"_id":"","text":"a"}', 'data-malformed', '"_id" is empty'],
-    ['{"_id":"1","text":"a"}\n{"_id":"1","text":"b"}', 'id-duplicate', 'b/queries.jsonl:2'],
+    ['{"_id":"1","text":null}', 'data-malformed', '"text" is null, expected a string'],
   ])('refuses %s', async (text, code, message) => {
     const data = blobFolder({ 'queries.jsonl': new Blob([text]) }, 'b')
     await expect(readQueries(data)).rejects.toMatchObject({
       code,
       message: expect.stringContaining(message),
     })
+  })
+
+  it('counts the last of several lines with one id, as BEIR does, and reads NaN as Python writes it', async () => {
+    const lines = [
+      '{"_id":"1","text":"a"}',
+      '{"_id":"2","text":"b","metadata":{"year":NaN}}',
+      '{"_id":"1","text":"c"}',
+    ]
+    const text = [...lines, lines[2]].join('\n')
+    const data = blobFolder({ 'queries.jsonl': new Blob([text]), 'corpus.jsonl': new Blob([text]) })
+    for (const read of [await readQueries(data), await readCorpus(data)]) {
+      expect([...read]).toEqual([['1', 'c'], ['2', 'b']]) // biome-ignore format: one line
+    }
   })
 
   it('says what a folder lacks', async () => {
@@ -135,12 +231,34 @@ describe('BEIR folders', () => {
     ['q\td\n', 'data-malformed', 'x/test.tsv:1'],
     ['query-id\tcorpus-id\tscore\nq\td\t0.5\n', 'data-malformed', 'x/test.tsv:2'],
     ['query-id\tcorpus-id\tscore\nq\td\t1\nq d 1\n', 'data-malformed', 'x/test.tsv:3'],
-    ['query-id\tcorpus-id\tscore\nq\td\t1\nq\td\t0\n', 'id-duplicate', 'judged twice'],
+    ['Anfrage\tDokument\tNote\nq\td\t1\n', 'data-malformed', 'x/test.tsv:1: expected query id'],
+    ['q\td\tx\nq\td\t1\n', 'data-malformed', 'x/test.tsv:1'],
+    ['q\td\t1\nquery-id\tcorpus-id\tscore\n', 'data-malformed', 'x/test.tsv:2'],
+    ['q\td\t1\nq\t0\te\t1\n', 'data-malformed', 'x/test.tsv:2'],
+    ['q 0 d 1\nq\te\t1\n', 'data-malformed', 'x/test.tsv:2'],
+    ['q d 1\n', 'data-malformed', 'x/test.tsv:1'],
     ['query-id\tcorpus-id\tscore\n', 'data-malformed', 'no judgement'],
   ])('refuses the judgements %j', async (text, code, message) => {
     await expect(
       readQrels(blobFolder({ 'test.tsv': new Blob([text]) }, 'x')),
     ).rejects.toMatchObject({ code, message: expect.stringContaining(message) })
+  })
+
+  it.each<[string, string]>([
+    ['no header', 'q\td\t1\nq\te\t2\n'],
+    ["BEIR's header", 'query-id\tcorpus-id\tscore\nq\td\t1\nq\te\t2\n'],
+    ['another header', 'qid\tdoc_id\trelevance\nq\td\t1\nq\te\t2\n'],
+    ['quotes', '"query-id"\t"corpus-id"\t"score"\n"q"\t"d"\t"1"\nq\te\t2\n'],
+    ['whole floats', 'q\td\t1.0\nq\te\t 2. \n'],
+    ["TREC's columns", 'q 0 d 1\nq   0\te 2\n'],
+    ["TREC's columns between tabs", 'q\tQ0\td\t1\nq\tQ0\te\t2'],
+    ["a header over TREC's columns", 'topic\titer\tdocno\trel\nq\t0\td\t1\nq\t0\te\t2'],
+    ['a line twice', 'q\td\t1\nq\td\t1\nq\te\t2\n'],
+    ['another grade later, which counts', 'q\td\t0\nq\te\t2\nq\td\t1\n'],
+  ])('reads judgements with %s', async (_, text) => {
+    expect(await readQrels(blobFolder({ 'test.tsv': new Blob([text]) }))).toEqual(
+      new Map([['q', new Map([['d', 1], ['e', 2]])]]), // biome-ignore format: one line
+    )
   })
 
   it('reads judgements without a header, with negative grades and Windows line ends', async () => {
@@ -158,6 +276,18 @@ describe('TREC runs', () => {
       ['b', [{ id: 'x', score: 2.5 }, { id: 'z', score: 2.5 }]], // biome-ignore format: one line
       ['a', [{ id: 'y', score: -1e-3 }]],
     ])
+  })
+
+  it('parts fields at ASCII white space alone, as trec_eval does', async () => {
+    const [query, document] = ['q\u00a01', 'd\u3000\u2028x']
+    const run = await readRun(source(` ${query} Q0\t${document}\v1 2 t\r\n`))
+    expect(run).toEqual(new Map([[query, [{ id: document, score: 2 }]]]))
+    const written = formatTrec(query, run.get(query)!, 't')
+    expect(await readRun(source(written))).toEqual(run)
+    const qrels = await readQrels(
+      blobFolder({ 'test.tsv': new Blob([`${query} 0 ${document} 1`]) }),
+    )
+    expect(qrels).toEqual(new Map([[query, new Map([[document, 1]])]]))
   })
 
   it.each([

@@ -126,6 +126,46 @@ describe('evaluateRerank', () => {
     })
   })
 
+  it("leaves a query's own document out before anything is cut or measured, unless told to keep it", async () => {
+    const own: Run = new Map([['a', scored([['a', 9], ['b', 8], ['c', 7], ['d', 6]])]]) // biome-ignore format: one line
+    const { all } = setup({
+      run: own,
+      topK: 2,
+      queries: new Map([['a', 'one']]),
+      qrels: new Map([['a', new Map([['b', 1]])]]),
+    })
+    const { run: after, before, leftOut } = await evaluateRerank(all)
+    expect(order(after.get('a')!)).toBe('bcd')
+    expect({ mean: before.mean['MRR@10'], leftOut }).toEqual({ mean: 1, leftOut: 1 })
+    const kept = await evaluateRerank({ ...all, keepIdenticalIds: true })
+    expect(order(kept.run.get('a')!)).toBe('bacd')
+    expect({ mean: kept.before.mean['MRR@10'], leftOut: kept.leftOut }).toEqual({
+      mean: 0.5,
+      leftOut: 0,
+    })
+  })
+
+  it('ranks nothing where a query has no other document than its own', async () => {
+    const own: Run = new Map([...run, ['a', scored([['a', 9]])]])
+    const { all } = setup({ run: own, queries: new Map([...setup().all.queries, ['a', 'own']]) })
+    const output = new MemoryFile()
+    const { run: after, pairs } = await evaluateRerank({ ...all, output })
+    expect({ own: after.get('a'), pairs }).toEqual({ own: [], pairs: 7 })
+    const again = await evaluateRerank({ ...all, output })
+    expect({ resumed: again.resumed, pairs: again.pairs }).toEqual({ resumed: 3, pairs: 0 })
+  })
+
+  it.each(['a b', '', 'a\tb', 'a\n'])('refuses to write the id %j', async (id) => {
+    const own: Run = new Map([['q1', scored([[id, 1]])]])
+    const { all, calls } = setup({ run: own, passages: new Map([[id, '1']]) })
+    const writing = evaluateRerank({ ...all, output: new MemoryFile() })
+    await expect(writing).rejects.toMatchObject({
+      code: 'id-invalid',
+      message: expect.stringContaining(`the document id ${JSON.stringify(id)} cannot be written`),
+    })
+    expect(calls).toEqual([])
+  })
+
   it('stops at the signal', async () => {
     const stop = new AbortController()
     const { all, calls } = setup({ signal: stop.signal, onProgress: () => stop.abort() })
