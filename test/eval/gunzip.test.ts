@@ -56,7 +56,8 @@ describe('gunzip', () => {
   ])('unpacks %s, wherever chunks end', async (_, packed, want) => {
     const bytes = Buffer.concat(packed)
     for (const bite of [bytes.length < 20_000 ? 1 : 997, 4096, bytes.length]) {
-      expect(await unpack(bytes, bite)).toEqual({ data: Buffer.concat(want) })
+      const { data, error } = await unpack(bytes, bite)
+      expect({ error, same: data.equals(Buffer.concat(want)) }).toEqual({ same: true })
     }
   })
 
@@ -96,7 +97,7 @@ describe('gunzip', () => {
       const { data, error } = await unpack(Buffer.concat([first, rest]), bite)
       expect(error).toContain(message)
       expect(data.subarray(0, 6).toString()).toBe('first\n')
-      expect(data.subarray(6)).toEqual(noise.subarray(0, data.length - 6))
+      expect(data.subarray(6).equals(noise.subarray(0, data.length - 6))).toBe(true)
     }
   })
 
