@@ -212,7 +212,7 @@ describe('layers', () => {
   })
 
   it('names the passage that the model refuses', async () => {
-    const refusing = new FakeLayerwise('all')
+    const refusing = new FakeLayerwise()
     refusing.computeScore = async () => {
       throw new RerankerError('input-invalid', 'pair 1: 900 tokens')
     }
