@@ -113,7 +113,11 @@ export class Engine {
     let leave = () => {}
     const turn = new Promise<void>((resolve, reject) => {
       enter = resolve
-      leave = () => reject(signal?.reason)
+      leave = () => {
+        // At once: a turn that is passed on to who has left would be lost.
+        this.#waiting.delete(enter)
+        reject(signal?.reason)
+      }
     })
     this.#waiting.add(enter)
     signal?.addEventListener('abort', leave)
