@@ -7,9 +7,10 @@ import { Checkpoint } from '../src/checkpoint/index.ts'
 import { Gpu } from '../src/gpu/device.ts'
 import type { Block } from '../src/gpu/memory.ts'
 import { operationOf } from '../src/gpu/profile.ts'
-import { packBatch } from '../src/models/batch.ts'
-import { WeightLoader } from '../src/models/loader.ts'
-import { XlmRoberta, xlmRobertaConfig } from '../src/models/xlm-roberta.ts'
+import { packBatch, type Sequence } from '../src/models/batch.ts'
+import { declareModel, scoreBatch } from '../src/models/model.ts'
+import { families } from '../src/models/registry.ts'
+import { Weights } from '../src/models/weights.ts'
 import { type Operation, PlanTape, RecordTape } from '../src/tensor/tape.ts'
 import { dtypeBytes, elements, type Tensor } from '../src/tensor/tensor.ts'
 import { serve } from './contestant.mjs'
@@ -50,16 +51,16 @@ function bytesOf({ block, shape, dtype, kernel }: Bound): number {
 }
 
 /** Sequences of these lengths, cut into batches as a reranker does. */
-function batchesOf(lengths: readonly number[], mostTokens: number): Uint32Array[][] {
-  const batches: Uint32Array[][] = [[]]
+function batchesOf(lengths: readonly number[], mostTokens: number): Sequence[][] {
+  const batches: Sequence[][] = [[]]
   let tokens = 0
   for (const length of lengths) {
-    const batch = batches.at(-1) as Uint32Array[]
+    const batch = batches.at(-1) as Sequence[]
     if (batch.length > 0 && tokens + length > mostTokens) {
-      batches.push([new Uint32Array(length)])
+      batches.push([{ ids: new Uint32Array(length) }])
       tokens = length
     } else {
-      batch.push(new Uint32Array(length))
+      batch.push({ ids: new Uint32Array(length) })
       tokens += length
     }
   }
@@ -71,12 +72,15 @@ serve(async ({ model: place, batchTokens }: { model: string; batchTokens: number
   const { profile } = gpu
   if (!profile) throw new Error('this adapter has no timestamp queries')
   const checkpoint = await Checkpoint.open(await openFolder(place))
-  const loader = new WeightLoader(gpu, checkpoint, 'auto')
-  const model = new XlmRoberta(xlmRobertaConfig(checkpoint.config), loader)
+  const { config } = checkpoint
+  const weights = new Weights(gpu, checkpoint, 'auto')
+  const family = families[config.strings('architectures')[0] as string]
+  if (!family) throw new Error(`${place}: not a model that is known`)
+  const model = declareModel(family, { config, weights })
   const plan = new PlanTape(gpu, 'f32')
-  model.scores(plan, packBatch([new Uint32Array(2)]))
+  scoreBatch(model, plan, packBatch([{ ids: new Uint32Array(2) }]))
   await gpu.compile(plan.kernels)
-  await loader.load({})
+  await weights.load({})
   return {
     facts: {},
     run: async ({ lengths }: { lengths: number[] }) => {
@@ -84,7 +88,7 @@ serve(async ({ model: place, batchTokens }: { model: string; batchTokens: number
       profile.rows.clear()
       for (const batch of batchesOf(lengths, batchTokens)) {
         const tape = new CountingTape(gpu, work)
-        await tape.read(model.scores(tape, packBatch(batch)))
+        await tape.read(scoreBatch(model, tape, packBatch(batch)))
       }
       const rows = [...profile.rows].map(([key, { kernel, operation, calls, milliseconds }]) => {
         return { kernel, operation, calls, ms: milliseconds, ...work.get(key) }

@@ -1,21 +1,23 @@
 // uses: weights
-// y[t] = word[t] + kind[0] + position[positions[t]]: the sum that XLM-R's embedding norm takes.
-// word: rows already gathered for the tokens at hand, [tokens, pairs]   position: [positions, pairs]
-// kind: [1, pairs]   y: T [tokens, width]   pairs = width / 2, rounded up
+// y[t] = word[t] + token_type[token_types[t]] + position[positions[t]]: the sum that an encoder's embedding norm takes.
+// word: rows already gathered for the tokens at hand, [tokens, pairs]   token_type: [types, pairs]
+// position: [positions, pairs]   token_types, positions: [tokens]   y: T [tokens, width]   pairs = width / 2, rounded up
 struct Params { width: u32, pairs: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> word: array<Weights2>;
-@group(0) @binding(2) var<storage, read> kind: array<Weights2>;
-@group(0) @binding(3) var<storage, read> position: array<Weights2>;
-@group(0) @binding(4) var<storage, read> positions: array<u32>;
-@group(0) @binding(5) var<storage, read_write> y: array<T>;
+@group(0) @binding(2) var<storage, read> token_type: array<Weights2>;
+@group(0) @binding(3) var<storage, read> token_types: array<u32>;
+@group(0) @binding(4) var<storage, read> position: array<Weights2>;
+@group(0) @binding(5) var<storage, read> positions: array<u32>;
+@group(0) @binding(6) var<storage, read_write> y: array<T>;
 
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
   let pair = id.x;
   let token = id.y;
   if (pair >= params.pairs) { return; }
-  let sum = unpack2(word[token * params.pairs + pair]) + unpack2(kind[pair])
+  let sum = unpack2(word[token * params.pairs + pair])
+    + unpack2(token_type[token_types[token] * params.pairs + pair])
     + unpack2(position[positions[token] * params.pairs + pair]);
   let at = token * params.width + 2u * pair;
   y[at] = T(sum.x);

@@ -5,6 +5,8 @@ import type { ScoreSettings } from '../src/rerankers/index.ts'
 
 interface Answer {
   readonly input_ids: number[]
+  /** Where the model takes them. */
+  readonly token_type_ids?: number[]
   readonly score: number
   /** By layer, for layerwise models. */
   readonly scores?: Readonly<Record<string, number>>

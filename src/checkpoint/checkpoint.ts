@@ -2,10 +2,10 @@ import type { ByteSource, Folder } from '../platform/files.ts'
 import { readExactly } from './bytes.ts'
 import { Config } from './config.ts'
 import { CheckpointError, show, showShape } from './errors.ts'
+import { closeAll, configMissing, openWeights } from './files.ts'
 import { spellings } from './names.ts'
 import { type QuantizedDtype, quantizedTensors, readQuantization } from './quantization.ts'
 import type { StoredDtype, TensorInfo } from './safetensors.ts'
-import { closeAll, configMissing, openWeights } from './weights.ts'
 
 /** The dtypes in which weights may be stored. */
 export const FLOAT_DTYPES = ['f32', 'f16', 'bf16', 'f64'] as const satisfies readonly StoredDtype[]
@@ -52,11 +52,21 @@ export class Checkpoint {
    * the weights lie in another format
    */
   static async open(folder: Folder): Promise<Checkpoint> {
-    const config = await Config.read(folder)
-    if (!config) throw await configMissing(folder)
+    const config = await Checkpoint.readConfig(folder)
     const quantization = readQuantization(config)
     const { tensors, sources } = await openWeights(folder)
     return new Checkpoint(folder, config, tensors, sources, quantization)
+  }
+
+  /**
+   * Reads config.json alone.
+   *
+   * @throws CheckpointError; where there is none, its message names what else the folder may be
+   */
+  static async readConfig(folder: Folder): Promise<Config> {
+    const config = await Config.read(folder)
+    if (!config) throw await configMissing(folder)
+    return config
   }
 
   /** Whether there is a tensor of this name, or of one that stands for it. */

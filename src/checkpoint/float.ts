@@ -84,6 +84,26 @@ export function storedToF32(
   return values
 }
 
+/** Numbers of one format as the bit patterns of another; equal formats keep every bit. */
+export function converted(
+  bytes: Uint8Array<ArrayBuffer>,
+  from: FloatDtype,
+  to: Exclude<FloatDtype, 'f64'>,
+): Uint32Array<ArrayBuffer> | Uint16Array<ArrayBuffer> {
+  const { buffer, byteOffset, byteLength } = bytes
+  if (from === to) {
+    return to === 'f32'
+      ? new Uint32Array(buffer, byteOffset, byteLength / 4)
+      : new Uint16Array(buffer, byteOffset, byteLength / 2)
+  }
+  const values = storedToF32(bytes, from)
+  if (to === 'f32') return new Uint32Array(values.buffer)
+  const halves = new Uint16Array(values.length)
+  if (to === 'f16') f32ToF16(values, halves)
+  else f32ToBf16(values, halves)
+  return halves
+}
+
 let table: Uint32Array | undefined
 
 /** The f32 pattern of every f16 pattern; 256 KB, made at the first use. */

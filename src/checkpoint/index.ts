@@ -4,13 +4,13 @@ export { type Bounds, Config, type Default } from './config.ts'
 export { CheckpointError, show } from './errors.ts'
 export {
   bf16ToF32,
+  converted,
   type FloatDtype,
   f16ToF32,
   f32ToBf16,
   f32ToF16,
   storedToF32,
 } from './float.ts'
-export { safetensorsLayout } from './layout.ts'
 export {
   isLayerMatrix,
   type QuantizedDtype,
@@ -18,4 +18,14 @@ export {
   quantizeRows,
 } from './quantization.ts'
 export { type QuantizedCheckpoint, quantizeCheckpoint } from './quantize.ts'
+export {
+  type Bytes,
+  type Job,
+  type Pieces,
+  type ReadOptions,
+  type ReadProgress,
+  readJobs,
+  type TakeRows,
+} from './reading.ts'
 export type { StoredDtype, TensorInfo } from './safetensors.ts'
+export { safetensorsLayout } from './writing.ts'

@@ -2,7 +2,6 @@
 import type { Checkpoint } from './checkpoint.ts'
 import { CheckpointError } from './errors.ts'
 import { type FloatDtype, f32ToF16, storedToF32 } from './float.ts'
-import { safetensorsLayout } from './layout.ts'
 import {
   isLayerMatrix,
   type QuantizedDtype,
@@ -11,6 +10,7 @@ import {
   quantizeRows,
 } from './quantization.ts'
 import { storedBits, type TensorInfo } from './safetensors.ts'
+import { safetensorsLayout } from './writing.ts'
 
 /** What {@link quantizeCheckpoint} makes of a checkpoint. */
 export interface QuantizedCheckpoint {

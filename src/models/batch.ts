@@ -1,4 +1,5 @@
 import type { AttentionSpan } from '../tensor/attention.ts'
+import { ModelError } from './errors.ts'
 
 /** Tokens of a batch that follow one another in a sequence. */
 export interface Run {
@@ -11,9 +12,18 @@ export interface Run {
   readonly prefix?: Run
 }
 
-/** Sequences of token ids, packed without padding. */
+/** What a model is fed of one input. */
+export interface Sequence {
+  readonly ids: Uint32Array
+  /** The token type of each id, where the model has several; left out, all are 0. */
+  readonly types?: Uint8Array | undefined
+}
+
+/** Sequences of tokens, packed without padding. */
 export interface Batch {
   readonly ids: Uint32Array<ArrayBuffer>
+  /** Token types, 0 where nothing else was said. */
+  readonly types: Uint32Array<ArrayBuffer>
   /** All runs, in the order of their rows. */
   readonly runs: readonly Run[]
   /** The last run of each sequence, in the order of the sequences. */
@@ -24,42 +34,43 @@ export interface Batch {
 const leastShared = 8
 
 /**
- * Packs sequences into a batch. With `share`, neighbours that begin alike have these tokens once: for models in which
- * a token sees nothing after it, its states are the same in all of them.
+ * Packs sequences into a batch. With `share`, neighbours that begin alike have these tokens once (prefix caching): in a
+ * causal model their states are the same in all of them.
  */
-export function packBatch(sequences: readonly Uint32Array[], share = false): Batch {
+export function packBatch(sequences: readonly Sequence[], share = false): Batch {
   const groups = share
     ? groupsOfLike(sequences)
     : sequences.map((own) => ({ members: [own], common: 0 }))
-  const pieces: Uint32Array[] = []
+  const pieces: Sequence[] = []
   const runs: Run[] = []
   const ends: Run[] = []
   let rows = 0
-  const add = (tokens: Uint32Array, prefix?: Run): Run => {
-    const place = { start: rows, length: tokens.length, position: prefix?.length ?? 0 }
-    const run = prefix ? { ...place, prefix } : place
-    pieces.push(tokens)
+  const add = (sequence: Sequence, from: number, to: number, prefix?: Run): Run => {
+    const span = { start: rows, length: to - from, position: prefix?.length ?? 0 }
+    const run = prefix ? { ...span, prefix } : span
+    pieces.push({ ids: sequence.ids.subarray(from, to), types: sequence.types?.subarray(from, to) })
     runs.push(run)
-    rows += tokens.length
+    rows += run.length
     return run
   }
   for (const { members, common } of groups) {
-    const [first] = members as [Uint32Array]
-    const prefix = common > 0 ? add(first.subarray(0, common)) : undefined
-    for (const sequence of members) ends.push(add(sequence.subarray(common), prefix))
+    const [first] = members as [Sequence]
+    const prefix = common > 0 ? add(first, 0, common) : undefined
+    for (const sequence of members) ends.push(add(sequence, common, sequence.ids.length, prefix))
   }
   const ids = new Uint32Array(rows)
+  const types = new Uint32Array(rows)
   runs.forEach(({ start }, i) => {
-    ids.set(pieces[i] as Uint32Array, start)
+    const piece = pieces[i] as Sequence
+    ids.set(piece.ids, start)
+    if (piece.types) types.set(piece.types, start)
   })
-  return { ids, runs, ends }
+  return { ids, types, runs, ends }
 }
 
 /** Neighbours by what they have in common; a group ends where the next would halve that. */
-function groupsOfLike(
-  sequences: readonly Uint32Array[],
-): { members: Uint32Array[]; common: number }[] {
-  const groups: { members: Uint32Array[]; common: number }[] = []
+function groupsOfLike(sequences: readonly Sequence[]): { members: Sequence[]; common: number }[] {
+  const groups: { members: Sequence[]; common: number }[] = []
   for (const sequence of sequences) {
     const group = groups.at(-1)
     const [first] = group?.members ?? []
@@ -67,7 +78,7 @@ function groupsOfLike(
       const shared = commonLength(
         first,
         sequence,
-        group.members.length > 1 ? group.common : first.length - 1,
+        group.members.length > 1 ? group.common : first.ids.length - 1,
       )
       if (shared >= leastShared && (group.members.length === 1 || 2 * shared >= group.common)) {
         group.members.push(sequence)
@@ -81,11 +92,19 @@ function groupsOfLike(
 }
 
 /** How many tokens two sequences have in common from the start; at least one of each is its own. */
-function commonLength(a: Uint32Array, b: Uint32Array, most: number): number {
-  const end = Math.min(most, b.length - 1)
+function commonLength(a: Sequence, b: Sequence, most: number): number {
+  const end = Math.min(most, b.ids.length - 1)
+  const isSame = (at: number) => a.ids[at] === b.ids[at] && a.types?.[at] === b.types?.[at]
   let at = 0
-  while (at < end && a[at] === b[at]) at++
+  while (at < end && isSame(at)) at++
   return at
+}
+
+/** Throws unless every number is a row of a table: on the device a read outside of it gives a plausible wrong score. */
+export function checkIds(what: string, ids: Uint32Array, rows: number): void {
+  const wrong = ids.find((id) => id >= rows)
+  if (wrong === undefined) return
+  throw new ModelError('token-out-of-range', `${what} ${wrong}; the model's table has ${rows} rows`)
 }
 
 /** The attention of every token of a batch. */
@@ -132,13 +151,18 @@ export function selectBatch(
   for (const run of batch.runs) {
     if (!kept.has(run)) continue
     const prefix = run.prefix && moved.get(run.prefix)
-    const place = { start: rows.length, length: run.length, position: run.position }
-    moved.set(run, prefix ? { ...place, prefix } : place)
+    const span = { start: rows.length, length: run.length, position: run.position }
+    moved.set(run, prefix ? { ...span, prefix } : span)
     for (let i = 0; i < run.length; i++) rows.push(run.start + i)
   }
-  const ids = Uint32Array.from(rows, (row) => batch.ids[row] as number)
+  const of = (numbers: Uint32Array) => Uint32Array.from(rows, (row) => numbers[row] as number)
   return {
-    batch: { ids, runs: [...moved.values()], ends: ends.map((run) => moved.get(run) as Run) },
+    batch: {
+      ids: of(batch.ids),
+      types: of(batch.types),
+      runs: [...moved.values()],
+      ends: ends.map((run) => moved.get(run) as Run),
+    },
     rows: new Uint32Array(rows),
   }
 }

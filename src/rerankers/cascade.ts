@@ -1,13 +1,13 @@
+import { runTasks } from '../inference/tasks.ts'
 import { type Batch, packBatch, selectBatch } from '../models/batch.ts'
-import type { MiniCpm } from '../models/minicpm.ts'
+import type { Head } from '../models/heads.ts'
 import { gatherRows } from '../tensor/gather_rows.ts'
 import type { KeptTensor, Tape } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { checkCount } from './check-options.ts'
 import { RerankerError } from './errors.ts'
-import { type CascadeStage, type ScoreProgress, show } from './options.ts'
-import { type BatchOptions, batchesAhead, checkFinite, mapBatches, type Pair } from './scoring.ts'
-import { runTasks } from './tasks.ts'
+import { type CascadeStage, show } from './options.ts'
+import { type CallOptions, checkFinite, mapBatches, type Pair, passesAhead } from './scoring.ts'
 
 /** A pair's last score, and where it was given. */
 export interface CascadeScore {
@@ -81,13 +81,13 @@ function checkStage(stage: unknown, name: string): void {
  * @returns one row a pair: those scored last come first, best first, ties by index
  */
 export async function runCascade(
-  model: MiniCpm,
   pairs: readonly Pair[],
   stages: readonly CascadeStage[],
-  options: BatchOptions,
-  onProgress: ((progress: ScoreProgress) => void) | undefined,
+  call: CallOptions,
 ): Promise<CascadeScore[]> {
-  const { engine, signal, given } = options
+  const { queue, signal, given, onProgress } = call
+  const { engine } = queue
+  const { backbone, heads } = engine.model
   const last = stages.at(-1)?.layer as number
   const counts = stages.map((_, i) => Math.min(pairs.length, stages[i - 1]?.keep ?? pairs.length))
   const total = counts.reduce((sum, count) => sum + count, 0)
@@ -107,11 +107,13 @@ export async function runCascade(
     startOf: (tape: Tape) => { layer: number; x: Tensor } | undefined = () => undefined,
   ): Promise<void> {
     const [scores] = (await engine.run((tape) => {
-      for (const { layer: at, x } of model.decoder.states(tape, batch, last, startOf(tape))) {
-        if (at !== layer) continue
-        const score = model.score(tape, batch, layer, x, layer === last)
+      const from = startOf(tape)
+      for (const state of backbone.states(tape, batch, { from, to: last })) {
+        if (state.layer !== layer) continue
+        const head = heads.get(layer) as Head
+        const score = tape.scope([], () => head(tape, state.scored()))
         if (layer < last) {
-          const states = tape.keep(x)
+          const states = tape.keep(state.x)
           kept.add(states)
           waiting.push({ batch, states, indices })
         }
@@ -150,15 +152,12 @@ export async function runCascade(
   }
 
   try {
-    await mapBatches(pairs, options, ({ first, inputs }, stop) => {
+    await mapBatches(pairs, call, ({ first, inputs }, stop) => {
       inputs.forEach((input, i) => {
         tokens[first + i] = input.ids.length
         truncated[first + i] = input.truncated
       })
-      const batch = packBatch(
-        inputs.map(({ ids }) => ids),
-        engine.sharePrefixes,
-      )
+      const batch = packBatch(inputs, engine.sharePrefixes)
       const indices = inputs.map((_, i) => first + i)
       return advance(indices, batch, stages[0]?.layer as number, stop)
     })
@@ -168,7 +167,7 @@ export async function runCascade(
       const staying = new Set(best(reached, before.layer, before.keep as number))
       const groups = waiting
       waiting = []
-      await runTasks(signal, batchesAhead, async ({ stop, add }) => {
+      await runTasks(signal, passesAhead, async ({ stop, add }) => {
         for (const group of groups) {
           await add(() => goOn(group, staying, before.layer, layer, stop))
         }

@@ -102,9 +102,9 @@ const known = {
   tokenizePair: settings,
 } as const satisfies Readonly<Record<string, Checks>>
 
-/** A class of rerankers, as far as its options go. */
+/** A recipe, as far as its options go. */
 export interface OptionTaker {
-  /** The class, as messages name it. */
+  /** The recipe, as messages name it. */
   readonly name: string
   /** Whether its models have a score at several layers. */
   readonly layerwise?: boolean | undefined
@@ -143,7 +143,7 @@ function unknown(
 ): RerankerError {
   const others = Object.entries(known).filter(([, own]) => Object.hasOwn(own, name))
   const why = Object.hasOwn(ofLayers, name)
-    ? `a model for ${taker} has one score, at its last layer; leave it out, or take a layerwise model`
+    ? `this is a model for ${taker}, which scores at its last layer alone; leave it out, or take a layerwise model`
     : others.length > 0
       ? `${method} does not take it; it belongs to ${others.map(([other]) => other).join(' and ')}`
       : `there is no such option; ${method} takes ${Object.keys(checks).sort().join(', ')}`

@@ -1,10 +1,12 @@
 /** Rerankers: text in, scores out. */
 export { RerankerError } from './errors.ts'
-export { FlagLLMReranker } from './flag_llm_reranker.ts'
-export { FlagReranker } from './flag_reranker.ts'
-export { LayerWiseFlagLLMReranker, type LayerwiseRow } from './layerwise_reranker.ts'
-export type { ModelPlace } from './load.ts'
-export { loadReranker } from './load_reranker.ts'
+export type { ModelPlace, RerankerInfo } from './load.ts'
+export {
+  FlagLLMReranker,
+  FlagReranker,
+  LayerWiseFlagLLMReranker,
+  loadReranker,
+} from './named.ts'
 export type {
   CascadeStage,
   CutoffLayers,
@@ -20,5 +22,5 @@ export type {
   ScoreProgress,
   ScoreSettings,
 } from './options.ts'
-export { type RankedRow, Reranker, type RerankerInfo } from './reranker.ts'
+export { type LayerwiseRow, type RankedRow, Reranker } from './reranker.ts'
 export type { Pair } from './scoring.ts'

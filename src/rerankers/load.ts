@@ -1,122 +1,158 @@
 import { embeddedFolder, openFolder } from '#platform'
-import { Checkpoint, type Config } from '../checkpoint/index.ts'
-import { Gpu } from '../gpu/device.ts'
+import { Checkpoint } from '../checkpoint/index.ts'
+import type { KernelNames } from '../gpu/choices.ts'
+import { type AdapterFacts, Gpu } from '../gpu/device.ts'
+import { Engine } from '../inference/engine.ts'
+import { ScoreQueue } from '../inference/queue.ts'
+import { runTasks } from '../inference/tasks.ts'
+import { packBatch } from '../models/batch.ts'
 import { ModelError } from '../models/errors.ts'
-import { type DtypeOption, WeightLoader } from '../models/loader.ts'
+import { declareModel, type Model, scoreBatch, scoredLayers } from '../models/model.ts'
+import { type DtypeOption, Weights } from '../models/weights.ts'
 import type { Folder, Place } from '../platform/files.ts'
 import type { PlanTape } from '../tensor/tape.ts'
 import { Tokenizer } from '../tokenizers/index.ts'
 import { checkOptions } from './check-options.ts'
-import { Engine, type ScoringModel } from './engine.ts'
+import { layersOf } from './cutoff.ts'
 import { RerankerError } from './errors.ts'
-import { type LoadOptions, resolveSettings, type SettingsDefaults, show } from './options.ts'
-import type { Loaded } from './reranker.ts'
-import { runTasks } from './tasks.ts'
+import {
+  type CutoffLayers,
+  type LayerwiseLoadOptions,
+  type LoadOptions,
+  resolveSettings,
+  type ScoreSettings,
+  show,
+} from './options.ts'
+import { chooseRecipe, type Recipe, type RecipeName } from './recipes.ts'
 
 /** Where a model is: a path or URL of a folder, a `Folder`, a list of `File`s, or `File`s and `Blob`s by name. */
 export type ModelPlace = Place
 
-/** The embedded model of each class: a folder of weights/. */
-export const embeddedModels = {
-  FlagReranker: { embedded: 'xlm-roberta-6x384' },
-  FlagLLMReranker: { embedded: 'gemma-8x384' },
-  LayerWiseFlagLLMReranker: { embedded: 'minicpm-layerwise-8x384' },
-} as const
-
-interface Embedded {
-  readonly embedded: string
+/** What a reranker runs on and with. */
+export interface RerankerInfo {
+  /** The folder of the model. */
+  readonly model: string
+  readonly architecture: string
+  /** How inputs are built and what is the score: that of FlagEmbedding's class of this name, or `CrossEncoder`. */
+  readonly recipe: string
+  readonly adapter: AdapterFacts
+  /** How weights lie on the device. */
+  readonly dtype: string
+  readonly activations: 'f32' | 'f16'
+  /** The kernel in use of each operation that has several. */
+  readonly kernels: KernelNames
+  /** What may make scores other than expected, such as a key of config.json that nobody knows. */
+  readonly warnings: readonly string[]
+  /** Sizes of the model, by the names of its config. */
+  readonly sizes: Readonly<Record<string, number>>
+  readonly limits: { readonly maxTokens: number; readonly maxBatchTokens: number }
+  /** Bytes: weights on the device, tables on the host, activations estimated for a full batch; buffers now alive. */
+  readonly memory: {
+    readonly weights: number
+    readonly hostTables: number
+    readonly activations: number
+    readonly buffers: number
+    readonly bytes: number
+  }
 }
 
-/** What tells one reranker class from another. */
-export interface RerankerFamily<Model extends ScoringModel & { config: object }>
-  extends SettingsDefaults {
-  /** What config.json calls the models it takes. */
-  readonly architectures: readonly string[]
-  /** Reads and checks the config, and declares the weights. */
-  model(parts: {
-    readonly config: Config
-    readonly architecture: string
-    readonly loader: WeightLoader
-    readonly tokenizer: Tokenizer
-  }): Model
-  /** Whether a model has a score at several layers. */
-  readonly layerwise?: boolean
-  /** The layers that a full pass scores, where a model has several. */
-  layers?(model: Model): readonly number[]
+/** What a loaded model gives a reranker. */
+export interface Loaded {
+  readonly folder: Folder
+  readonly gpu: Gpu
+  readonly queue: ScoreQueue
+  readonly model: Model
+  readonly tokenizer: Tokenizer
+  readonly recipe: Recipe
+  readonly settings: ScoreSettings
+  /** The layers of calls that name none. */
+  readonly cutoff: CutoffLayers
+  readonly info: Omit<RerankerInfo, 'memory'> & {
+    readonly memory: Pick<RerankerInfo['memory'], 'weights' | 'hostTables' | 'activations'>
+  }
 }
 
-/** Opens a model's folder. */
-export function openModelFolder(place: ModelPlace | Embedded): Promise<Folder> {
-  const { embedded } = Object(place)
-  return typeof embedded === 'string' ? embeddedFolder(embedded) : openFolder(place as ModelPlace)
+/** The embedded model of each recipe, a folder of weights/. */
+const embedded: Readonly<Partial<Record<RecipeName, string>>> = {
+  FlagReranker: 'xlm-roberta-6x384',
+  FlagLLMReranker: 'gemma-8x384',
+  LayerWiseFlagLLMReranker: 'minicpm-layerwise-8x384',
+}
+
+/** Opens a model's folder; that of the embedded model where no place is given. */
+function openModelFolder(
+  place: ModelPlace | undefined,
+  asked: RecipeName = 'FlagReranker',
+): Promise<Folder> {
+  return place === undefined ? embeddedFolder(embedded[asked] as string) : openFolder(place)
 }
 
 /** Loads a model: all that can be checked is checked before the first weight is read; a fault leaves nothing open. */
-export async function loadModel<Model extends ScoringModel & { config: object }>(
-  family: RerankerFamily<Model>,
-  place: ModelPlace | Embedded,
-  options: LoadOptions,
-): Promise<Loaded & { readonly model: Model }> {
-  checkOptions(family, 'load', options)
-  const { dtype = 'auto', activations = 'f32', signal, onProgress, ...rest } = options
+export async function loadModel(
+  asked: RecipeName | undefined,
+  place: ModelPlace | undefined,
+  options: LayerwiseLoadOptions,
+): Promise<Loaded> {
+  checkOptions({ name: asked ?? 'Reranker', layerwise: true }, 'load', options)
+  const { dtype = 'auto', activations = 'f32', cutoffLayers, signal, onProgress, ...rest } = options
   if (options.device && options.adapter) {
     throw new RerankerError(
       'option-invalid',
       'device and adapter: found both; a device has its adapter. Leave one out',
     )
   }
-  resolveSettings(family, rest, {})
   signal?.throwIfAborted()
-  const folder = await openModelFolder(place)
+  const folder = await openModelFolder(place, asked)
+  const { architecture, family, recipe } = await chooseRecipe(folder, asked)
+  checkOptions(recipe, 'load', options)
+  resolveSettings(recipe, rest, {})
   const checkpoint = await Checkpoint.open(folder)
   let gpu: Gpu | undefined
   try {
-    const architecture = checkArchitecture(checkpoint, family)
     checkQuantization(checkpoint, dtype)
     const tokenizer = await Tokenizer.load(folder)
     gpu = await Gpu.open(options)
-    if (activations === 'f16' && !gpu.facts.shaderF16) {
-      throw new RerankerError(
-        'option-invalid',
-        'activations: found "f16"; this adapter has no shader-f16. Leave it out',
-      )
-    }
-    if (options.profile && !gpu.profile) {
-      throw new RerankerError(
-        'option-invalid',
-        'profile: found true; this adapter has no timestamp-query, or the device was made without it. Leave it out',
-      )
-    }
-    const loader = new WeightLoader(gpu, checkpoint, dtype)
+    checkFeatures(gpu, options)
     const { config } = checkpoint
-    const model = family.model({ config, architecture, loader, tokenizer })
-    const engine = new Engine(gpu, model, activations, options.sharePrefixes)
-    loader.checkLimits()
-    const layers = family.layers?.(model)
+    const weights = new Weights(gpu, checkpoint, dtype)
+    const model = declareModel(family, {
+      config,
+      weights,
+      word: recipe.word === undefined ? undefined : firstToken(tokenizer, recipe.word),
+      lastLayer: (scored) =>
+        Math.max(...layersOf(cutoffLayers ?? (scored.at(-1) as number), scored)),
+    })
+    const { backbone } = model
+    checkSharing(model, recipe, options)
+    const engine = new Engine(gpu, model, activations, options.sharePrefixes ?? backbone.causal)
+    weights.checkLimits()
+    const layers = scoredLayers(model)
     const { maxBatchTokens, plan } = planBatches(engine, options.maxBatchTokens, layers)
     gpu.choices.checkAsked()
-    await prepare(engine, loader, plan, layers, { signal, onProgress })
+    await prepare(engine, weights, plan, layers, { signal, onProgress })
     return {
       folder,
       gpu,
-      engine,
+      queue: new ScoreQueue(engine, maxBatchTokens),
       model,
       tokenizer,
+      recipe,
       settings: rest,
-      maxBatchTokens,
+      cutoff: cutoffLayers ?? backbone.layers,
       info: {
         model: folder.name,
         architecture,
+        recipe: recipe.name,
         adapter: gpu.facts,
-        dtype: loader.quantization ?? model.dtype,
+        dtype: weights.quantization ?? backbone.dtype,
         activations,
         kernels: gpu.choices.used,
-        sizes: numbersOf(model.config),
         warnings: config.warnings,
-        limits: { maxTokens: model.maxTokens, maxBatchTokens },
+        sizes: numbersOf(backbone.config),
+        limits: { maxTokens: backbone.maxTokens, maxBatchTokens },
         memory: {
-          weights: loader.bytes.device,
-          hostTables: loader.bytes.host,
+          weights: weights.bytes.device,
+          hostTables: weights.bytes.host,
           activations: plan.peakBytes,
         },
       },
@@ -135,19 +171,20 @@ export async function loadModel<Model extends ScoringModel & { config: object }>
  */
 async function prepare(
   engine: Engine,
-  loader: WeightLoader,
+  weights: Weights,
   { kernels }: PlanTape,
   layers: readonly number[] | undefined,
   { signal, onProgress }: Pick<LoadOptions, 'signal' | 'onProgress'>,
 ): Promise<void> {
   await runTasks<unknown>(signal, 3, async ({ stop, add }) => {
-    const reading = loader.load({ signal: stop, onProgress })
+    const reading = weights.load({ signal: stop, onProgress })
     await add(() => reading)
     await add(async () => {
       await engine.gpu.compile(kernels)
       // Until it is done, the host holds what it hands to the device, which must not be much.
-      if (loader.bytes.device >= smallModelBytes) await reading
-      await engine.score([new Uint32Array(2)], { layers, signal: stop })
+      if (weights.bytes.device >= smallModelBytes) await reading
+      const batch = packBatch([{ ids: new Uint32Array(2) }])
+      await engine.run((tape) => scoreBatch(engine.model, tape, batch, layers), stop)
     })
   })
 }
@@ -182,19 +219,6 @@ function planBatches(
 const numbersOf = (config: object): Record<string, number> =>
   Object.fromEntries(Object.entries(config).filter(([, value]) => typeof value === 'number'))
 
-function checkArchitecture(
-  checkpoint: Checkpoint,
-  family: { name: string; architectures: readonly string[] },
-): string {
-  const found = checkpoint.config.strings('architectures', { default: [] })
-  const known = found.find((name) => family.architectures.includes(name))
-  if (known) return known
-  throw new ModelError(
-    'architecture-unsupported',
-    `${checkpoint.config.file}: architectures is ${show(found)}; ${family.name} takes ${family.architectures.join(', ')}`,
-  )
-}
-
 /** The weights of a quantized folder are what they are: of their numbers no other dtype is made. */
 function checkQuantization({ folder, quantization }: Checkpoint, dtype: DtypeOption): void {
   if (!quantization || dtype === 'auto' || dtype === quantization) return
@@ -202,4 +226,35 @@ function checkQuantization({ folder, quantization }: Checkpoint, dtype: DtypeOpt
     'option-invalid',
     `dtype: found ${show(dtype)}; ${folder.name} is quantized to ${quantization}. Leave it out, or load the folder that this one was made from`,
   )
+}
+
+/** Throws where an option wants a feature that the device does not have. */
+function checkFeatures({ facts, profile }: Gpu, options: LoadOptions): void {
+  if (options.activations === 'f16' && !facts.shaderF16) {
+    throw new RerankerError(
+      'option-invalid',
+      'activations: found "f16"; this adapter has no shader-f16. Leave it out',
+    )
+  }
+  if (options.profile && !profile) {
+    throw new RerankerError(
+      'option-invalid',
+      'profile: found true; this adapter has no timestamp-query, or the device was made without it. Leave it out',
+    )
+  }
+}
+
+function checkSharing({ backbone }: Model, { name }: Recipe, { sharePrefixes }: LoadOptions): void {
+  if (!sharePrefixes || backbone.causal) return
+  throw new RerankerError(
+    'option-invalid',
+    `sharePrefixes: found true; in a model for ${name} a token also sees those after it, so that passages cannot share the states of a prefix. Leave it out`,
+  )
+}
+
+/** The first token of a word. */
+function firstToken(tokenizer: Tokenizer, word: string): number {
+  const [id] = tokenizer.encode(word)
+  if (id !== undefined) return id
+  throw new RerankerError('input-invalid', `the tokenizer gives no token for ${show(word)}`)
 }

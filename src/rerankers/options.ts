@@ -1,5 +1,5 @@
 import type { KernelNames } from '../gpu/choices.ts'
-import type { DtypeOption } from '../models/loader.ts'
+import type { DtypeOption } from '../models/weights.ts'
 import { RerankerError } from './errors.ts'
 
 /** How inputs are built and scores given; set at load, overridden in each call. */
@@ -24,8 +24,8 @@ export interface ScoreSettings {
   /** Gives the sigmoid of each logit, in 0 to 1. Default false: the logit itself. */
   readonly normalize?: boolean | undefined
   /**
-   * `flag` (default) builds inputs as the FlagEmbedding class does; `plain` as the plain transformers recipe
-   * of its README does, which shortens the longer text first.
+   * `flag` builds inputs as the FlagEmbedding class does; `plain` as the plain transformers recipe of its README and
+   * sentence-transformers do, which shorten the longer text first. Default: what the publisher of the model does.
    */
   readonly inputs?: 'flag' | 'plain' | undefined
 }
@@ -126,8 +126,10 @@ export type CutoffOf<Own, Loaded> = Own extends CutoffLayers ? Own : Loaded
 
 /** Where the settings of families differ when nothing is said. */
 export interface SettingsDefaults {
-  /** The class, as messages name it. */
+  /** The recipe, as messages name it. */
   readonly name: string
+  /** How inputs are built. */
+  readonly inputs: 'flag' | 'plain'
   readonly maxLength: Readonly<Record<'flag' | 'plain', number>>
   readonly queryInstruction?: string
   readonly passageInstruction?: string
@@ -158,7 +160,7 @@ export function resolveSettings(
   inCall: ScoreSettings,
 ): ResolvedSettings {
   const given = { ...atLoad, ...withoutUndefined(inCall) }
-  const { inputs = 'flag', normalize = false, prompt = family.prompt } = given
+  const { inputs = family.inputs, normalize = false, prompt = family.prompt } = given
   if (prompt !== undefined && family.prompt === undefined) {
     throw new RerankerError('option-invalid', `prompt: ${family.name} takes none; leave it out`)
   }

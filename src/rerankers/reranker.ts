@@ -1,13 +1,18 @@
-import type { KernelNames } from '../gpu/choices.ts'
-import type { AdapterFacts, Gpu } from '../gpu/device.ts'
-import type { Folder } from '../platform/files.ts'
+import { packBatch } from '../models/batch.ts'
+import { scoredLayers } from '../models/model.ts'
+import type { Tensor } from '../tensor/tensor.ts'
 import type { Tokenizer } from '../tokenizers/index.ts'
-import { checkOptions, type OptionTaker } from './check-options.ts'
-import type { Engine } from './engine.ts'
+import { checkCascade, runCascade } from './cascade.ts'
+import { checkOptions } from './check-options.ts'
+import { checkLayers, layersOf } from './cutoff.ts'
 import { RerankerError } from './errors.ts'
-import type { PairInput } from './inputs.ts'
+import { type Loaded, loadModel, type ModelPlace, type RerankerInfo } from './load.ts'
 import {
-  type LoadOptions,
+  type CutoffLayers,
+  type CutoffOf,
+  type LayerwiseLoadOptions,
+  type LayerwiseRankOptions,
+  type LayerwiseScoreOptions,
   type PairScore,
   type PairScores,
   type RankOptions,
@@ -15,11 +20,12 @@ import {
   resolveSettings,
   type ScoreOptions,
   type ScoreSettings,
-  type SettingsDefaults,
   show,
 } from './options.ts'
-import { type BatchOptions, type Pair, type ScoredPair, scorePairs } from './scoring.ts'
-import { checkSelfTest, readSelfTest } from './self_test.ts'
+import type { RecipeName } from './recipes.ts'
+import { type CallOptions, mapBatches, type Pair, type ScoredPair, scorePairs } from './scoring.ts'
+import { checkSelfTest, readSelfTest } from './self-test.ts'
+import { inputBuilder } from './templates.ts'
 
 /** One ranked passage. */
 export interface RankedRow<T> {
@@ -33,68 +39,61 @@ export interface RankedRow<T> {
   readonly truncated: boolean
 }
 
-/** What a reranker runs on and with. */
-export interface RerankerInfo {
-  /** The folder of the model. */
-  readonly model: string
-  readonly architecture: string
-  readonly adapter: AdapterFacts
-  /** How weights lie on the device. */
-  readonly dtype: string
-  readonly activations: 'f32' | 'f16'
-  /** The kernel in use of each operation that has several. */
-  readonly kernels: KernelNames
-  /** What may make scores other than expected, such as a key of config.json that nobody knows. */
-  readonly warnings: readonly string[]
-  /** Sizes of the model, by the names of its config. */
-  readonly sizes: Readonly<Record<string, number>>
-  readonly limits: { readonly maxTokens: number; readonly maxBatchTokens: number }
-  /** Bytes: weights on the device, tables on the host, activations estimated for a full batch; buffers now alive. */
-  readonly memory: {
-    readonly weights: number
-    readonly hostTables: number
-    readonly activations: number
-    readonly buffers: number
-    readonly bytes: number
-  }
+/** One passage ranked by the score at a layer of several. */
+export interface LayerwiseRow<T> extends RankedRow<T> {
+  /** The layer that the score is of. */
+  readonly layer: number
 }
 
-/** What a loaded model gives a reranker. */
-export interface Loaded {
-  readonly folder: Folder
-  readonly gpu: Gpu
-  readonly engine: Engine
-  readonly tokenizer: Tokenizer
-  readonly settings: ScoreSettings
-  readonly maxBatchTokens: number
-  readonly info: Omit<RerankerInfo, 'memory'> & {
-    readonly memory: Pick<RerankerInfo['memory'], 'weights' | 'hostTables' | 'activations'>
-  }
-}
-
-/** What tells one class of rerankers from another in a call. */
-type CallFamily = SettingsDefaults & OptionTaker
+/** The row of a ranking: with its layer, where the model was loaded as one with scores at several layers. */
+type Row<T> = RankedRow<T> & Partial<Pick<LayerwiseRow<T>, 'layer'>>
 
 /**
- * What every reranker does: text in, scores out.
+ * Text in, scores out.
  *
  * `Cutoff` is that of the load: with a list of layers, or `all`, a pair has a score at each.
  */
-export abstract class Reranker<Cutoff = number> {
+export class Reranker<Cutoff = number> {
   readonly tokenizer: Tokenizer
   readonly #loaded: Loaded
-  readonly #family: CallFamily
 
-  protected constructor(loaded: Loaded, family: CallFamily) {
+  protected constructor(loaded: Loaded) {
     this.#loaded = loaded
-    this.#family = family
     this.tokenizer = loaded.tokenizer
   }
 
-  /** How the inputs of a call are built. */
-  protected abstract inputs(
-    settings: ResolvedSettings,
-  ): (query: string, passage: string) => PairInput
+  /**
+   * Loads a model from a folder (a path, a URL, a `Folder`, or `File`s), and makes the reranker of it that its publisher
+   * does; the embedded encoder if no place is given. Of a model with a score at several layers only those are read that
+   * `cutoffLayers` needs.
+   *
+   * @throws CheckpointError, TokenizerError, ModelError for what is wrong with the files; RerankerError for options, and
+   * where the files leave open what the model is for; GpuError, PlatformError where there is no adapter. Nothing is left open.
+   */
+  static load<const Own extends CutoffLayers | undefined = undefined>(
+    place?: ModelPlace,
+    options: LayerwiseLoadOptions<Own> = {},
+  ): Promise<Reranker<CutoffOf<Own, number>>> {
+    return Reranker.loadAs(undefined, place, options)
+  }
+
+  /** Loads a model with a recipe, whatever its publisher uses. */
+  static async loadAs<const Own extends CutoffLayers | undefined = undefined>(
+    recipe: RecipeName | undefined,
+    place?: ModelPlace,
+    options: LayerwiseLoadOptions<Own> = {},
+  ): Promise<Reranker<CutoffOf<Own, number>>> {
+    const loaded = await loadModel(recipe, place, options)
+    const reranker = new Reranker<CutoffOf<Own, number>>(loaded)
+    if (!options.selfTest) return reranker
+    try {
+      await reranker.selfTest()
+      return reranker
+    } catch (error) {
+      reranker.dispose()
+      throw error
+    }
+  }
 
   /** What the reranker runs on and with, as of now. */
   get info(): RerankerInfo {
@@ -102,8 +101,14 @@ export abstract class Reranker<Cutoff = number> {
     return { ...info, memory: { ...info.memory, ...gpu.memory.used } }
   }
 
+  /** The layers that have a score, of those loaded: most models have one at their last layer alone. */
+  get layers(): readonly number[] {
+    return scoredLayers(this.#loaded.model)
+  }
+
   /**
-   * Ranks passages for a query, best first, ties by index.
+   * Ranks passages for a query by one layer's score, best first, ties by index; or by a cascade of layers, where those
+   * that left follow the others, later leavers first.
    *
    * @param passages texts, or any records with `options.text`
    * @throws RerankerError for input or options that make no sense; GpuError when the device fails
@@ -111,40 +116,137 @@ export abstract class Reranker<Cutoff = number> {
   async rank<T>(
     query: string,
     passages: readonly T[],
-    options: RankOptions<T> = {},
-  ): Promise<RankedRow<T>[]> {
-    const { normalize } = this.resolve('rank', options)
+    options: LayerwiseRankOptions<T> = {},
+  ): Promise<Row<T>[]> {
+    const settings = this.#resolve('rank', options)
     const pairs = pairsOf(query, passages, options)
-    const scored = await this.score(pairs, 'passage', options)
-    const rows = scored.map((found, index) => rankedRow(passages, found, index))
-    return finish(rows.sort(byScore), options, normalize)
+    const { cascade, cutoffLayers } = options
+    const call = this.#call('passage', settings, options)
+    const found = cascade
+      ? await this.#cascade(pairs, cascade, cutoffLayers, call)
+      : await this.#rankByLayer(pairs, cutoffLayers, call)
+    const isLayerwise = this.#loaded.recipe.layerwise
+    return found.slice(0, options.topN).map(({ index, score, layer, tokens, truncated }) => ({
+      index,
+      score: scoreOf(score, settings),
+      passage: passages[index] as T,
+      tokens,
+      truncated,
+      ...(isLayerwise && { layer }),
+    }))
+  }
+
+  async #rankByLayer(pairs: readonly Pair[], cutoff: number | undefined, call: CallOptions) {
+    const layer = Math.max(...layersOf(cutoff ?? this.#loaded.cutoff, this.layers))
+    const scored = await scorePairs(pairs, [layer], call)
+    const rows = scored.map(({ scores: [score], tokens, truncated }, index) => {
+      return { index, score: score as number, layer, tokens, truncated }
+    })
+    return rows.sort((a, b) => b.score - a.score || a.index - b.index)
+  }
+
+  #cascade(
+    pairs: readonly Pair[],
+    stages: NonNullable<LayerwiseRankOptions<unknown>['cascade']>,
+    cutoff: number | undefined,
+    call: CallOptions,
+  ) {
+    if (cutoff !== undefined) {
+      throw new RerankerError('option-invalid', 'cascade and cutoffLayers: expected one of the two')
+    }
+    checkCascade(stages, this.layers)
+    return runCascade(pairs, stages, call)
   }
 
   /**
-   * The score of a pair, or of each of a list of pairs, in their order: FlagEmbedding's `compute_score`.
-   * Scores are logits, unless `normalize` asks for their sigmoid.
+   * The scores of a pair or of pairs, as FlagEmbedding's `compute_score`: logits, unless `normalize` asks for their sigmoid.
+   * With one layer: a number a pair. With a list of layers, or `all`: a row of scores for each entry of the list, as asked;
+   * for a single pair a number for each. All layers come from one pass.
    */
-  computeScore(pair: Pair, options?: ScoreOptions): Promise<PairScore<Cutoff>>
+  computeScore(pair: Pair, options?: LayerwiseScoreOptions<undefined>): Promise<PairScore<Cutoff>>
   computeScore(
     pairs: readonly (readonly string[])[],
-    options?: ScoreOptions,
+    options?: LayerwiseScoreOptions<undefined>,
   ): Promise<PairScores<Cutoff>>
+  computeScore(
+    pairs: readonly (readonly string[])[],
+    options: ScoreOptions & { readonly cutoffLayers: readonly number[] | 'all' },
+  ): Promise<number[][]>
+  computeScore<const Own extends CutoffLayers | undefined = undefined>(
+    pair: Pair,
+    options?: LayerwiseScoreOptions<Own>,
+  ): Promise<PairScore<CutoffOf<Own, Cutoff>>>
+  computeScore<const Own extends CutoffLayers | undefined = undefined>(
+    pairs: readonly (readonly string[])[],
+    options?: LayerwiseScoreOptions<Own>,
+  ): Promise<PairScores<CutoffOf<Own, Cutoff>>>
   async computeScore(
     given: readonly string[] | readonly (readonly string[])[],
-    options: ScoreOptions = {},
+    options: LayerwiseScoreOptions = {},
   ): Promise<unknown> {
-    const { normalize } = this.resolve('computeScore', options)
+    const settings = this.#resolve('computeScore', options)
     const { pairs, single } = checkPairs(given)
-    const scored = await this.score(pairs, 'pair', options)
-    const scores = scored.map(({ scores: [score] }) => shown(score as number, normalize))
-    return single ? scores[0] : scores
+    const cutoff = options.cutoffLayers ?? this.#loaded.cutoff
+    const layers = layersOf(cutoff, this.layers)
+    const asked = [...new Set(layers)]
+    const scored = await scorePairs(pairs, asked, this.#call('pair', settings, options))
+    const rows = layers.map((layer) => {
+      const at = asked.indexOf(layer)
+      return scored.map(({ scores }) => scoreOf(scores[at] as number, settings))
+    })
+    const ofPairs = single ? rows.map(([score]) => score) : rows
+    return typeof cutoff === 'number' ? ofPairs[0] : ofPairs
+  }
+
+  /**
+   * The hidden states of the scored token of each pair after the layers named (0: the embeddings), before the final
+   * norm: for each pair the states by layer, [hidden] each.
+   */
+  async hiddenStates(
+    given: readonly (readonly string[])[],
+    layers: readonly number[],
+    options: ScoreOptions = {},
+  ): Promise<Record<number, Float32Array>[]> {
+    const settings = this.#resolve('hiddenStates', options)
+    const { pairs } = checkPairs(given)
+    const { model, queue } = this.#loaded
+    const { backbone } = model
+    checkLayers(layers, backbone.layers)
+    if (layers.length === 0) return pairs.map(() => ({}))
+    const { hidden } = backbone.config
+    const to = Math.max(...layers)
+    const asked = [...new Set(layers)]
+    let done = 0
+    const call = this.#call('pair', settings, options)
+    const rows = await mapBatches(pairs, call, async ({ inputs }, signal) => {
+      const { engine } = queue
+      const batch = packBatch(inputs, engine.sharePrefixes)
+      const states = await engine.run((tape) => {
+        const found = new Map<number, Tensor>()
+        for (const state of backbone.states(tape, batch, { to })) {
+          if (asked.includes(state.layer)) found.set(state.layer, state.scored())
+        }
+        return asked.map((layer) => found.get(layer) as Tensor)
+      }, signal)
+      done += inputs.length
+      options.onProgress?.({ done, total: pairs.length })
+      return inputs.map((_, i) =>
+        Object.fromEntries(
+          asked.map((layer, at) => [
+            layer,
+            (states[at] as Float32Array).slice(i * hidden, (i + 1) * hidden),
+          ]),
+        ),
+      )
+    })
+    return rows.flat()
   }
 
   /** The ids that the model is fed for a pair. */
   tokenizePair(query: string, passage: string, options: ScoreSettings = {}): number[] {
     const [[first, second]] = checkPairs([[query, passage]]).pairs as [Pair]
-    const settings = this.resolve('tokenizePair', options)
-    return Array.from(this.inputs(settings)(first, second).ids)
+    const settings = this.#resolve('tokenizePair', options)
+    return Array.from(this.#builder(settings)(first, second).ids)
   }
 
   /**
@@ -153,11 +255,11 @@ export abstract class Reranker<Cutoff = number> {
    * @throws RerankerError `self-test-failed`
    */
   async selfTest(): Promise<{ score: number; expected: number }> {
-    const { folder, info } = this.#loaded
+    const { folder, info, recipe } = this.#loaded
     const { query, passage, ...expected } = await readSelfTest(folder)
-    const settings = resolveSettings(this.#family, {}, {})
-    const batches = this.#batches(settings, 'pair')
-    const [found] = (await scorePairs([[query, passage]], batches, {})) as [ScoredPair]
+    const call = this.#call('pair', resolveSettings(recipe, {}, {}), {})
+    const last = this.layers.at(-1) as number
+    const [found] = (await scorePairs([[query, passage]], [last], call)) as [ScoredPair]
     const [score] = found.scores as [number]
     checkSelfTest(expected, score, info)
     return { score, expected: expected.score }
@@ -178,70 +280,35 @@ export abstract class Reranker<Cutoff = number> {
   }
 
   /** The settings of a call, whose options are checked. */
-  protected resolve(
-    method: Parameters<typeof checkOptions>[1],
-    options: ScoreSettings,
-  ): ResolvedSettings {
-    checkOptions(this.#family, method, options)
-    return resolveSettings(this.#family, this.#loaded.settings, options)
+  #resolve(method: Parameters<typeof checkOptions>[1], options: ScoreSettings): ResolvedSettings {
+    const { recipe, settings } = this.#loaded
+    checkOptions(recipe, method, options)
+    return resolveSettings(recipe, settings, options)
   }
 
-  /** Scores pairs, at the last layer or at each of `layers`. */
-  protected score(
-    pairs: readonly Pair[],
-    given: BatchOptions['given'],
-    options: ScoreOptions,
-    layers?: readonly number[],
-  ): Promise<ScoredPair[]> {
-    const { onProgress } = options
-    return scorePairs(pairs, this.batches(given, options), { layers, onProgress })
+  #builder(settings: ResolvedSettings) {
+    const template = this.#loaded.recipe.templates[settings.inputs]
+    return inputBuilder(template, this.tokenizer, settings)
   }
 
-  /** How pairs of a call become batches. */
-  protected batches(given: BatchOptions['given'], options: ScoreOptions): BatchOptions {
-    const settings = resolveSettings(this.#family, this.#loaded.settings, options)
-    return { ...this.#batches(settings, given), signal: options.signal }
-  }
-
-  #batches(settings: ResolvedSettings, given: BatchOptions['given']): BatchOptions {
-    const { engine, maxBatchTokens } = this.#loaded
-    return { engine, maxBatchTokens, given, build: this.inputs(settings) }
+  /** How the pairs of a call are scored. */
+  #call(
+    given: CallOptions['given'],
+    settings: ResolvedSettings,
+    { signal, onProgress }: ScoreOptions,
+  ): CallOptions {
+    return { queue: this.#loaded.queue, build: this.#builder(settings), given, signal, onProgress }
   }
 }
 
-/** A pair's row of a ranking, by its logit. */
-export function rankedRow<T>(
-  passages: readonly T[],
-  { scores, tokens, truncated }: ScoredPair,
-  index: number,
-): RankedRow<T> {
-  return { index, score: scores[0] as number, passage: passages[index] as T, tokens, truncated }
-}
-
-/** Best first, ties by index. */
-export const byScore = (a: RankedRow<unknown>, b: RankedRow<unknown>): number =>
-  b.score - a.score || a.index - b.index
-
-/** The rows that were asked for, with scores as asked for. */
-export function finish<Row extends RankedRow<unknown>>(
-  rows: readonly Row[],
-  { topN = rows.length }: { readonly topN?: number | undefined },
-  normalize: boolean,
-): Row[] {
-  return rows.slice(0, topN).map((row) => ({ ...row, score: shown(row.score, normalize) }))
-}
-
-/** A logit, or its sigmoid. */
-export const shown = (logit: number, normalize: boolean): number =>
-  normalize ? sigmoid(logit) : logit
-
-/** The sigmoid of a logit in double precision, as the reference normalizes. */
-export const sigmoid = (logit: number): number => 1 / (1 + Math.exp(-logit))
+/** A logit, or its sigmoid in double precision, as the reference normalizes. */
+const scoreOf = (logit: number, { normalize }: ResolvedSettings): number =>
+  normalize ? 1 / (1 + Math.exp(-logit)) : logit
 
 const ownText = (passage: unknown) => passage as string
 
 /** A query with each of some passages, all checked to be text. */
-export function pairsOf<T>(
+function pairsOf<T>(
   query: string,
   passages: readonly T[],
   { text = ownText }: RankOptions<T>,
@@ -266,7 +333,7 @@ function textOf<T>(passage: T, index: number, text: (passage: T) => string): str
 }
 
 /** A list of pairs, or a single one, checked. */
-export function checkPairs(given: unknown): { pairs: Pair[]; single: boolean } {
+function checkPairs(given: unknown): { pairs: Pair[]; single: boolean } {
   if (!Array.isArray(given)) {
     throw new RerankerError(
       'input-invalid',
@@ -285,19 +352,4 @@ export function checkPairs(given: unknown): { pairs: Pair[]; single: boolean } {
     )
   })
   return { pairs: pairs as Pair[], single }
-}
-
-/** A reranker just loaded, after its self-test where that was asked for; one that fails is disposed of. */
-export async function tested<R extends Pick<Reranker, 'selfTest' | 'dispose'>>(
-  reranker: R,
-  { selfTest }: LoadOptions,
-): Promise<R> {
-  if (!selfTest) return reranker
-  try {
-    await reranker.selfTest()
-    return reranker
-  } catch (error) {
-    reranker.dispose()
-    throw error
-  }
 }

@@ -1,9 +1,10 @@
+import type { Engine } from '../inference/engine.ts'
+import type { ScoreQueue } from '../inference/queue.ts'
+import { runTasks } from '../inference/tasks.ts'
 import { ModelError } from '../models/errors.ts'
-import type { Engine } from './engine.ts'
 import { RerankerError } from './errors.ts'
-import type { PairInput } from './inputs.ts'
 import { type ScoreProgress, show } from './options.ts'
-import { runTasks } from './tasks.ts'
+import type { BuildInput, PairInput } from './templates.ts'
 
 /** A query and a passage. */
 export type Pair = readonly [query: string, passage: string]
@@ -25,77 +26,94 @@ export interface PairBatch {
   readonly inputs: readonly PairInput[]
 }
 
-export interface BatchOptions {
-  readonly engine: Engine
-  readonly maxBatchTokens: number
-  readonly build: (query: string, passage: string) => PairInput
+/** How the pairs of a call are scored. */
+export interface CallOptions {
+  readonly queue: ScoreQueue
+  readonly build: BuildInput
   /** What the caller gave, so that errors name a pair as it stands there. */
   readonly given: 'pair' | 'passage'
   readonly signal?: AbortSignal | undefined
+  readonly onProgress?: ((progress: ScoreProgress) => void) | undefined
 }
 
-/** One batch runs on the device, the next is recorded, a third has its tokens. */
-export const batchesAhead = 3
+/**
+ * Scores pairs at each of `layers`, in batches that it shares with other calls. Settles when none of them is on the device
+ * any more.
+ */
+export async function scorePairs(
+  pairs: readonly Pair[],
+  layers: readonly number[],
+  call: CallOptions,
+): Promise<ScoredPair[]> {
+  const { queue, signal, given, onProgress } = call
+  const drawn: Omit<ScoredPair, 'scores'>[] = []
+  const scored: ScoredPair[] = []
+  function* draw() {
+    for (const input of inputsOf(pairs, call)) {
+      drawn.push({ tokens: input.ids.length, truncated: input.truncated })
+      yield input
+    }
+  }
+  let done = 0
+  await queue.score({
+    sequences: draw(),
+    layers,
+    signal,
+    take(first, byLayer) {
+      const count = byLayer[0]?.length ?? 0
+      for (let i = 0; i < count; i++) {
+        const index = first + i
+        const scores = byLayer.map((layer) => layer[i] as number)
+        checkFinite(scores, index, pairs, given)
+        scored[index] = { scores, ...(drawn[index] as (typeof drawn)[number]) }
+      }
+      done += count
+      onProgress?.({ done, total: pairs.length })
+    },
+  })
+  return scored
+}
+
+/** One pass runs on the device, the next is recorded, a third has its tokens. */
+export const passesAhead = 3
 
 /**
- * Cuts pairs into batches of up to `maxBatchTokens`, and runs each while the next are made; the results in their
- * order. The first failure or an abort stops the rest; settles when no batch is on the device any more.
+ * Cuts pairs into batches of up to `maxBatchTokens` that belong to this call alone, and runs each while the next are made;
+ * the results in their order. Settles when none is on the device any more.
  */
 export function mapBatches<R>(
   pairs: readonly Pair[],
-  options: BatchOptions,
+  call: CallOptions,
   run: (batch: PairBatch, stop: AbortSignal) => Promise<R>,
 ): Promise<R[]> {
-  const { maxBatchTokens, build, signal } = options
-  return runTasks<R>(signal, batchesAhead, async ({ stop, add }) => {
+  const { maxBatchTokens } = call.queue
+  return runTasks<R>(call.signal, passesAhead, async ({ stop, add }) => {
     let inputs: PairInput[] = []
+    let first = 0
     let tokens = 0
-    for (const [i, [query, passage]] of pairs.entries()) {
-      const input = build(query, passage)
-      checkInput(input, i, options)
-      if (inputs.length > 0 && tokens + input.ids.length > maxBatchTokens) {
-        const batch = { first: i - inputs.length, inputs }
-        await add(() => run(batch, stop))
-        inputs = []
-        tokens = 0
-      }
+    const flush = async () => {
+      const batch = { first, inputs }
+      first += inputs.length
+      inputs = []
+      tokens = 0
+      await add(() => run(batch, stop))
+    }
+    for (const input of inputsOf(pairs, call)) {
+      if (inputs.length > 0 && tokens + input.ids.length > maxBatchTokens) await flush()
       inputs.push(input)
       tokens += input.ids.length
     }
-    if (inputs.length > 0) {
-      await add(() => run({ first: pairs.length - inputs.length, inputs }, stop))
-    }
+    if (inputs.length > 0) await flush()
   })
 }
 
-/** Scores pairs, at the model's last layer or at each of `layers`. */
-export async function scorePairs(
-  pairs: readonly Pair[],
-  options: BatchOptions,
-  {
-    layers,
-    onProgress,
-  }: {
-    layers?: readonly number[] | undefined
-    onProgress?: ((progress: ScoreProgress) => void) | undefined
-  },
-): Promise<ScoredPair[]> {
-  let done = 0
-  const batches = await mapBatches(pairs, options, async ({ first, inputs }, signal) => {
-    const byLayer = await options.engine.score(
-      inputs.map(({ ids }) => ids),
-      { layers, signal },
-    )
-    const scored = inputs.map(({ ids, truncated }, i): ScoredPair => {
-      const scores = byLayer.map((layer) => layer[i] as number)
-      checkFinite(scores, first + i, pairs, options.given)
-      return { scores, tokens: ids.length, truncated }
-    })
-    done += inputs.length
-    onProgress?.({ done, total: pairs.length })
-    return scored
-  })
-  return batches.flat()
+/** What the model is fed for each pair, checked. */
+function* inputsOf(pairs: readonly Pair[], { build, queue, given }: CallOptions) {
+  for (const [index, [query, passage]] of pairs.entries()) {
+    const input = build(query, passage)
+    checkInput(input, `${given} ${index}`, queue.engine)
+    yield input
+  }
 }
 
 /** Throws unless all scores of a pair are finite. */
@@ -115,18 +133,18 @@ export function checkFinite(
 }
 
 /** Throws where the model cannot take the ids of a pair: on the device a read outside a table gives a wrong score. */
-function checkInput({ ids }: PairInput, index: number, { engine, given }: BatchOptions): void {
-  const { maxTokens, config } = engine.model
+function checkInput({ ids }: PairInput, name: string, { model }: Engine): void {
+  const { maxTokens, config } = model.backbone
   if (ids.length > maxTokens) {
     throw new RerankerError(
       'input-invalid',
-      `${given} ${index}: ${ids.length} tokens; the model takes ${maxTokens}. Set maxLength to at most ${maxTokens}, and queryMaxLength below it`,
+      `${name}: ${ids.length} tokens; the model takes ${maxTokens}. Set maxLength to at most ${maxTokens}, and queryMaxLength below it`,
     )
   }
   const wrong = ids.find((id) => id >= config.vocab)
   if (wrong === undefined) return
   throw new ModelError(
     'token-out-of-range',
-    `${given} ${index}: its text has token id ${wrong}; the model's vocabulary has ${config.vocab} rows. The tokenizer has tokens that the model was not trained with: leave them out of the text, or take the tokenizer that belongs to the model`,
+    `${name}: its text has token id ${wrong}; the model's vocabulary has ${config.vocab} rows. The tokenizer has tokens that the model was not trained with: leave them out of the text, or take the tokenizer that belongs to the model`,
   )
 }

@@ -1,6 +1,7 @@
+import { tablePairs, tableRowWords } from './layout.ts'
 import { type Tape, tapeFeatures } from './tape.ts'
+import type { Weight } from './tensor.ts'
 import { expectShape, type Tensor, type WeightDtype } from './tensor.ts'
-import type { Weight } from './weights.ts'
 
 /**
  * A table of rows that stays on the host: only the rows of the tokens at hand go to the device. A vocabulary
@@ -13,13 +14,6 @@ export interface HostTable {
   /** All rows, each filled up to whole words. */
   readonly words: Uint32Array<ArrayBuffer>
 }
-
-/** Numbers of a row of a table that share one word pair: rows are filled up to an even count. */
-export const tablePairs = (width: number): number => Math.ceil(width / 2)
-
-/** Words that a row takes. */
-export const tableRowWords = (dtype: WeightDtype, width: number): number =>
-  tablePairs(width) * (dtype === 'f32' ? 2 : 1)
 
 /** The rows of a host table for these ids, each checked by the caller, as a tensor [ids, words]. */
 export function gatherTable(tape: Tape, table: HostTable, ids: Uint32Array): Tensor {
@@ -60,21 +54,22 @@ export function embedRows(
 }
 
 /**
- * word + kind[0] + position[positions], the sum of XLM-R's embeddings before their norm
- * (`XLMRobertaEmbeddings`). word: rows from {@link gatherTable}; kind: [1, width]; position:
- * [positions, width]; positions: u32 [tokens]. Gives [tokens, width].
+ * word + type[types] + position[positions], the sum of an encoder's embeddings before their norm (`BertEmbeddings`). word:
+ * rows from {@link gatherTable}; type: [types, width]; position: [positions, width]; types, positions: u32 [tokens], each
+ * checked by the caller. Gives [tokens, width].
  */
 export function embed(
   tape: Tape,
   word: Tensor,
-  kind: Weight,
-  position: Weight,
-  positions: Tensor,
+  type: { readonly table: Weight; readonly rows: Tensor },
+  position: { readonly table: Weight; readonly rows: Tensor },
 ): Tensor {
-  const [tokens = 0] = positions.shape
-  const [, width = 0] = position.shape
-  expectShape(kind.name, 'weight', kind, [null, width])
-  expectShape('embed', 'word', word, [tokens, tableRowWords(position.dtype, width)])
+  const [tokens = 0] = position.rows.shape
+  const [, width = 0] = position.table.shape
+  const { dtype } = position.table
+  expectShape(type.table.name, 'weight', type.table, [null, width])
+  expectShape('embed', 'types', type.rows, [tokens])
+  expectShape('embed', 'word', word, [tokens, tableRowWords(dtype, width)])
   const pairs = tablePairs(width)
   const y = tape.tensor([tokens, width])
   tape.run({
@@ -83,10 +78,17 @@ export function embed(
       shader: 'embed',
       enable: tapeFeatures(tape),
       types: { T: tape.activations },
-      libraries: { weights: `weights_${position.dtype}` },
+      libraries: { weights: `weights_${dtype}` },
     },
     params: { width, pairs },
-    tensors: { word, kind, position, positions, y },
+    tensors: {
+      word,
+      token_type: type.table,
+      token_types: type.rows,
+      position: position.table,
+      positions: position.rows,
+      y,
+    },
     workgroups: [Math.ceil(pairs / 64), tokens],
   })
   return y

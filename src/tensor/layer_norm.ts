@@ -1,8 +1,8 @@
 import type { AdapterFacts } from '../gpu/device.ts'
 import type { KernelSpec } from '../gpu/kernel.ts'
 import { type Tape, tapeFeatures } from './tape.ts'
+import type { Vector } from './tensor.ts'
 import { expectShape, type Tensor } from './tensor.ts'
-import type { Vector } from './weights.ts'
 
 /** Weight and bias of a layer norm, and what is added to the variance. */
 export interface LayerNorm {

@@ -1,16 +1,9 @@
 import type { AdapterFacts, Gpu } from '../gpu/device.ts'
 import type { KernelSpec } from '../gpu/kernel.ts'
-import { groupsOf, groupWords } from './quantized.ts'
+import { type ColumnLayout, columnTiles, packRows, packTiles, quantizedBits } from './layout.ts'
 import { type Tape, tapeFeatures } from './tape.ts'
-import {
-  dtypeBytes,
-  expectShape,
-  isQuantized,
-  type LinearDtype,
-  quantizedBits,
-  type Tensor,
-} from './tensor.ts'
-import type { Vector, Weight } from './weights.ts'
+import type { Vector, Weight } from './tensor.ts'
+import { dtypeBytes, expectShape, isQuantized, type LinearDtype, type Tensor } from './tensor.ts'
 
 /** What is applied to the sums; the numbers are those of shaders/activations.wgsl. */
 const activations = { none: 0, gelu: 1, tanh: 2, geluTanh: 3, silu: 4 } as const
@@ -21,18 +14,15 @@ export type Activation = keyof typeof activations
  * One way to compute a linear layer: a shader, the order in which it wants the weight, and where it suits.
  * Another kernel is one more entry of {@link linearKernels} and one more file in shaders/.
  */
-export interface LinearKernel {
+export interface LinearKernel extends ColumnLayout {
   /** What `kernels` calls it: the shader and the rows and columns that it makes. */
   readonly name: string
   readonly shader: KernelSpec['shader']
-  /** Rows and columns of the output that one workgroup makes. */
+  /** Rows of the output that one workgroup makes, and columns: a tile of the weight's layout. */
   readonly rows: number
-  readonly columns: number
   /** What the numbers of a row must be a multiple of. */
   readonly divisor: number
   readonly spec: Pick<KernelSpec, 'enable' | 'sizes'>
-  /** Puts `count` rows of the weight in the kernel's order; `unit` words of a row, which are read at once, stay together. */
-  pack(source: Uint32Array, unit: number, rowWords: number, count: number): Uint32Array<ArrayBuffer>
 }
 
 /**
@@ -81,22 +71,6 @@ const subgroupKernel = (
   pack: packTiles(lanes * perLane),
 })
 
-/** Puts so many columns side by side, unit by unit along k. */
-const packTiles =
-  (columns: number): LinearKernel['pack'] =>
-  (source, unit, rowWords, count) => {
-    const packed = new Uint32Array(Math.ceil(count / columns) * columns * rowWords)
-    for (let row = 0; row < count; row++) {
-      const tile = row - (row % columns)
-      let from = row * rowWords
-      let to = tile * rowWords + (row - tile) * unit
-      for (let end = from + rowWords; from < end; to += columns * unit) {
-        for (let word = 0; word < unit; word++) packed[to + word] = source[from++] as number
-      }
-    }
-    return packed
-  }
-
 /** shaders/linear_tiled.wgsl */
 const tiledKernel = (tile: 64 | 128): LinearKernel => ({
   name: `linear_tiled ${tile}x${tile}`,
@@ -105,7 +79,7 @@ const tiledKernel = (tile: 64 | 128): LinearKernel => ({
   columns: tile,
   divisor: 1,
   spec: { sizes: { TILE: tile } },
-  pack: (source, _unit, rowWords, count) => source.slice(0, count * rowWords),
+  pack: packRows,
 })
 
 /** The weight of a linear layer, [columns, inner] as checkpoints have it, in its kernel's order. */
@@ -119,32 +93,6 @@ export interface LinearWeight extends Weight<LinearDtype> {
 export interface Linear {
   readonly weight: LinearWeight
   readonly bias?: Vector
-}
-
-/** Column tiles that a layer takes, the last one filled up. */
-export const columnTiles = (kernel: LinearKernel, columns: number): number =>
-  Math.ceil(columns / kernel.columns)
-
-/** `inner` filled up to whole fours, which kernels read of a weight in a float dtype at once. */
-export const paddedInner = (inner: number): number => 4 * Math.ceil(inner / 4)
-
-/** Words that a kernel reads at once of a row. */
-export const linearUnit = (dtype: LinearDtype): number =>
-  isQuantized(dtype) ? 1 : dtypeBytes[dtype]
-
-/** Words that a row of a weight takes on the device. */
-export const linearRowWords = (dtype: LinearDtype, inner: number): number =>
-  isQuantized(dtype)
-    ? groupsOf(inner) * groupWords(dtype)
-    : (paddedInner(inner) * dtypeBytes[dtype]) / 4
-
-/** Bytes that a weight [columns, inner] takes on the device. */
-export function linearBytes(
-  kernel: LinearKernel,
-  dtype: LinearDtype,
-  [columns, inner]: readonly [number, number],
-): number {
-  return 4 * columnTiles(kernel, columns) * kernel.columns * linearRowWords(dtype, inner)
 }
 
 /** What of a shader depends on how the weight lies. */
@@ -161,15 +109,15 @@ export interface LinearOptions {
   readonly activation?: Activation
   readonly scale?: number
   /** Added after that: [rows, columns]. */
-  readonly plus?: Tensor
+  readonly add?: Tensor
   /** Multiplied after that: [rows, columns]. */
-  readonly times?: Tensor
+  readonly multiply?: Tensor
   /** Dtype of the result; that of activations if not given. */
   readonly dtype?: 'f32' | 'f16'
 }
 
 /**
- * activation(x · weightᵀ + bias) * scale, then `plus` or `times` (`torch.nn.Linear`).
+ * activation(x · weightᵀ + bias) * scale, then `add` or `multiply` (`torch.nn.Linear`).
  * x: [rows, inner]; weight: [columns, inner]; bias: [columns]; the result: [rows, columns].
  */
 export function linear(tape: Tape, x: Tensor, layer: Linear, options: LinearOptions = {}): Tensor {
@@ -209,11 +157,11 @@ function launch(
   tape: Tape,
   x: Tensor,
   layers: readonly [Linear, ...Linear[]],
-  { activation = 'none', scale = 1, plus, times, dtype = tape.activations }: LinearOptions,
+  { activation = 'none', scale = 1, add, multiply, dtype = tape.activations }: LinearOptions,
 ): Tensor[] {
   const [rows = 0, inner = 0] = x.shape
   const [{ weight, bias }] = layers
-  const other = plus ?? times
+  const other = add ?? multiply
   for (const layer of layers) {
     const { name, shape } = layer.weight
     expectShape(name, 'x', x, [null, shape[1] as number])
@@ -256,7 +204,7 @@ function launch(
       activation: activations[activation],
       scale,
       has_bias: bias ? 1 : 0,
-      combine: plus ? 1 : times ? 2 : 0,
+      combine: add ? 1 : multiply ? 2 : 0,
     },
     // A binding must be bound, read or not: x stands in.
     tensors: { x, weight, bias: bias ?? x, other: other ?? x, y: all },

@@ -1,7 +1,7 @@
 import { reduction } from './layer_norm.ts'
 import { type Tape, tapeFeatures } from './tape.ts'
+import type { Vector } from './tensor.ts'
 import { expectShape, type Tensor } from './tensor.ts'
-import type { Vector } from './weights.ts'
 
 /** Weight of a root-mean-square norm, and what is added to the mean square. */
 export interface RmsNorm {

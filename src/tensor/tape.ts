@@ -34,7 +34,7 @@ export interface Tape {
   upload(data: ArrayBufferView<ArrayBuffer>, shape: readonly number[], dtype: TensorDtype): Tensor
   run(operation: Operation): void
   /** Runs a step and frees every tensor made on the way, and those given, but not the one it returns. */
-  step(consumed: readonly Tensor[], make: () => Tensor): Tensor
+  scope(consumed: readonly Tensor[], make: () => Tensor): Tensor
   /** A copy of a tensor that outlives the pass. */
   keep(tensor: Tensor): KeptTensor
 }
@@ -96,7 +96,7 @@ abstract class BaseTape implements Tape {
     return placed.map((tensor) => ({ ...tensor, block }))
   }
 
-  step(consumed: readonly Tensor[], make: () => Tensor): Tensor {
+  scope(consumed: readonly Tensor[], make: () => Tensor): Tensor {
     const outer = this.#taken
     this.#taken = []
     let kept: Tensor

@@ -7,16 +7,14 @@ export type TensorDtype = 'f32' | 'f16' | 'u32'
 /** How weights lie on the device. */
 export type WeightDtype = 'f32' | 'f16' | 'bf16'
 
-/** Bits of the whole numbers that the weight of a linear layer may lie as: see shaders/weights_grouped.wgsl. */
-export const quantizedBits = { int8: 8, int4: 4 } as const
-
-export type QuantizedDtype = keyof typeof quantizedBits
+/** Whole numbers that the weight of a linear layer may lie as. */
+export type QuantizedDtype = 'int8' | 'int4'
 
 /** How the weight of a linear layer lies on the device. */
 export type LinearDtype = WeightDtype | QuantizedDtype
 
 export const isQuantized = (dtype: LinearDtype): dtype is QuantizedDtype =>
-  Object.hasOwn(quantizedBits, dtype)
+  dtype === 'int8' || dtype === 'int4'
 
 /** Numbers on the device: their shape, the outermost dimension first, and the buffer they are in. */
 export interface Tensor {
@@ -26,6 +24,21 @@ export interface Tensor {
   /** Bytes of the block before the first number; none if not given. */
   readonly offset?: number
 }
+
+/**
+ * A weight that stays on the device. It is declared first (name, shape, bytes), so that a plan can be made
+ * of it; its buffer comes with the upload.
+ */
+export interface Weight<Dtype extends LinearDtype = WeightDtype> {
+  /** Its name in the checkpoint. */
+  readonly name: string
+  readonly shape: readonly number[]
+  readonly dtype: Dtype
+  readonly block: Block
+}
+
+/** Numbers of f32 for each column: biases, norms. */
+export type Vector = Weight<'f32'>
 
 export const dtypeBytes = { f32: 4, f16: 2, bf16: 2, u32: 4 } as const
 

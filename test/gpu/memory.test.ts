@@ -40,8 +40,8 @@ describe('the arena', () => {
   it('throws where a tensor of another tape is freed', () => {
     const tape = new RecordTape(gpu, 'f32', 'test')
     const tensor = tape.tensor([4])
-    tape.step([tensor], () => tape.tensor([4]))
-    expect(() => tape.step([tensor], () => tape.tensor([4]))).toThrow('not acquired')
+    tape.scope([tensor], () => tape.tensor([4]))
+    expect(() => tape.scope([tensor], () => tape.tensor([4]))).toThrow('not acquired')
     tape.discard()
   })
 

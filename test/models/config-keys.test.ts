@@ -1,25 +1,17 @@
 import { describe, expect, it } from 'vitest'
 import { Config } from '../../src/checkpoint/index.ts'
 import { DawnrankError } from '../../src/error.ts'
-import { causalArchitectures } from '../../src/models/causal.ts'
-import { minicpmArchitecture, minicpmConfig } from '../../src/models/minicpm.ts'
-import { xlmRobertaArchitecture, xlmRobertaConfig } from '../../src/models/xlm-roberta.ts'
+import { families } from '../../src/models/registry.ts'
 import { loadReranker } from '../../src/rerankers/index.ts'
 import { type Json, mutateJson, Random } from '../mutations.ts'
 import { expectClose } from '../tensor/harness.ts'
 import { type Edit, editedConfig, editedModel, pairs } from './edited.ts'
 
-const readers: Record<string, (config: Config) => object> = {
-  ...causalArchitectures,
-  [xlmRobertaArchitecture]: xlmRobertaConfig,
-  [minicpmArchitecture]: minicpmConfig,
-}
-
 /** What a family makes of a fixture's config.json, edited, and the warnings that come with it. */
 function read(name: string, edit: Edit = {}) {
   const config = new Config('config.json', editedConfig(name, edit))
   const [architecture] = config.strings('architectures') as [string]
-  return { read: readers[architecture]!(config), warnings: config.warnings }
+  return { read: families[architecture]!.config(config), warnings: config.warnings }
 }
 
 const llama = 'variants/llama'
@@ -166,12 +158,12 @@ it.each([llama, 'mistral', 'gemma', xlm, minicpm])('%s: 1,000 damaged configs', 
   const layer_types = Array(layers).fill('full_attention')
   const original = editedConfig(name, { set: { ...rope, layer_types, pruned_heads: {} } })
   const [architecture] = original.architectures as [string]
-  const reader = readers[architecture]!
+  const family = families[architecture]!
   const codes = new Set<string>()
   for (let seed = 0; seed < 1000; seed++) {
     const config = mutateJson(original as Json, new Random(seed))
     try {
-      reader(new Config('config.json', config))
+      family.config(new Config('config.json', config))
       codes.add('read')
     } catch (fault) {
       if (!(fault instanceof DawnrankError)) throw new Error(`seed ${seed}`, { cause: fault })
@@ -192,7 +184,7 @@ describe('a key that nobody knows', () => {
     ['gemma', { rope_local_base_freq: 10000 }, ['rope_local_base_freq']],
     [xlm, { focal: Number.NaN, cap: Infinity }, ['"focal"', '"cap"']],
     [xlm, { use_flash_attn: true, rope_theta: 1e4 }, ['use_flash_attn', 'rope_theta']],
-    [minicpm, { num_experts: 8 }, [minicpmArchitecture, 'num_experts']],
+    [minicpm, { num_experts: 8 }, ['LayerWiseMiniCPMForCausalLM', 'num_experts']],
   ])('%s %j changes nothing and is warned of', (name, set, parts) => {
     const { read: found, warnings } = read(name, { set })
     expect(found).toEqual(read(name).read)

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import type { DtypeOption } from '../../src/models/loader.ts'
+import type { DtypeOption } from '../../src/models/weights.ts'
 import { loadReranker } from '../../src/rerankers/index.ts'
 import { expectClose } from '../tensor/harness.ts'
 import { asF64, type Edit, editedModel, pairs, renamed, type Stored } from './edited.ts'

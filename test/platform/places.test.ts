@@ -174,6 +174,8 @@ describe('a path', () => {
   const above = make('above', 'readme.md', 'model/config.json')
   const onnx = make('onnx', 'model.onnx', 'model.gguf', 'onnx/')
   const weights = make('weights', 'config.json', 'model.onnx')
+  const architectures = ['XLMRobertaForSequenceClassification']
+  writeFileSync(join(weights, 'config.json'), JSON.stringify({ architectures }))
   const link = make('link', 'model.safetensors')
   symlinkSync('../gone/config.json', join(link, 'config.json'))
   const cases: [name: string, place: string | URL, message: string][] = [

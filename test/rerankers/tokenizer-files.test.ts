@@ -5,9 +5,9 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { FlagReranker, loadReranker } from '../../src/rerankers/index.ts'
-import { decoderInputs, encoderInputs } from '../../src/rerankers/inputs.ts'
-import { bosOf } from '../../src/rerankers/llm.ts'
 import type { ResolvedSettings } from '../../src/rerankers/options.ts'
+import { recipes } from '../../src/rerankers/recipes.ts'
+import { inputBuilder } from '../../src/rerankers/templates.ts'
 import { Tokenizer } from '../../src/tokenizers/index.ts'
 import { type Edit, editedFolder } from '../edited-folder.ts'
 import { rejectionOf } from '../tokenizers/helpers.ts'
@@ -57,10 +57,9 @@ describe.each(['xlm-roberta-514', 'mistral', 'gemma'])('%s', (base) => {
     const tokenizer = await Tokenizer.load(folder)
     const build = (inputs: 'flag' | 'plain', maxLength: number): number[] => {
       const of = settings(inputs, maxLength)
-      const inputsOf =
-        base === 'xlm-roberta-514'
-          ? encoderInputs(tokenizer, of)
-          : decoderInputs(tokenizer, of, bosOf(tokenizer, false))
+      const { templates } =
+        base === 'xlm-roberta-514' ? recipes.FlagReranker : recipes.FlagLLMReranker
+      const inputsOf = inputBuilder(templates[inputs], tokenizer, of)
       return [...inputsOf(query, passage).ids]
     }
     expect({

@@ -21,10 +21,6 @@ it('one score a pair, one list of scores for pairs', () => {
     for (const reranker of [] as (FlagReranker | FlagLLMReranker)[]) {
       expectTypeOf(await reranker.computeScore(pair)).toEqualTypeOf<number>()
       expectTypeOf(await reranker.computeScore(pairs)).toEqualTypeOf<number[]>()
-      // @ts-expect-error it has no layers
-      await reranker.computeScore(pair, { cutoffLayers: 2 })
-      // @ts-expect-error it has no layers
-      await reranker.rank('q', ['a'], { cascade: [{ layer: 2 }] })
     }
   })
 })

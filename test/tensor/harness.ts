@@ -10,14 +10,15 @@ import {
 import type { AdapterFacts, Gpu } from '../../src/gpu/device.ts'
 import {
   columnTiles,
-  type Linear,
-  type LinearKernel,
+  groupedRows,
   linearRowWords,
   linearUnit,
   paddedInner,
-} from '../../src/tensor/linear.ts'
-import { groupedRows } from '../../src/tensor/quantized.ts'
+} from '../../src/tensor/layout.ts'
+import type { Linear, LinearKernel } from '../../src/tensor/linear.ts'
+
 import { PlanTape, RecordTape, type Tape } from '../../src/tensor/tape.ts'
+import type { Vector, Weight } from '../../src/tensor/tensor.ts'
 import {
   dtypeBytes,
   isQuantized,
@@ -26,7 +27,6 @@ import {
   type Tensor,
   type WeightDtype,
 } from '../../src/tensor/tensor.ts'
-import type { Vector, Weight } from '../../src/tensor/weights.ts'
 
 /** Numbers in -1..1 that are the same each time (mulberry32). */
 export function randomNumbers(seed: number, count: number): Float32Array<ArrayBuffer> {

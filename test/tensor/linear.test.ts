@@ -132,7 +132,7 @@ describe('linear', () => {
         const found = await runOn(gpu, 'f32', (tape) =>
           linear(tape, activation(tape, x, [rows, inner]), layer, {
             activation: act,
-            plus: activation(tape, residual, [rows, columns]),
+            add: activation(tape, residual, [rows, columns]),
           }),
         )
         const expected = linearReference(x, w, [rows, inner, columns], bias, act, residual)
@@ -178,16 +178,16 @@ describe('linear', () => {
       const [rows, inner, columns] = [9, 24, 20]
       const x = randomNumbers(3, rows * inner)
       const w = randomNumbers(4, columns * inner)
-      const times = randomNumbers(6, rows * columns)
+      const factor = randomNumbers(6, rows * columns)
       const layer = linearLayer(gpu, kernel, w, [columns, inner], 'f32')
       const found = await runOn(gpu, 'f32', (tape) =>
         linear(tape, activation(tape, x, [rows, inner]), layer, {
           scale: 0.3,
-          times: activation(tape, times, [rows, columns]),
+          multiply: activation(tape, factor, [rows, columns]),
         }),
       )
       const expected = linearReference(x, w, [rows, inner, columns]).map(
-        (y, i) => 0.3 * y * times[i]!,
+        (y, i) => 0.3 * y * factor[i]!,
       )
       expectClose(found, expected, 3e-6, 'scaled product')
     })

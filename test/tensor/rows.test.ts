@@ -43,6 +43,8 @@ beforeAll(async () => {
 })
 afterAll(() => gpu.dispose())
 
+type Numbers = Float32Array<ArrayBuffer>
+
 describe('layerNorm', () => {
   for (const kind of ['own kernel', 'kernel without subgroups'] as const) {
     it(`equals the reference, ${kind}`, async () => {
@@ -147,15 +149,13 @@ describe('gatherRows', () => {
 
 describe('embed', () => {
   for (const dtype of ['f32', 'f16', 'bf16'] as const) {
-    it(`adds word, kind and position rows of ${dtype}, of odd widths too`, async () => {
+    it(`adds word, token type and position rows of ${dtype}, of odd widths too`, async () => {
       for (const width of [1, 8, 35, 130]) {
         const ids = new Uint32Array([6, 0, 6, 3])
+        const types = new Uint32Array([0, 1, 1, 0])
         const positions = new Uint32Array([2, 3, 1, 2])
-        const [words, places, kinds] = [
-          randomNumbers(1, 7 * width),
-          randomNumbers(2, 4 * width),
-          randomNumbers(3, 2 * width),
-        ]
+        const tables = [7, 2, 4].map((rows, i) => randomNumbers(i, rows * width))
+        const [words, typeRows, places] = tables as [Numbers, Numbers, Numbers]
         const padded = 2 * Math.ceil(width / 2)
         const host = {
           name: 'words',
@@ -163,18 +163,17 @@ describe('embed', () => {
           dtype,
           words: asWords(words, dtype, width, padded),
         }
+        const type = table(gpu, 'types', typeRows, [2, width], dtype)
         const position = table(gpu, 'positions', places, [4, width], dtype)
-        const kind = table(gpu, 'kinds', kinds, [2, width], dtype)
         const found = await runOn(gpu, 'f32', (tape) =>
           embed(
             tape,
             gatherTable(tape, host, ids),
-            kind,
-            position,
-            tape.upload(positions, [4], 'u32'),
+            { table: type, rows: tape.upload(types, [4], 'u32') },
+            { table: position, rows: tape.upload(positions, [4], 'u32') },
           ),
         )
-        const [w, p, k] = [words, places, kinds].map((numbers) => stored(numbers, dtype)) as [
+        const [w, k, p] = tables.map((numbers) => stored(numbers, dtype)) as [
           Float32Array,
           Float32Array,
           Float32Array,
@@ -182,7 +181,8 @@ describe('embed', () => {
         const expected = Array.from(ids, (id, t) =>
           Array.from(
             { length: width },
-            (_, i) => w[id * width + i]! + k[i]! + p[positions[t]! * width + i]!,
+            (_, i) =>
+              w[id * width + i]! + k[types[t]! * width + i]! + p[positions[t]! * width + i]!,
           ),
         ).flat()
         expectClose(found, expected, 1e-6, `width ${width}`)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { safetensorsLayout } from '../../src/checkpoint/layout.ts'
+import { safetensorsLayout } from '../../src/checkpoint/writing.ts'
 import { readTensors } from '../eval/read_tensors.ts'
 
 /** A file with every tensor filled with its index. */

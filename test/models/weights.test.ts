@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { Checkpoint, quantizeCheckpoint } from '../../src/checkpoint/index.ts'
 import { Gpu } from '../../src/gpu/device.ts'
-import { type DtypeOption, WeightLoader } from '../../src/models/loader.ts'
+import { type DtypeOption, Weights } from '../../src/models/weights.ts'
 import { linear, linearKernel, linears } from '../../src/tensor/linear.ts'
 import type { Tensor } from '../../src/tensor/tensor.ts'
 import { entry, memoryFolder } from '../checkpoint/folders.ts'
@@ -30,13 +30,13 @@ afterAll(() => gpu.dispose())
 
 /** What the layer makes of x, loaded from a checkpoint; and the bytes that were declared and read. */
 async function loaded(checkpoint: Checkpoint, dtype: DtypeOption) {
-  const loader = new WeightLoader(gpu, checkpoint, dtype)
-  const layer = loader.linear(name, columns, inner, { bias: false })
+  const declared = new Weights(gpu, checkpoint, dtype)
+  const layer = declared.linear(name, columns, inner, { bias: false })
   const progress: number[] = []
-  await loader.load({ onProgress: ({ done, total }) => progress.push(done / total) })
+  await declared.load({ onProgress: ({ done, total }) => progress.push(done / total) })
   expect(progress.at(-1)).toBe(1)
   const y = await runOn(gpu, 'f32', (tape) => linear(tape, activation(tape, x, [1, inner]), layer))
-  return { y, pieces: progress.length, bytes: loader.bytes.device }
+  return { y, pieces: progress.length, bytes: declared.bytes.device }
 }
 
 it.each(['int8', 'int4'] as const)(
@@ -105,16 +105,16 @@ it.each(['f32', 'int8'] as const)(
         ),
       }),
     )
-    const open = () => new WeightLoader(gpu, checkpoint, dtype === 'f32' ? 'auto' : dtype)
+    const open = () => new Weights(gpu, checkpoint, dtype === 'f32' ? 'auto' : dtype)
     const together = open()
     const joined = together.linears(layers, inner)
     await together.load()
     const blocks = new Set(joined.map(({ weight }) => weight.block))
     expect(blocks.size).toBe(dtype === 'f32' ? 3 : 1)
     for (const [i, [key, width]] of layers.entries()) {
-      const loader = open()
-      const alone = loader.linear(key, width, inner)
-      await loader.load()
+      const declared = open()
+      const alone = declared.linear(key, width, inner)
+      await declared.load()
       const [expected, found] = await Promise.all([
         runOn(gpu, 'f32', (tape) => linear(tape, activation(tape, x, [1, inner]), alone)),
         runOn(

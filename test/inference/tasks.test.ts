@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { runTasks } from '../../src/rerankers/tasks.ts'
+import { runTasks } from '../../src/inference/tasks.ts'
 
 const later = (ms: number) => new Promise<void>((done) => setTimeout(done, ms))
 

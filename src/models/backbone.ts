@@ -1,0 +1,84 @@
+import { gatherRows } from '../tensor/gather_rows.ts'
+import type { Tape } from '../tensor/tape.ts'
+import type { Tensor, WeightDtype } from '../tensor/tensor.ts'
+import type { Batch } from './batch.ts'
+
+/** Sizes that every backbone has. */
+export interface BackboneConfig {
+  readonly vocab: number
+  readonly hidden: number
+  readonly layers: number
+}
+
+/** The states of a batch after a layer (0: the embeddings), before any final norm. They are valid until the next. */
+export interface LayerState {
+  readonly layer: number
+  /** [tokens, hidden]. Of the pass's last layer it is computed when asked for. */
+  readonly x: Tensor
+  /** The states of the scored tokens, [sequences, hidden]: of the last layer only these are computed. */
+  scored(): Tensor
+}
+
+/** Where a pass begins and ends. */
+export interface Passage {
+  /** The states of another pass; left out, the embeddings. */
+  readonly from?: { readonly layer: number; readonly x: Tensor } | undefined
+  /** The last layer. */
+  readonly to: number
+}
+
+/** A stack of layers that turns a batch into states. */
+export interface Backbone {
+  readonly config: BackboneConfig
+  /** How its weights lie on the device; the matrices of the layers may be quantized besides. */
+  readonly dtype: WeightDtype
+  /** Layers that are loaded. */
+  readonly layers: number
+  /** Tokens of the longest sequence that it takes. */
+  readonly maxTokens: number
+  /** Whether a token sees only those before it, so that sequences that begin alike may share states. */
+  readonly causal: boolean
+  states(tape: Tape, batch: Batch, passage: Passage): Generator<LayerState, void>
+  /** What a head reads of the states of scored tokens, [sequences, hidden]: after the final norm, where there is one. */
+  output(tape: Tape, scored: Tensor): Tensor
+}
+
+/** One layer for the rows of `x`, which attend to all of `all`: of every token, or of the scored ones. */
+type RunLayer = (index: number, x: Tensor, all: Tensor, which: 'every' | 'scored') => Tensor
+
+/**
+ * Runs layers one after another from the states of `from`.
+ *
+ * @param scoredRows the rows of the scored tokens, u32 [sequences]
+ */
+export function* layerStates(
+  tape: Tape,
+  from: { readonly layer: number; readonly x: Tensor },
+  to: number,
+  scoredRows: Tensor,
+  run: RunLayer,
+): Generator<LayerState, void> {
+  const stateOf = (layer: number, x: Tensor): LayerState => ({
+    layer,
+    x,
+    scored: () => gatherRows(tape, x, scoredRows),
+  })
+  let { x } = from
+  if (from.layer === 0) yield stateOf(0, x)
+  for (let i = from.layer; i < to; i++) {
+    const input = x
+    if (i + 1 < to) {
+      x = tape.scope([input], () => run(i, input, input, 'every'))
+      yield stateOf(i + 1, x)
+      continue
+    }
+    yield {
+      layer: to,
+      get x() {
+        return tape.scope([], () => run(i, input, input, 'every'))
+      },
+      scored: () =>
+        tape.scope([], () => run(i, gatherRows(tape, input, scoredRows), input, 'scored')),
+    }
+  }
+}

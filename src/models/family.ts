@@ -1,0 +1,35 @@
+import type { Config } from '../checkpoint/index.ts'
+import type { Decoder } from './decoder.ts'
+import type { DecoderConfig } from './decoder-config.ts'
+import type { EncoderConfig } from './encoder-config.ts'
+import type { Head } from './heads.ts'
+import type { Weights } from './weights.ts'
+
+/** Encoders with a classifier on the first token. */
+export interface EncoderFamily {
+  readonly head: 'classifier'
+  /** What the checkpoint calls the encoder. */
+  readonly prefix: string
+  /** The two layers of the classifier. */
+  readonly classifier: { readonly dense: string; readonly output: string }
+  /** Reads and checks config.json. */
+  config(config: Config): EncoderConfig
+}
+
+/** Causal language models, of which a word's logit at the last token is the score. */
+export interface CausalFamily {
+  readonly head: 'word'
+  config(config: Config): DecoderConfig
+}
+
+/** Decoders with a head on several layers. */
+export interface LayerwiseFamily<C extends DecoderConfig = DecoderConfig> {
+  readonly head: 'layers'
+  config(config: Config): C
+  /** The layers that have a head. */
+  layers(config: C): readonly number[]
+  /** The heads of those layers that the decoder has loaded. */
+  heads(config: C, decoder: Decoder, weights: Weights): ReadonlyMap<number, Head>
+}
+
+export type Family = EncoderFamily | CausalFamily | LayerwiseFamily

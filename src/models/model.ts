@@ -1,0 +1,82 @@
+import type { Config } from '../checkpoint/index.ts'
+import type { Tape } from '../tensor/tape.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import type { Backbone } from './backbone.ts'
+import type { Batch } from './batch.ts'
+import { Decoder } from './decoder.ts'
+import { Encoder } from './encoder.ts'
+import type { CausalFamily, EncoderFamily, Family, LayerwiseFamily } from './family.ts'
+import { classifierHead, type Head, wordHead } from './heads.ts'
+import type { Weights } from './weights.ts'
+
+/** A backbone, and a head on each layer that has a score. */
+export interface Model {
+  readonly backbone: Backbone
+  readonly heads: ReadonlyMap<number, Head>
+}
+
+/** What a checkpoint's weights are declared with. */
+interface Declaration {
+  readonly config: Config
+  readonly weights: Weights
+  /** The token whose logit is the score of a causal language model. */
+  readonly word?: number | undefined
+  /** The last layer that is loaded, of the layers that have a score. Default: all are. */
+  readonly lastLayer?: ((scored: readonly number[]) => number) | undefined
+}
+
+/** Reads a checkpoint's config and declares its weights. */
+export function declareModel(family: Family, declaration: Declaration): Model {
+  switch (family.head) {
+    case 'classifier':
+      return encoderModel(family, declaration)
+    case 'word':
+      return causalModel(family, declaration)
+    case 'layers':
+      return layerwiseModel(family, declaration)
+  }
+}
+
+function encoderModel(family: EncoderFamily, { config, weights }: Declaration): Model {
+  const backbone = new Encoder(family.config(config), weights, family.prefix)
+  const head = classifierHead(weights, backbone.config.hidden, family.classifier)
+  return { backbone, heads: new Map([[backbone.layers, head]]) }
+}
+
+function causalModel(family: CausalFamily, { config, weights, word = 0 }: Declaration): Model {
+  const backbone = new Decoder(family.config(config), weights)
+  return { backbone, heads: new Map([[backbone.layers, wordHead(weights, backbone, word)]]) }
+}
+
+function layerwiseModel(family: LayerwiseFamily, declaration: Declaration): Model {
+  const { config, weights, lastLayer } = declaration
+  const read = family.config(config)
+  const backbone = new Decoder(read, weights, lastLayer?.(family.layers(read)))
+  return { backbone, heads: family.heads(read, backbone, weights) }
+}
+
+/** The layers of a model that have a score, in ascending order. */
+export const scoredLayers = ({ heads }: Model): number[] => [...heads.keys()]
+
+/**
+ * The scores of a batch after each of some layers, f32 [sequences, 1] each, in their order, all from one pass.
+ *
+ * @param layers each must have a head; the last layer unless given
+ */
+export function scoreBatch(
+  { backbone, heads }: Model,
+  tape: Tape,
+  batch: Batch,
+  layers: readonly number[] = [backbone.layers],
+): Tensor[] {
+  const found = new Map<number, Tensor>()
+  for (const state of backbone.states(tape, batch, { to: Math.max(...layers) })) {
+    if (!layers.includes(state.layer)) continue
+    const head = heads.get(state.layer) as Head
+    found.set(
+      state.layer,
+      tape.scope([], () => head(tape, state.scored())),
+    )
+  }
+  return layers.map((layer) => found.get(layer) as Tensor)
+}

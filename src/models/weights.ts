@@ -1,0 +1,369 @@
+import {
+  type Bytes,
+  type Checkpoint,
+  converted,
+  type FloatDtype,
+  isLayerMatrix,
+  type Job,
+  type Pieces,
+  quantizeRows,
+  type ReadOptions,
+  readJobs,
+  storedToF32,
+  type TakeRows,
+  type TensorInfo,
+} from '../checkpoint/index.ts'
+import type { Gpu } from '../gpu/device.ts'
+import type { Block } from '../gpu/memory.ts'
+import type { HostTable } from '../tensor/embedding.ts'
+import type { LayerNorm } from '../tensor/layer_norm.ts'
+import {
+  columnTiles,
+  groupedRows,
+  linearBytes,
+  linearRowWords,
+  linearUnit,
+  paddedInner,
+  padRows,
+  tablePairs,
+  tableRowWords,
+} from '../tensor/layout.ts'
+import { type Linear, type LinearKernel, linearKernel } from '../tensor/linear.ts'
+import type { RmsNorm } from '../tensor/rms_norm.ts'
+import type { Vector, Weight } from '../tensor/tensor.ts'
+import {
+  isQuantized,
+  type LinearDtype,
+  type QuantizedDtype,
+  type WeightDtype,
+} from '../tensor/tensor.ts'
+import { ModelError } from './errors.ts'
+
+/**
+ * `auto` keeps 16-bit and quantized files as they are and makes f16 of f32 and f64 files. `int8` and `int4` are for the matrices
+ * of the layers; embeddings and heads then lie as with `auto`.
+ */
+export type DtypeOption = LinearDtype | 'auto'
+
+/** What linear layers are declared with. */
+interface LinearOptions {
+  /** Whether there is `name.bias`. Default true. */
+  readonly bias?: boolean
+}
+
+/** Where a linear layer comes from. */
+interface LinearSource {
+  readonly tensors: Job['tensors']
+  readonly shape: readonly [columns: number, inner: number]
+  readonly dtype: LinearDtype
+  /** The first row that is taken. */
+  readonly row: number
+  /** The rows, `linearRowWords` each, of what is read. */
+  readonly words: (pieces: Pieces) => Uint32Array
+  /** The name of the bias, if there is one. */
+  readonly bias?: string
+}
+
+type WriteWords = (words: Uint32Array<ArrayBuffer>, offset: number) => void
+
+/** A block of the device, whose buffer is there from {@link open} on. */
+interface DeclaredBlock {
+  readonly block: Block
+  /** Gives what writes words at an offset in bytes. */
+  open(): WriteWords
+}
+
+/** A table of the host of up to so many bytes that needs no conversion is read at once: what was read is the table. */
+const wholeTableBytes = 64 * 2 ** 20
+
+/**
+ * The weights of a model: declared first, when shapes are checked against the checkpoint and memory is
+ * counted, then all read in the order in which they lie in the files.
+ */
+export class Weights {
+  readonly #jobs: Job[] = []
+  #deviceBytes = 0
+  #hostBytes = 0
+  #largest: { name: string; bytes: number } = { name: '', bytes: 0 }
+  /** What the model's class calls its backbone (`base_model_prefix`): tensors are found with it in front and without. */
+  backbone = ''
+
+  constructor(
+    readonly gpu: Gpu,
+    readonly checkpoint: Checkpoint,
+    readonly dtype: DtypeOption,
+  ) {}
+
+  /** Bytes that the weights declared so far will take. */
+  get bytes(): { device: number; host: number } {
+    return { device: this.#deviceBytes, host: this.#hostBytes }
+  }
+
+  /** How a tensor will lie on the device. */
+  dtypeOf(tensor: TensorInfo): WeightDtype {
+    if (this.dtype !== 'auto' && !isQuantized(this.dtype)) return this.dtype
+    return tensor.dtype === 'bf16' ? 'bf16' : 'f16'
+  }
+
+  /** What the matrices of the layers are quantized to, in the checkpoint or as they are loaded. */
+  get quantization(): QuantizedDtype | undefined {
+    const { dtype, checkpoint } = this
+    return dtype !== 'auto' && isQuantized(dtype) ? dtype : checkpoint.quantization
+  }
+
+  /** Whether the checkpoint has a tensor. */
+  has(name: string): boolean {
+    return this.checkpoint.has(name, this.backbone)
+  }
+
+  #tensor(name: string, shape: readonly number[]): TensorInfo {
+    return this.checkpoint.tensor(name, shape, this.backbone)
+  }
+
+  /** A linear layer: `name.weight` [columns, inner] and, unless there is none, `name.bias` [columns]. */
+  linear(name: string, columns: number, inner: number, options: LinearOptions = {}): Linear {
+    return this.linears([[name, columns]], inner, options)[0]
+  }
+
+  /**
+   * Linear layers that read the same x, as {@link linear} has them: side by side where their dtypes agree and the adapter
+   * binds so much at once.
+   */
+  linears<const Layers extends readonly (readonly [name: string, columns: number])[]>(
+    layers: Layers,
+    inner: number,
+    { bias = true }: LinearOptions = {},
+  ): { [Layer in keyof Layers]: Linear } {
+    const sources = layers.map(([name, columns]) => {
+      const source = this.#linearSource(`${name}.weight`, columns, inner)
+      return bias ? { ...source, bias: `${name}.bias` } : source
+    })
+    const { dtype } = sources[0] as LinearSource
+    const fits = this.#linearBytes(sources) <= this.gpu.facts.maxBinding
+    const together = fits && sources.every((source) => source.dtype === dtype)
+    const declared = together
+      ? this.#declareLinears(sources)
+      : sources.flatMap((one) => this.#declareLinears([one]))
+    return declared as { [Layer in keyof Layers]: Linear }
+  }
+
+  /** One row of a tensor [rows, inner] as a linear layer to one number: a word's logit of a language-model head. */
+  linearRow(name: string, rows: number, inner: number, row: number): Linear {
+    return this.#declareLinears([this.#floatSource(name, rows, inner, row, 1)])[0] as Linear
+  }
+
+  #linearSource(name: string, columns: number, inner: number): LinearSource {
+    const { quantization } = this
+    return quantization && isLayerMatrix(name)
+      ? this.#quantizedSource(name, columns, inner, quantization)
+      : this.#floatSource(name, columns, inner)
+  }
+
+  /** A tensor [rows, inner], or `count` rows of it, in a float dtype. */
+  #floatSource(name: string, rows: number, inner: number, row = 0, count = rows): LinearSource {
+    const tensor = this.#tensor(name, [rows, inner])
+    const dtype = this.dtypeOf(tensor)
+    const padded = paddedInner(inner)
+    const words = ([piece]: Pieces) => rowsAsWords(piece, tensor, dtype, inner, padded)
+    return { tensors: [tensor], shape: [count, inner], dtype, row, words }
+  }
+
+  /** A tensor [columns, inner] that is quantized in the checkpoint, or is as it is loaded. */
+  #quantizedSource(
+    name: string,
+    columns: number,
+    inner: number,
+    dtype: QuantizedDtype,
+  ): LinearSource {
+    const shape = [columns, inner] as const
+    if (this.checkpoint.quantization) {
+      const { numbers, scales } = this.checkpoint.quantized(name, shape, dtype, this.backbone)
+      const words = ([rows, pairs]: Pieces) => {
+        const { buffer, byteOffset, byteLength } = pairs as Bytes
+        const patterns = new Uint16Array(buffer, byteOffset, byteLength / 2)
+        return groupedRows(rows, patterns, inner, dtype)
+      }
+      return { tensors: [numbers, scales], shape, dtype, row: 0, words }
+    }
+    const tensor = this.#tensor(name, shape)
+    const words = ([piece]: Pieces) => {
+      const values = storedToF32(piece, tensor.dtype as FloatDtype)
+      const { numbers, scales } = quantizeRows(values, inner, dtype, name)
+      return groupedRows(numbers, scales, inner, dtype)
+    }
+    return { tensors: [tensor], shape, dtype, row: 0, words }
+  }
+
+  /** Declares linear layers of one dtype side by side, each filled up to whole column tiles; their biases alike. */
+  #declareLinears(sources: readonly LinearSource[]): Linear[] {
+    const [{ dtype, shape, tensors, bias: firstBias }] = sources as [LinearSource]
+    const [, inner] = shape
+    const kernel = this.#kernel(dtype, inner)
+    const rowWords = linearRowWords(dtype, inner)
+    const bytes = this.#linearBytes(sources)
+    const declared = this.#block(tensors[0].name, bytes)
+    const biases = firstBias && this.#block(firstBias, bytes / rowWords)
+    let tile = 0
+    return sources.map(({ tensors, shape, row, words, bias }) => {
+      const [columns] = shape
+      const firstTile = tile
+      const first = firstTile * kernel.columns
+      tile += columnTiles(kernel, columns)
+      const { block } = declared
+      this.#jobs.push({
+        tensors,
+        row,
+        rows: columns,
+        group: kernel.columns,
+        open: () => {
+          const write = declared.open()
+          return (pieces, at, rows) => {
+            const packed = kernel.pack(words(pieces), linearUnit(dtype), rowWords, rows)
+            write(packed, 4 * (first + at) * rowWords)
+          }
+        },
+      })
+      const weight = { name: tensors[0].name, shape, dtype, block, kernel, tile: firstTile }
+      return biases && bias
+        ? { weight, bias: this.#vectorAt(bias, columns, biases, first) }
+        : { weight }
+    })
+  }
+
+  #linearBytes(sources: readonly LinearSource[]): number {
+    const bytes = sources.map(({ dtype, shape }) => {
+      return linearBytes(this.#kernel(dtype, shape[1]), dtype, shape)
+    })
+    return bytes.reduce((sum, count) => sum + count)
+  }
+
+  #kernel(dtype: LinearDtype, inner: number): LinearKernel {
+    return linearKernel(this.gpu, dtype, inner)
+  }
+
+  /** A layer norm: `name.weight` and `name.bias`, [width]. */
+  layerNorm(name: string, width: number, eps: number): LayerNorm {
+    const weight = this.vector(`${name}.weight`, width)
+    return { weight, bias: this.vector(`${name}.bias`, width), eps }
+  }
+
+  /** A root-mean-square norm: `name.weight`, [width]. */
+  rmsNorm(name: string, width: number, eps: number, offset: number): RmsNorm {
+    return { weight: this.vector(`${name}.weight`, width), eps, offset }
+  }
+
+  /** Numbers for each column, [width], always in f32. */
+  vector(name: string, width: number): Vector {
+    return this.#vectorAt(name, width, this.#block(name, 4 * width), 0)
+  }
+
+  /** A vector from number `first` of a block on. */
+  #vectorAt(name: string, width: number, { block, open }: DeclaredBlock, first: number): Vector {
+    const tensor = this.#tensor(name, [width])
+    this.#declare(tensor, 1, () => {
+      const write = open()
+      return ([piece]) => write(rowsAsWords(piece, tensor, 'f32', width, width), 4 * first)
+    })
+    return { name, shape: tensor.shape, dtype: 'f32', block }
+  }
+
+  /** A table [rows, width] on the device. */
+  table(name: string, rows: number, width: number, dtype: WeightDtype): Weight {
+    const tensor = this.#tensor(name, [rows, width])
+    const rowBytes = 4 * tableRowWords(dtype, width)
+    const { block, open } = this.#block(name, rows * rowBytes)
+    this.#declare(tensor, rows, () => {
+      const write = open()
+      return ([piece], row) =>
+        write(rowsAsWords(piece, tensor, dtype, width, 2 * tablePairs(width)), row * rowBytes)
+    })
+    return { name, shape: tensor.shape, dtype, block }
+  }
+
+  /** A table [rows, width] that stays on the host. */
+  hostTable(name: string, rows: number, width: number): HostTable {
+    const tensor = this.#tensor(name, [rows, width])
+    const dtype = this.dtypeOf(tensor)
+    const rowWords = tableRowWords(dtype, width)
+    this.#hostBytes += 4 * rows * rowWords
+    const whole = tensor.dtype === dtype && width % 2 === 0 && tensor.bytes <= wholeTableBytes
+    let words = new Uint32Array()
+    const open = (): TakeRows => {
+      if (!whole) words = new Uint32Array(rows * rowWords)
+      return ([piece], row) => {
+        const read = rowsAsWords(piece, tensor, dtype, width, 2 * tablePairs(width))
+        if (whole) words = read
+        else words.set(read, row * rowWords)
+      }
+    }
+    this.#declare(tensor, rows, open, whole)
+    return {
+      name,
+      shape: [rows, width],
+      dtype,
+      get words() {
+        return words
+      },
+    }
+  }
+
+  #declare(tensor: TensorInfo, rows: number, open: () => TakeRows, whole = false): void {
+    this.#jobs.push({ tensors: [tensor], row: 0, rows, group: 1, whole, open })
+  }
+
+  #block(name: string, bytes: number): DeclaredBlock {
+    this.#deviceBytes += bytes
+    if (bytes > this.#largest.bytes) this.#largest = { name, bytes }
+    const { memory, device } = this.gpu
+    let buffer: GPUBuffer | undefined
+    return {
+      block: {
+        bytes,
+        get buffer() {
+          if (!buffer) throw new ModelError('internal', `internal: ${name} is not loaded yet`)
+          return buffer
+        },
+      },
+      open() {
+        buffer ??= memory.create(name, bytes, GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST)
+        const target = buffer
+        return (words, offset) => device.queue.writeBuffer(target, offset, words)
+      },
+    }
+  }
+
+  /** Throws where a weight is larger than this adapter binds. */
+  checkLimits(): void {
+    const { maxBinding } = this.gpu.facts
+    const { name, bytes } = this.#largest
+    if (bytes <= maxBinding) return
+    throw new ModelError(
+      'memory-insufficient',
+      `${name} takes ${bytes} bytes on the device; this adapter binds at most ${maxBinding} at once`,
+    )
+  }
+
+  /**
+   * Reads everything declared. The blocks of all tensors are there at once, empty until they are read.
+   *
+   * @throws the signal's reason; CheckpointError; the fault of a device that is lost meanwhile
+   */
+  load({ signal, onProgress }: ReadOptions = {}): Promise<void> {
+    return readJobs(this.checkpoint, this.#jobs, {
+      signal,
+      onProgress: (progress) => {
+        this.gpu.check()
+        onProgress?.(progress)
+      },
+    })
+  }
+}
+
+/** Rows of `width` numbers as words of another dtype, each row filled up with zeros to `padded` numbers. */
+const rowsAsWords = (
+  bytes: Bytes,
+  { dtype: from }: TensorInfo,
+  to: WeightDtype,
+  width: number,
+  padded: number,
+): Uint32Array<ArrayBuffer> => padRows(converted(bytes, from as FloatDtype, to), width, padded)

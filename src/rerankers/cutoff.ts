@@ -1,0 +1,39 @@
+import { RerankerError } from './errors.ts'
+import { type CutoffLayers, show } from './options.ts'
+
+/** The layers of a cutoff, each checked to be one that has a score. */
+export function layersOf(cutoff: CutoffLayers, known: readonly number[]): readonly number[] {
+  if (cutoff === 'all') return known
+  const layers = typeof cutoff === 'number' ? [cutoff] : cutoff
+  const range = `${known[0]} to ${known.at(-1)}`
+  if (!Array.isArray(layers) || layers.length === 0) {
+    throw new RerankerError(
+      'option-invalid',
+      `cutoffLayers: found ${show(cutoff)}; expected a layer from ${range}, a list of them, or "all"`,
+    )
+  }
+  for (const layer of layers) {
+    if (known.includes(layer)) continue
+    throw new RerankerError(
+      'option-invalid',
+      `cutoffLayers: found ${show(layer)}; expected layers from ${range}, those that have a head and are loaded`,
+    )
+  }
+  return layers
+}
+
+/** Throws unless layers are those of a model, 0 standing for its embeddings. */
+export function checkLayers(layers: readonly number[], last: number): void {
+  if (!Array.isArray(layers)) {
+    throw new RerankerError(
+      'option-invalid',
+      `layers: found ${show(layers)}; expected a list of layers`,
+    )
+  }
+  const wrong = layers.find((layer) => !Number.isInteger(layer) || layer < 0 || layer > last)
+  if (wrong === undefined) return
+  throw new RerankerError(
+    'option-invalid',
+    `layers: found ${show(wrong)}; expected layers from 0 to ${last}`,
+  )
+}

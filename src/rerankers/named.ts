@@ -1,0 +1,62 @@
+import type { ModelPlace } from './load.ts'
+import type {
+  CutoffLayers,
+  CutoffOf,
+  LayerwiseLoadOptions,
+  LayerwiseRankOptions,
+} from './options.ts'
+import type { RecipeName } from './recipes.ts'
+import { type LayerwiseRow, Reranker } from './reranker.ts'
+
+/** Loads models with one recipe; `instanceof` tells whether a reranker has it. */
+const loaderOf = <Name extends RecipeName>(name: Name) => ({
+  name,
+  /** Loads a model as `Reranker.load` does, always with this recipe; the embedded one of this kind if no place is given. */
+  load: <const Own extends CutoffLayers | undefined = undefined>(
+    place?: ModelPlace,
+    options: LayerwiseLoadOptions<Own> = {},
+  ): Promise<Reranker<CutoffOf<Own, number>>> => Reranker.loadAs(name, place, options),
+  [Symbol.hasInstance]: (value: unknown): boolean =>
+    value instanceof Reranker && value.info.recipe === name,
+})
+
+/**
+ * Encoders with a classifier: bge-reranker-base, -large, -v2-m3, and any other with one label. Inputs and scores are those
+ * of FlagEmbedding's `FlagReranker`.
+ */
+export const FlagReranker = loaderOf('FlagReranker')
+export type FlagReranker = Reranker
+
+/**
+ * A causal language model asked whether the passage answers the query: bge-reranker-v2-gemma, and models of Llama's and
+ * Mistral's type trained alike. The score is the logit of "Yes" at the last token. Inputs and scores are those of
+ * FlagEmbedding's `FlagLLMReranker`.
+ */
+export const FlagLLMReranker = loaderOf('FlagLLMReranker')
+export type FlagLLMReranker = Reranker
+
+/**
+ * A decoder with a head on each layer: bge-reranker-v2-minicpm-layerwise. Inputs and scores are those of
+ * FlagEmbedding's `LayerWiseFlagLLMReranker`, but that each layer has its own head's score in whatever order layers
+ * are asked for, and as often as they are.
+ */
+export const LayerWiseFlagLLMReranker = {
+  ...loaderOf('LayerWiseFlagLLMReranker'),
+  load: <const Own extends CutoffLayers | undefined = undefined>(
+    place?: ModelPlace,
+    options: LayerwiseLoadOptions<Own> = {},
+  ) =>
+    Reranker.loadAs('LayerWiseFlagLLMReranker', place, options) as Promise<
+      LayerWiseFlagLLMReranker<CutoffOf<Own, number>>
+    >,
+}
+export type LayerWiseFlagLLMReranker<Cutoff = number> = {
+  rank<T>(
+    query: string,
+    passages: readonly T[],
+    options?: LayerwiseRankOptions<T>,
+  ): Promise<LayerwiseRow<T>[]>
+} & Reranker<Cutoff>
+
+/** `Reranker.load` by its older name. */
+export const loadReranker: typeof Reranker.load = (place, options) => Reranker.load(place, options)

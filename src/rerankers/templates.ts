@@ -1,0 +1,161 @@
+import type { Sequence } from '../models/batch.ts'
+import type { Tokenizer } from '../tokenizers/index.ts'
+import { RerankerError } from './errors.ts'
+import { instructed, type ResolvedSettings } from './options.ts'
+
+/** What a model is fed for a pair. */
+export interface PairInput extends Sequence {
+  /** Whether the query or the passage was shortened. */
+  readonly truncated: boolean
+}
+
+export type BuildInput = (query: string, passage: string) => PairInput
+
+/** How a query and a passage become one input. */
+export type Template = PairTemplate | PromptTemplate
+
+/** The two texts with the tokenizer's special tokens around them. */
+export interface PairTemplate {
+  readonly form: 'pair'
+  /** Who places the special tokens: the tokenizer's class in the reference, or the template of tokenizer.json. */
+  readonly framing: 'class' | 'template'
+  /**
+   * `passage`: the query to its own length, then only the passage; where that would have to remove all of it or more,
+   * nothing is. `longest`: the longer text first, then both to a half each (`longest_first`).
+   */
+  readonly truncation: 'passage' | 'longest'
+}
+
+/**
+ * Texts one after another, each tokenized by itself. Only the passage is shortened, with the text before it; where that
+ * would have to remove all of both, nothing is.
+ */
+export interface PromptTemplate {
+  readonly form: 'prompt'
+  /** `prompt` stands for the question of the settings. */
+  readonly parts: readonly ({ readonly text: string } | 'bos' | 'query' | 'passage' | 'prompt')[]
+  /** Whether what comes after the passage counts on top of `maxLength`. */
+  readonly suffixIsExtra: boolean
+  /** Whether inputs begin with bos even where that is the padding token too. */
+  readonly alwaysBos: boolean
+}
+
+/** How a template builds inputs. Consecutive pairs of one query encode it once. */
+export function inputBuilder(
+  template: Template,
+  tokenizer: Tokenizer,
+  settings: ResolvedSettings,
+): BuildInput {
+  return template.form === 'pair'
+    ? pairBuilder(template, tokenizer, settings)
+    : promptBuilder(template, tokenizer, settings)
+}
+
+function pairBuilder(
+  { framing, truncation }: PairTemplate,
+  tokenizer: Tokenizer,
+  settings: ResolvedSettings,
+): BuildInput {
+  const encodeQuery = memoizeLast((text) => tokenizer.encode(instructed(settings.query, text)))
+  const truncate = truncation === 'passage' ? truncatePassage : truncateLongest
+  return (query, passage) => {
+    const first = encodeQuery(query)
+    const second = tokenizer.encode(instructed(settings.passage, passage))
+    const [a, b] = truncate(first, second, settings, tokenizer)
+    return {
+      ids: framing === 'class' ? tokenizer.buildPair(a, b) : tokenizer.joinPair(a, b),
+      truncated: a.length < first.length || b.length < second.length,
+    }
+  }
+}
+
+/** The ids that a tokenizer keeps of those that are too many. */
+function cut(ids: Uint32Array, length: number, { truncationSide }: Tokenizer): Uint32Array {
+  if (ids.length <= length) return ids
+  return truncationSide === 'left' ? ids.subarray(ids.length - length) : ids.subarray(0, length)
+}
+
+type Truncate = (
+  query: Uint32Array,
+  passage: Uint32Array,
+  settings: ResolvedSettings,
+  tokenizer: Tokenizer,
+) => [Uint32Array, Uint32Array]
+
+/**
+ * As the FlagEmbedding class does (`BaseReranker.compute_score_single_gpu`). Special tokens count as the template has
+ * them, even where the class builds others (`num_special_tokens_to_add` of fast tokenizers).
+ */
+const truncatePassage: Truncate = (query, passage, { maxLength, queryMaxLength }, tokenizer) => {
+  const a = cut(query, queryMaxLength, tokenizer)
+  const b = cut(passage, maxLength, tokenizer)
+  const excess = a.length + b.length + tokenizer.pairOverhead - maxLength
+  return [a, excess > 0 && excess < b.length ? cut(b, b.length - excess, tokenizer) : b]
+}
+
+/** As transformers' `truncation=True` does. */
+const truncateLongest: Truncate = (query, passage, { maxLength }, tokenizer) => {
+  const room = Math.max(0, maxLength - tokenizer.pairOverhead)
+  if (query.length + passage.length <= room) return [query, passage]
+  const shorter = Math.min(query.length, passage.length)
+  const half = Math.floor(room / 2)
+  // Where the shorter one fits a half, the longer one has the rest; else the longer one has the odd token.
+  const short = Math.min(shorter, half)
+  const long = room - short
+  return query.length <= passage.length
+    ? [cut(query, short, tokenizer), cut(passage, long, tokenizer)]
+    : [cut(query, long, tokenizer), cut(passage, short, tokenizer)]
+}
+
+function promptBuilder(
+  { parts, suffixIsExtra, alwaysBos }: PromptTemplate,
+  tokenizer: Tokenizer,
+  settings: ResolvedSettings,
+): BuildInput {
+  const idsOf = (part: PromptTemplate['parts'][number]): ArrayLike<number> => {
+    if (part === 'bos') return bosOf(tokenizer, alwaysBos)
+    return tokenizer.encode(typeof part === 'object' ? part.text : settings.prompt)
+  }
+  const fixed = (some: PromptTemplate['parts']) => some.flatMap((part) => Array.from(idsOf(part)))
+  const [query, passage] = [parts.indexOf('query'), parts.indexOf('passage')]
+  const before = fixed(parts.slice(0, query))
+  const between = fixed(parts.slice(query + 1, passage))
+  const after = fixed(parts.slice(passage + 1))
+  const room = settings.maxLength + (suffixIsExtra ? after.length : 0)
+  const encodeQuery = memoizeLast((text) => tokenizer.encode(instructed(settings.query, text)))
+  return (queryText, passageText) => {
+    const first = encodeQuery(queryText)
+    const second = tokenizer.encode(instructed(settings.passage, passageText))
+    const a = cut(first, settings.queryMaxLength, tokenizer)
+    // The reference shortens the passage and what stands before it as one.
+    const b = Uint32Array.from([...between, ...cut(second, settings.maxLength, tokenizer)])
+    const excess = before.length + a.length + b.length - room
+    const kept = excess > 0 && excess < b.length ? cut(b, b.length - excess, tokenizer) : b
+    return {
+      ids: Uint32Array.from([...before, ...a, ...kept, ...after]),
+      truncated: a.length < first.length || kept.length < between.length + second.length,
+    }
+  }
+}
+
+/**
+ * What inputs begin with: bos, unless it is the padding token too; `always` puts it there even then. Where files and
+ * class leave open whether there is one, inputs would begin without bos unseen, and that is a fault.
+ */
+function bosOf({ bosId, padId, tellsBos }: Tokenizer, always: boolean): number[] {
+  if (bosId !== undefined) return always || bosId !== padId ? [bosId] : []
+  if (tellsBos && !always) return []
+  throw new RerankerError(
+    'option-invalid',
+    'the tokenizer names no bos_token, with which inputs begin; name it in tokenizer_config.json, or the tokenizer_class that has one',
+  )
+}
+
+/** Computes anew only where the text is another than the last one. */
+function memoizeLast<T>(compute: (text: string) => T): (text: string) => T {
+  let last: { text: string; value: T } | undefined
+  return (text) => {
+    if (last?.text !== text) last = { text, value: compute(text) }
+    return last.value
+  }
+}

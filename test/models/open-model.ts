@@ -1,0 +1,61 @@
+import { Checkpoint } from '../../src/checkpoint/index.ts'
+import { Gpu } from '../../src/gpu/device.ts'
+import { Engine } from '../../src/inference/engine.ts'
+import { packBatch, type Sequence } from '../../src/models/batch.ts'
+import { declareModel, scoreBatch, scoredLayers } from '../../src/models/model.ts'
+import { families } from '../../src/models/registry.ts'
+import { type DtypeOption, Weights } from '../../src/models/weights.ts'
+import { openFolder } from '../../src/platform/server.ts'
+import { fixtureFolder, readFixtures } from '../fixtures.ts'
+import { withoutSubgroups } from '../tensor/harness.ts'
+
+interface OpenOptions {
+  readonly dtype?: DtypeOption
+  readonly activations?: 'f32' | 'f16'
+  /** With the kernels of adapters without subgroups. */
+  readonly plain?: boolean
+  readonly share?: boolean
+}
+
+/** Opens a fixture's model without a tokenizer, to be fed ids. */
+export async function openModel(
+  name: string,
+  { dtype = 'f32', activations = 'f32', plain = false, share }: OpenOptions = {},
+) {
+  const checkpoint = await Checkpoint.open(await openFolder(fixtureFolder(name)))
+  const own = await Gpu.open()
+  const gpu = plain ? withoutSubgroups(own) : own
+  const { config } = checkpoint
+  const weights = new Weights(gpu, checkpoint, dtype)
+  const [architecture] = config.strings('architectures') as [string]
+  const [word] = readFixtures(name).tokenizer.yes_ids ?? []
+  const model = declareModel(families[architecture]!, { config, weights, word })
+  const engine = new Engine(gpu, model, activations, share ?? model.backbone.causal)
+  const layers = scoredLayers(model)
+  await Promise.all([gpu.compile(engine.plan(64, layers).kernels), weights.load()])
+  await checkpoint.close()
+  return {
+    gpu,
+    model,
+    engine,
+    layers,
+    /** The scores of one batch at each layer. */
+    score: (sequences: readonly Sequence[], at: readonly number[] = layers) => {
+      const batch = packBatch(sequences, engine.sharePrefixes)
+      return engine.run((tape) => scoreBatch(model, tape, batch, at))
+    },
+    dispose: () => own.dispose(),
+  }
+}
+
+/** The inputs and scores, by layer, of every case of a fixture, in both of the reference's forms. */
+export const casesOf = (name: string) =>
+  readFixtures(name).cases.flatMap(({ flag, plain, settings }) =>
+    [...(settings.normalize ? [] : [flag]), ...(plain ? [plain] : [])].map(
+      ({ input_ids, token_type_ids, score, scores }) => ({
+        ids: Uint32Array.from(input_ids),
+        types: token_type_ids && Uint8Array.from(token_type_ids),
+        scores: scores ? Object.values(scores) : [score],
+      }),
+    ),
+  )
