@@ -1,4 +1,5 @@
 import { isWhiteSpace, type Units } from './buffers.ts'
+import { wordCharacter } from './code-points.ts'
 import type { Field } from './field.ts'
 import { Trie } from './trie.ts'
 
@@ -125,9 +126,6 @@ export function parseAddedTokens(field: Field, pieces: Pieces, idsEnd: number): 
     }
   })
 }
-
-// \w of the regular expressions of Rust, which decide what a word is there.
-const wordCharacter = /[\p{Alphabetic}\p{M}\p{Nd}\p{Pc}\p{Join_Control}]/u
 
 const NONE: readonly number[] = []
 

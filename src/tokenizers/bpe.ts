@@ -4,6 +4,7 @@ import { Field } from './field.ts'
 import { Merges } from './merges.ts'
 import { growHash, hashOf, MAX_PIECE, PieceTable } from './piece_table.ts'
 import type { Model } from './pipeline.ts'
+import { parseVocab } from './vocabulary.ts'
 import { WordCache } from './word_cache.ts'
 
 /** How a BPE model treats what it does not know. */
@@ -245,32 +246,6 @@ export function parseBpe(field: Field): Bpe {
     byteFallback: flag('byte_fallback'),
     ignoreMerges: flag('ignore_merges'),
   })
-}
-
-// Ids may be left out, but a few pieces must not ask for much memory.
-const MAX_ID = 2 ** 20
-
-/** The pieces by their ids; `undefined` where an id is left out. */
-function parseVocab(field: Field): (string | undefined)[] {
-  const members = field.object()
-  const names = Object.keys(members)
-  if (names.length === 0) field.fail('at least one piece')
-  const most = Math.max(MAX_ID, names.length - 1)
-  let last = 0
-  for (const name of names) {
-    const id = members[name] as number
-    if (!Number.isInteger(id) || id < 0 || id > most)
-      field.at(name).fail(`an integer from 0 to ${most} that no other piece has`)
-    if (id > last) last = id
-  }
-  const pieces = new Array<string | undefined>(last + 1).fill(undefined)
-  for (const name of names) {
-    const id = members[name] as number
-    if (pieces[id] !== undefined)
-      field.at(name).fail(`an integer from 0 to ${most} that no other piece has`)
-    pieces[id] = name
-  }
-  return pieces
 }
 
 /** The merges as they stand in a tokenizer.json: `["a", "b"]` or, in older files, `"a b"`. */

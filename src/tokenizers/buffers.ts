@@ -9,6 +9,12 @@ const isLow = (unit: number) => (unit & 0xfc00) === 0xdc00
 /** How many code units the code point at `at` takes in well-formed UTF-16: 1 or 2. */
 export const width = (data: Uint16Array, at: number): 1 | 2 => (isHigh(data[at]!) ? 2 : 1)
 
+/** The code point at `at` in well-formed UTF-16. */
+export function codePointAt(data: Uint16Array, at: number): number {
+  const unit = data[at]!
+  return isHigh(unit) ? 0x10000 + ((unit & 0x3ff) << 10) + (data[at + 1]! & 0x3ff) : unit
+}
+
 /** A text on its way through the tokenizer: well-formed UTF-16 in a buffer that is used again and again. */
 export class Units {
   data = new Uint16Array(1024)

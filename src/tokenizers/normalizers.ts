@@ -3,6 +3,13 @@ import { Charsmap } from './charsmap.ts'
 import { TokenizerError } from './errors.ts'
 import type { Field } from './field.ts'
 import { precompiled } from './precompiled.ts'
+import {
+  type BertOptions,
+  bertNormalizer,
+  lowercase,
+  stripAccents,
+  unicodeForm,
+} from './unicode-normalizers.ts'
 
 /**
  * One step of normalization. It either changes `text` in place and returns it, or writes the result to
@@ -34,8 +41,33 @@ export function parseNormalizer(field: Field, depth = 0): Normalizer[] {
       return [prepend(contentOf(field.at('prepend')))]
     case 'Strip':
       return [strip(field.at('strip_left').boolean(), field.at('strip_right').boolean())]
+    case 'BertNormalizer':
+      return [bertNormalizer(parseBertOptions(field))]
+    case 'NFC':
+    case 'NFD':
+    case 'NFKC':
+    case 'NFKD':
+      return [unicodeForm(type.oneOf('NFC', 'NFD', 'NFKC', 'NFKD'))]
+    case 'Lowercase':
+      return [lowercase()]
+    case 'StripAccents':
+      return [stripAccents()]
     default:
-      return type.unsupported('Sequence, Precompiled, Replace, Prepend, Strip')
+      return type.unsupported(
+        'Sequence, Precompiled, Replace, Prepend, Strip, BertNormalizer, NFC, NFD, NFKC, NFKD, Lowercase, StripAccents',
+      )
+  }
+}
+
+/** Accents go in lower case unless it is told whether they go. */
+function parseBertOptions(field: Field): BertOptions {
+  const accents = field.at('strip_accents')
+  const lowercase = field.at('lowercase').boolean()
+  return {
+    cleanText: field.at('clean_text').boolean(),
+    handleChineseChars: field.at('handle_chinese_chars').boolean(),
+    stripAccents: accents.absent ? lowercase : accents.boolean(),
+    lowercase,
   }
 }
 

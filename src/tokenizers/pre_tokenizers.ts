@@ -1,4 +1,5 @@
-import { isWhiteSpace, unitsOf, type Words } from './buffers.ts'
+import { codePointAt, isWhiteSpace, unitsOf, type Words, width } from './buffers.ts'
+import { punctuation, wordCharacter } from './code-points.ts'
 import type { Field } from './field.ts'
 
 /** One step of cutting a text into words: reads `from` and writes to `to`, which is empty. */
@@ -25,8 +26,20 @@ export function parsePreTokenizer(field: Field, depth = 0): PreTokenizer[] {
       return [parseMetaspace(field)]
     case 'Split':
       return [parseSplit(field)]
+    case 'BertPreTokenizer':
+      return [bertPreTokenizer()]
+    case 'Whitespace':
+      return [whitespace()]
+    case 'Punctuation':
+      return [splitCharacters(punctuation, behaviorOf(field.at('behavior'), 'Isolated'))]
+    case 'Digits': {
+      const alone = field.at('individual_digits').boolean()
+      return [splitCharacters(/\p{N}/u, alone ? 'Isolated' : 'Contiguous')]
+    }
     default:
-      return type.unsupported('Sequence, WhitespaceSplit, Metaspace, Split')
+      return type.unsupported(
+        'Sequence, WhitespaceSplit, Metaspace, Split, BertPreTokenizer, Whitespace, Punctuation, Digits',
+      )
   }
 }
 
@@ -96,6 +109,53 @@ export function metaspace(mark: string, prepend: PrependScheme, split: boolean):
   }
 }
 
+// Kinds of characters for {@link splitKinds}: those of any other kind stand together with neighbours of theirs.
+const GOES = 1
+const ALONE = 2
+const WORD = 3
+const OTHER = 4
+
+const isSpace = (character: string): boolean => isWhiteSpace(character.charCodeAt(0))
+
+/** White space goes, punctuation stands alone. */
+const bertPreTokenizer = (): PreTokenizer =>
+  splitKinds((character) =>
+    isSpace(character) ? GOES : punctuation.test(character) ? ALONE : WORD,
+  )
+
+/** `\w+|[^\w\s]+` */
+const whitespace = (): PreTokenizer =>
+  splitKinds((character) =>
+    isSpace(character) ? GOES : wordCharacter.test(character) ? WORD : OTHER,
+  )
+
+/** Cuts words by the kinds of their characters, which are asked for once each. */
+function splitKinds(kindOf: (character: string) => number): PreTokenizer {
+  const kinds = new Uint8Array(0x110000)
+  const learn = (point: number): number => {
+    kinds[point] = kindOf(String.fromCodePoint(point))
+    return kinds[point]!
+  }
+  return (from, to) => {
+    const { data, length } = from.units
+    to.units.append(data, 0, length)
+    for (let word = 0; word < from.count; word++) {
+      const end = from.bounds[2 * word + 1]!
+      let start = from.bounds[2 * word]!
+      let before = GOES
+      for (let i = start; i < end; i += width(data, i)) {
+        const point = codePointAt(data, i)
+        const kind = kinds[point] || learn(point)
+        if (kind === before && kind !== ALONE) continue
+        if (before !== GOES) to.add(start, i)
+        start = i
+        before = kind
+      }
+      if (before !== GOES) to.add(start, end)
+    }
+  }
+}
+
 /** What becomes of the places where {@link split} finds its text. */
 type SplitBehavior = 'Removed' | 'Isolated' | 'Contiguous' | 'MergedWithPrevious' | 'MergedWithNext'
 
@@ -103,18 +163,43 @@ function parseSplit(field: Field): PreTokenizer {
   const pattern = field.at('pattern').at('String')
   if (pattern.absent) field.at('pattern').unsupported('{"String": literal}')
   if (pattern.string() === '') pattern.fail('a string that is not empty')
-  const behavior = field
-    .at('behavior')
-    .oneOf('Removed', 'Isolated', 'Contiguous', 'MergedWithPrevious', 'MergedWithNext')
+  const behavior = behaviorOf(field.at('behavior'))
   return split(pattern.string(), behavior, field.at('invert').boolean())
 }
 
-/**
- * Cuts words into places that are `text` and what lies between them; `invert` takes the one for the other. Two
- * neighbours stay together, or the places go, as `behavior` says.
- */
+function behaviorOf(field: Field, otherwise?: SplitBehavior): SplitBehavior {
+  if (otherwise && field.value === undefined) return otherwise
+  return field.oneOf('Removed', 'Isolated', 'Contiguous', 'MergedWithPrevious', 'MergedWithNext')
+}
+
+/** How many code units that are sought stand at `at`, where the word goes to `end`; 0 where there are none. */
+type Seek = (data: Uint16Array, at: number, end: number) => number
+
+/** Cuts words into places that are `text` and what lies between them. */
 export function split(text: string, behavior: SplitBehavior, invert: boolean): PreTokenizer {
   const sought = unitsOf(text)
+  const seek: Seek = (data, at, end) => {
+    if (at + sought.length > end) return 0
+    for (let i = 0; i < sought.length; i++) if (data[at + i] !== sought[i]) return 0
+    return sought.length
+  }
+  return splitPlaces(seek, behavior, invert)
+}
+
+/** Cuts words into characters that are sought and what lies between them. */
+function splitCharacters(sought: RegExp, behavior: SplitBehavior): PreTokenizer {
+  const seek: Seek = (data, at) => {
+    const isSought = sought.test(String.fromCodePoint(codePointAt(data, at)))
+    return isSought ? width(data, at) : 0
+  }
+  return splitPlaces(seek, behavior, false)
+}
+
+/**
+ * Cuts words into places that are sought and what lies between them; `invert` takes the one for the other. Two
+ * neighbours stay together, or the places go, as `behavior` says.
+ */
+function splitPlaces(seek: Seek, behavior: SplitBehavior, invert: boolean): PreTokenizer {
   const together = (left: boolean, right: boolean): boolean => {
     if (behavior === 'Contiguous') return left === right
     if (behavior === 'MergedWithPrevious') return !left && right
@@ -138,22 +223,16 @@ export function split(text: string, behavior: SplitBehavior, invert: boolean): P
         end = next
         before = here
       }
-      for (let i = start; i <= last - sought.length; ) {
-        if (!startsWith(data, i, sought)) {
-          i++
-          continue
+      for (let i = start; i < last; ) {
+        const found = seek(data, i, last)
+        if (found > 0) {
+          add(i, false)
+          add(i + found, true)
         }
-        add(i, false)
-        i += sought.length
-        add(i, true)
+        i += found || 1
       }
       add(last, false)
       if (behavior !== 'Removed' || !before) to.add(start, end)
     }
   }
-}
-
-function startsWith(data: Uint16Array, at: number, sought: Uint16Array): boolean {
-  for (let i = 0; i < sought.length; i++) if (data[at + i] !== sought[i]) return false
-  return true
 }

@@ -29,6 +29,7 @@ import {
 } from './sentencepiece.ts'
 import { isOldConfig, lacksClass, Settings, type SettingsFiles } from './settings.ts'
 import { parseUnigram } from './unigram.ts'
+import { parseWordPiece } from './wordpiece.ts'
 
 const SENTENCEPIECE = ['sentencepiece.bpe.model', 'spm.model', 'tokenizer.model']
 const MAX_FILE_BYTES = 128 * 2 ** 20
@@ -288,14 +289,19 @@ function addedOf(
 function parseModel(field: Field): Model {
   const type = field.at('type')
   // Old files tell no type.
-  if (type.absent) return field.at('merges').absent ? parseUnigram(field) : parseBpe(field)
+  if (type.absent) {
+    if (!field.at('merges').absent) return parseBpe(field)
+    return field.at('max_input_chars_per_word').absent ? parseUnigram(field) : parseWordPiece(field)
+  }
   switch (type.string()) {
     case 'Unigram':
       return parseUnigram(field)
     case 'BPE':
       return parseBpe(field)
+    case 'WordPiece':
+      return parseWordPiece(field)
     default:
-      return type.unsupported('Unigram, BPE')
+      return type.unsupported('Unigram, BPE, WordPiece')
   }
 }
 

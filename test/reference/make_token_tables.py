@@ -4,22 +4,23 @@
     make_token_tables.py --out codepoints.json
 
 They follow the Unicode versions of the libraries that package is built with, so a JavaScript \\p{...} may
-differ. Lists of [first, last] ranges, hexadecimal:
+differ. Lists of [first, last] ranges, hexadecimal; ../fixtures/tokenizers/make_code_point_data.mjs makes the data
+in src/tokenizers of them:
 
-  bert_punctuation   code points that BertPreTokenizer isolates
+  bert_punctuation   code points that BertPreTokenizer and Punctuation isolate
   bert_removed       code points that BertNormalizer(clean_text) drops
   bert_to_space      code points that it turns into a space
   bert_cjk           code points that it puts spaces around
   bert_stripped      code points that strip_accents drops (after clean_text kept them)
+  stripped           code points that StripAccents drops
+  nfkd               code points that NFKD changes
+  reordered          code points that NFD puts before a mark of the highest combining class
   white_space        code points that WhitespaceSplit splits at
-
-lower_nfd: {hex: [hex, ...]} where BertNormalizer(lowercase, strip_accents) gives neither the code point
-itself nor what this Python gives for NFD, marks dropped, lower case.
+  word               code points that \\w of Whitespace matches
 """
 
 import argparse
 import json
-import unicodedata
 from pathlib import Path
 
 from tokenizers import __version__, normalizers, pre_tokenizers
@@ -36,22 +37,24 @@ def classes():
     clean = bert_normalizer(clean_text=True).normalize_str
     cjk = bert_normalizer(handle_chinese_chars=True).normalize_str
     accents = bert_normalizer(strip_accents=True).normalize_str
+    stripped = normalizers.StripAccents().normalize_str
+    nfd = normalizers.NFD().normalize_str
+    nfkd = normalizers.NFKD().normalize_str
     punctuation = pre_tokenizers.BertPreTokenizer().pre_tokenize_str
     white_space = pre_tokenizers.WhitespaceSplit().pre_tokenize_str
+    word = pre_tokenizers.Whitespace().pre_tokenize_str
     return {
         "bert_punctuation": lambda c: len(punctuation(f"a{c}b")) == 3,
         "bert_removed": lambda c: clean(f"a{c}b") == "ab",
         "bert_to_space": lambda c: c != " " and clean(f"a{c}b") == "a b",
         "bert_cjk": lambda c: cjk(f"a{c}b") == f"a {c} b",
         "bert_stripped": lambda c: accents(f"a{c}b") == "ab",
+        "stripped": lambda c: stripped(c) == "",
+        "nfkd": lambda c: nfkd(c) != c,
+        "reordered": lambda c: nfd(f"\u0345{c}") != f"\u0345{nfd(c)}",
         "white_space": lambda c: len(white_space(f"a{c}b")) == 2,
+        "word": lambda c: len(word(f"a{c}b")) == 1,
     }
-
-
-def plain_lower(char):
-    """What Python itself makes of the character."""
-    decomposed = unicodedata.normalize("NFD", char)
-    return "".join(x for x in decomposed if unicodedata.category(x) != "Mn").lower()
 
 
 def ranges(codes):
@@ -74,23 +77,16 @@ def main():
     args = parser.parse_args()
     tests = classes()
     members = {name: [] for name in tests}
-    lower = bert_normalizer(strip_accents=True, lowercase=True).normalize_str
-    lower_nfd = {}
     for code in range(0x110000):
         if 0xD800 <= code < 0xE000:
             continue
-        char = chr(code)
         for name, test in tests.items():
-            if test(char):
+            if test(chr(code)):
                 members[name].append(code)
-        lowered = lower(char)
-        if lowered not in (char, plain_lower(char)):
-            lower_nfd[f"{code:X}"] = [f"{ord(x):X}" for x in lowered]
     tables = {"tokenizers": __version__}
     tables.update({name: ranges(codes) for name, codes in members.items()})
-    tables["lower_nfd"] = lower_nfd
     args.out.write_text(json.dumps(tables, separators=(",", ":")))
-    print({name: len(codes) for name, codes in members.items()}, len(lower_nfd))
+    print({name: len(codes) for name, codes in members.items()})
 
 
 if __name__ == "__main__":

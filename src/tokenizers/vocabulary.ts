@@ -1,0 +1,30 @@
+import type { Field } from './field.ts'
+
+// Ids may be left out, but a few pieces must not ask for much memory.
+const MAX_ID = 2 ** 20
+
+/** The `vocab` of a model that tells the ids: the pieces by these; `undefined` where an id is left out. */
+export function parseVocab(field: Field): (string | undefined)[] {
+  const members = field.object()
+  const names = Object.keys(members)
+  if (names.length === 0) field.fail('at least one piece')
+  const most = Math.max(MAX_ID, names.length - 1)
+  let last = 0
+  for (const name of names) {
+    const id = members[name] as number
+    if (!Number.isInteger(id) || id < 0 || id > most)
+      field.at(name).fail(`an integer from 0 to ${most} that no other piece has`)
+    // It would match half of a character.
+    if ((name.charCodeAt(name.length - 1) & 0xfc00) === 0xd800)
+      field.at(name).fail('under a name without lone surrogates')
+    if (id > last) last = id
+  }
+  const pieces = new Array<string | undefined>(last + 1).fill(undefined)
+  for (const name of names) {
+    const id = members[name] as number
+    if (pieces[id] !== undefined)
+      field.at(name).fail(`an integer from 0 to ${most} that no other piece has`)
+    pieces[id] = name
+  }
+  return pieces
+}
