@@ -33,8 +33,11 @@ export function readLines(path: string): Line[] {
 }
 
 /** The fixture folders with the full vocabulary, as parsed files. */
-export function largeJson(name: 'xlm-roberta' | 'xlm-roberta-replace' | 'mistral-v1') {
-  if (name === 'mistral-v1') return fixtureJson('tokenizers/mistral-v1/tokenizer.json.gz')
+export function largeJson(
+  name: 'xlm-roberta' | 'xlm-roberta-replace' | 'mistral-v1' | 'bert-uncased',
+) {
+  if (name === 'mistral-v1' || name === 'bert-uncased')
+    return fixtureJson(`tokenizers/${name}/tokenizer.json.gz`)
   const json = fixtureJson('tokenizers/xlm-roberta/tokenizer.json.gz')
   if (name === 'xlm-roberta') return json
   const { set } = fixtureJson('tokenizers/xlm-roberta-replace/overlay.json')

@@ -15,7 +15,8 @@ import {
   Tokenizer,
 } from './helpers.ts'
 
-describe.each(['xlm-roberta', 'xlm-roberta-replace', 'mistral-v1'] as const)('%s', (name) => {
+const vocabularies = ['xlm-roberta', 'xlm-roberta-replace', 'mistral-v1', 'bert-uncased'] as const
+describe.each(vocabularies)('%s', (name) => {
   const tokenizer = Tokenizer.from(largeJson(name))
   const lines = readLines(`tokenizers/${name}/fixtures.jsonl.gz`)
 
@@ -133,21 +134,22 @@ describe('a raw SentencePiece model of type BPE', () => {
 it.each([
   ...['xlm-roberta-514', 'xlm-roberta-8194'],
   ...['gemma', 'mistral', 'minicpm-layerwise', 'minicpm-layerwise-gqa'],
+  ...['bert', 'bert-minilm'],
 ])('the tokenizer of %s', async (name) => {
   const tokenizer = await Tokenizer.load(new URL(`../fixtures/${name}/model`, import.meta.url))
   const { tokenization, tokenizer: told } = fixtureJson(`${name}/fixtures.json`)
-  expect(tokenization.length).toBe(93)
+  expect(tokenization.length).toBeGreaterThan(90)
   expect(differences((text) => tokenizer.encode(text), tokenization)).toEqual([])
   expect(tokenizer).toMatchObject({
     vocabSize: told.length,
     padId: told.pad_id,
-    bosId: told.bos_id,
-    eosId: told.eos_id,
+    bosId: told.bos_id ?? undefined,
+    eosId: told.eos_id ?? undefined,
     unkId: told.unk_id,
     clsId: told.cls_id ?? undefined,
     sepId: told.sep_id ?? undefined,
-    maskId: told.mask_id ?? undefined,
-    pairOverhead: name.startsWith('xlm-roberta') ? 4 : 2,
+    ...(told.mask_id && { maskId: told.mask_id }),
+    pairOverhead: name.startsWith('xlm-roberta') ? 4 : name.startsWith('bert') ? 3 : 2,
   })
   if (told.newline_ids) expect([...tokenizer.encode('\n')]).toEqual(told.newline_ids)
 })

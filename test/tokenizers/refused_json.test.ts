@@ -34,8 +34,8 @@ describe('a tokenizer.json is refused by what is wrong in it', () => {
   it.each<[string, Break]>([
     [invalid('model is missing; expected an object'), (j) => delete j.model],
     [
-      unsupported('model.type is "WordPiece", which is not supported; supported: Unigram, BPE'),
-      (j) => (j.model.type = 'WordPiece'),
+      unsupported('model.type is "WordLevel", which is not supported; supported: Unigram, BPE'),
+      (j) => (j.model.type = 'WordLevel'),
     ],
     [invalid('model.vocab is missing; expected an array'), (j) => delete j.model.vocab],
     [
@@ -87,12 +87,12 @@ describe('a tokenizer.json is refused by what is wrong in it', () => {
       (j) => j.added_tokens.push({ ...added, content: '\ud800' }),
     ],
     [
-      unsupported('normalizer.type is "NFC", which is not supported; supported: Sequence'),
-      (j) => (j.normalizer = { type: 'NFC' }),
+      unsupported('normalizer.type is "Nmt", which is not supported; supported: Sequence'),
+      (j) => (j.normalizer = { type: 'Nmt' }),
     ],
     [
-      unsupported('normalizer.normalizers[0].type is "Lowercase"'),
-      (j) => (j.normalizer = { type: 'Sequence', normalizers: [{ type: 'Lowercase' }] }),
+      unsupported('normalizer.normalizers[0].type is "ByteLevel"'),
+      (j) => (j.normalizer = { type: 'Sequence', normalizers: [{ type: 'ByteLevel' }] }),
     ],
     [invalid('normalizer.type is missing; expected a string'), (j) => (j.normalizer = {})],
     [invalid('normalizer.strip_left is missing'), (j) => (j.normalizer = { type: 'Strip' })],
