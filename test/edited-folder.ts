@@ -20,6 +20,7 @@ const modelFiles = [
   'special_tokens_map.json',
   'tokenizer.model',
   'sentencepiece.bpe.model',
+  'vocab.txt',
   'model.safetensors',
   'model.safetensors.index.json',
   ...[1, 2, 3].map((shard) => `model-0000${shard}-of-00003.safetensors`),

@@ -35,6 +35,13 @@ export interface TokenizerClass {
   readonly frames?: boolean
   /** What `build_inputs_with_special_tokens` makes; without it, what the post-processor makes. */
   readonly build?: (idOf: IdOf) => Templates
+  /** Its `model_input_names` are without `token_type_ids`. */
+  readonly isUntyped?: boolean
+  /**
+   * What `do_lower_case` (true unless told otherwise), `strip_accents` (null) and `tokenize_chinese_chars` (true) say
+   * takes the place of what a BertNormalizer says.
+   */
+  readonly setsBertNormalizer?: boolean
 }
 
 const LLAMA = { bos_token: '<s>', eos_token: '</s>', unk_token: '<unk>' }
@@ -46,44 +53,55 @@ const ROBERTA = {
   mask_token: '<mask>',
 }
 const GEMMA = { bos_token: '<bos>', eos_token: '<eos>', unk_token: '<unk>', pad_token: '<pad>' }
-const BERT = {
-  unk_token: '[UNK]',
-  sep_token: '[SEP]',
-  pad_token: '[PAD]',
-  cls_token: '[CLS]',
-  mask_token: '[MASK]',
+const BERT: TokenizerClass = {
+  names: {
+    unk_token: '[UNK]',
+    sep_token: '[SEP]',
+    pad_token: '[PAD]',
+    cls_token: '[CLS]',
+    mask_token: '[MASK]',
+  },
+  build: (idOf) => bertTemplates(idOf('cls_token'), idOf('sep_token')),
+  setsBertNormalizer: true,
 }
 
 const classes: Readonly<Record<string, TokenizerClass>> = {
-  LlamaTokenizer: { names: LLAMA, frames: true },
-  GemmaTokenizer: { names: GEMMA, frames: true },
+  LlamaTokenizer: { names: LLAMA, frames: true, isUntyped: true },
+  GemmaTokenizer: { names: GEMMA, frames: true, isUntyped: true },
   XLMRobertaTokenizer: {
     names: ROBERTA,
     maskTakesSpace: true,
     build: (idOf) => robertaTemplates(idOf('cls_token'), idOf('sep_token')),
+    isUntyped: true,
   },
   RobertaTokenizer: {
     names: ROBERTA,
     maskTakesSpace: true,
     build: (idOf) => robertaTemplates(idOf('bos_token'), idOf('eos_token')),
+    isUntyped: true,
   },
-  BertTokenizer: {
-    names: BERT,
-    build: (idOf) => bertTemplates(idOf('cls_token'), idOf('sep_token')),
-  },
+  BertTokenizer: BERT,
+  DistilBertTokenizer: { ...BERT, isUntyped: true },
+  ElectraTokenizer: BERT,
+  MobileBertTokenizer: BERT,
   PreTrainedTokenizer: { names: {}, build: () => plainTemplates },
   // What transformers 5 writes.
-  TokenizersBackend: { names: {} },
+  TokenizersBackend: { names: {}, isUntyped: true },
 }
 
 /** The class that each `model_type` of a config.json has. */
 const classOfModel: Readonly<Record<string, string>> = {
   bert: 'BertTokenizer',
+  distilbert: 'DistilBertTokenizer',
+  electra: 'ElectraTokenizer',
+  ernie: 'BertTokenizer',
   gemma: 'GemmaTokenizer',
   gemma2: 'GemmaTokenizer',
   llama: 'LlamaTokenizer',
+  'megatron-bert': 'BertTokenizer',
   mistral: 'LlamaTokenizer',
   mixtral: 'LlamaTokenizer',
+  mobilebert: 'MobileBertTokenizer',
   roberta: 'RobertaTokenizer',
   'xlm-roberta': 'XLMRobertaTokenizer',
   'xlm-roberta-xl': 'XLMRobertaTokenizer',

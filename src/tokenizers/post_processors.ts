@@ -7,12 +7,16 @@ export type Template = readonly (number | 'A' | 'B')[]
 export interface Templates {
   readonly single: Template
   readonly pair: Template
+  /** The token type of each part of `pair`. */
+  readonly pairTypes: readonly number[]
 }
 
 /** Without a post-processor: nothing is added, and a pair is one text after the other. */
-export const plainTemplates: Templates = { single: ['A'], pair: ['A', 'B'] }
+export const plainTemplates: Templates = { single: ['A'], pair: ['A', 'B'], pairTypes: [0, 1] }
 
 const MAX_SPECIAL = 64
+// No model has more than a few.
+const MAX_TYPE = 255
 const MAX_DEPTH = 16
 
 /** The `post_processor` of a tokenizer.json; ids must be below `vocabSize`. */
@@ -31,10 +35,9 @@ function parseTemplates(field: Field, vocabSize: number, depth: number): Templat
   switch (type.string()) {
     case 'TemplateProcessing': {
       const special = field.at('special_tokens')
-      return {
-        single: parseTemplate(field.at('single'), special, vocabSize, 'A'),
-        pair: parseTemplate(field.at('pair'), special, vocabSize, 'AB'),
-      }
+      const single = parseTemplate(field.at('single'), special, vocabSize, 'A')
+      const pair = parseTemplate(field.at('pair'), special, vocabSize, 'AB')
+      return { single: single.template, pair: pair.template, pairTypes: pair.types }
     }
     case 'RobertaProcessing':
       return robertaTemplates(idOf('cls'), idOf('sep'))
@@ -60,47 +63,58 @@ function parseTemplates(field: Field, vocabSize: number, depth: number): Templat
   }
 }
 
-/** `<s> A </s>`, and `<s> A </s></s> B </s>`. */
+/** `<s> A </s>`, and `<s> A </s></s> B </s>`, all of type 0. */
 export const robertaTemplates = (start: number, end: number): Templates => ({
   single: [start, 'A', end],
   pair: [start, 'A', end, end, 'B', end],
+  pairTypes: [0, 0, 0, 0, 0, 0],
 })
 
-/** `[CLS] A [SEP]`, and `[CLS] A [SEP] B [SEP]`. */
+/** `[CLS] A [SEP]`, and `[CLS] A [SEP] B [SEP]`, where `B [SEP]` is of type 1. */
 export const bertTemplates = (start: number, end: number): Templates => ({
   single: [start, 'A', end],
   pair: [start, 'A', end, 'B', end],
+  pairTypes: [0, 0, 0, 1, 1],
 })
 
 /** What is put before and after each text, of a pair too. */
 export const eachTemplates = (before: readonly number[], after: readonly number[]): Templates => ({
   single: [...before, 'A', ...after],
   pair: [...before, 'A', ...after, ...before, 'B', ...after],
+  pairTypes: [0, 1].flatMap((type) => new Array(before.length + 1 + after.length).fill(type)),
 })
 
-function parseTemplate(field: Field, special: Field, vocabSize: number, texts: string): Template {
+/** A template, and the token type of each part of it. */
+function parseTemplate(field: Field, special: Field, vocabSize: number, texts: string) {
   const template: (number | 'A' | 'B')[] = []
+  const types: number[] = []
   let seen = ''
   for (const item of field.items()) {
     const sequence = item.at('Sequence')
     if (!sequence.absent) {
       const id = sequence.at('id').oneOf('A', 'B')
       template.push(id)
+      types.push(typeOf(sequence))
       seen += id
       continue
     }
     const name = item.at('SpecialToken').at('id')
     const token = special.at(name.string())
     if (token.absent) name.fail(`a token that ${special.where} tells the ids of`)
-    for (const id of token.at('ids').items()) template.push(id.integer(0, vocabSize - 1))
+    for (const id of token.at('ids').items()) {
+      template.push(id.integer(0, vocabSize - 1))
+      types.push(typeOf(item.at('SpecialToken')))
+    }
   }
   if ([...seen].sort().join('') !== texts)
     field.fail(
       texts === 'A' ? 'a template with the text A once' : 'a template with A and B, each once',
     )
   if (template.length > MAX_SPECIAL) field.fail(`a template of at most ${MAX_SPECIAL} tokens`)
-  return template
+  return { template, types }
 }
+
+const typeOf = (part: Field): number => part.at('type_id').integer(0, MAX_TYPE)
 
 /** The ids of a template filled with texts. */
 export function fillTemplate(
@@ -120,4 +134,21 @@ export function fillTemplate(
     at += text ? text.length : typeof part === 'number' ? 1 : 0
   }
   return ids
+}
+
+/** The token types of a pair filled with texts of so many tokens; `undefined` where all are 0. */
+export function fillTypes(
+  { pair, pairTypes }: Templates,
+  first: number,
+  second: number,
+): Uint8Array | undefined {
+  if (pairTypes.every((type) => type === 0)) return undefined
+  const types = new Uint8Array(pair.length - 2 + first + second)
+  let at = 0
+  for (let i = 0; i < pair.length; i++) {
+    const end = at + (pair[i] === 'A' ? first : pair[i] === 'B' ? second : 1)
+    types.fill(pairTypes[i]!, at, end)
+    at = end
+  }
+  return types
 }

@@ -6,7 +6,7 @@ import {
   type TokenizerClass,
   tokenizerClass,
 } from './classes.ts'
-import type { Field } from './field.ts'
+import { Field } from './field.ts'
 
 /** The files that make a tokenizer together, where they are there. */
 export interface SettingsFiles {
@@ -89,6 +89,34 @@ export class Settings {
     const prefix = this.at('add_prefix_space')
     const isPrefixed = this.className === 'LlamaTokenizer' && prefix?.absent === false
     return isPrefixed || this.flag('from_slow', false)
+  }
+
+  /** Whether the model is given token types. */
+  get givesTypes(): boolean {
+    const names = this.at('model_input_names')
+    if (!names || names.absent) return !this.class?.isUntyped
+    return names.items().some((name) => name.string() === 'token_type_ids')
+  }
+
+  /** The `normalizer` of a tokenizer.json, with what the class sets in it. */
+  normalizer(field: Field): Field {
+    const isSet = this.class?.setsBertNormalizer && !field.absent
+    if (!isSet || field.at('type').value !== 'BertNormalizer') return field
+    const accents = this.at('strip_accents')
+    return new Field(
+      {
+        ...field.object(),
+        lowercase: this.#switch('do_lower_case'),
+        handle_chinese_chars: this.#switch('tokenize_chinese_chars'),
+        strip_accents: accents && !accents.absent ? accents.boolean() : null,
+      },
+      field.where,
+    )
+  }
+
+  /** A setting that must be true or false, and is true where no file has it. */
+  #switch(key: string): boolean {
+    return this.at(key)?.boolean() ?? true
   }
 
   /** Where a text that is too long is cut. */

@@ -17,6 +17,7 @@ import { type Model, type Parts, Pipeline } from './pipeline.ts'
 import {
   eachTemplates,
   fillTemplate,
+  fillTypes,
   parsePostProcessor,
   type Templates,
 } from './post_processors.ts'
@@ -29,9 +30,12 @@ import {
 } from './sentencepiece.ts'
 import { isOldConfig, lacksClass, Settings, type SettingsFiles } from './settings.ts'
 import { parseUnigram } from './unigram.ts'
+import { convertVocab } from './vocab-txt.ts'
 import { parseWordPiece } from './wordpiece.ts'
 
+/** What a tokenizer is made of where there is no tokenizer.json: a SentencePiece model, or BERT's list of pieces. */
 const SENTENCEPIECE = ['sentencepiece.bpe.model', 'spm.model', 'tokenizer.model']
+const VOCAB = 'vocab.txt'
 const MAX_FILE_BYTES = 128 * 2 ** 20
 
 /**
@@ -111,30 +115,29 @@ export class Tokenizer {
 
   /**
    * Opens a tokenizer: a folder (path, URL, {@link Folder} or files) with tokenizer.json, or else with a SentencePiece
-   * model, and the files beside it, one of which must name the family of a SentencePiece model; one of these files itself
-   * (path or URL that ends in .json or .model); or a Blob of a tokenizer.json. Errors: `tokenizer-missing`, and those of {@link Tokenizer.from}.
+   * model or a vocab.txt, and the files beside it, one of which must name the class; one of these files itself (path or URL
+   * that ends in .json, .model or .txt); or a Blob of a tokenizer.json. Errors: `tokenizer-missing`, and those of {@link Tokenizer.from}.
    */
   static async load(place: Blob | Place): Promise<Tokenizer> {
     if (place instanceof Blob)
       return Tokenizer.from(await readJson(blobSource('tokenizer.json', place)))
     if (typeof place === 'string' || place instanceof URL) {
       const { folder, file } = openParent(place)
-      if (/\.(json|model)$/i.test(file)) {
+      if (/\.(json|model|txt)$/i.test(file)) {
         const tokenizer = await Tokenizer.#open(file, (name) => folder.open(name))
         if (tokenizer) return tokenizer
         throw new TokenizerError('tokenizer-missing', `${place}: there is no such file`)
       }
     }
     const folder = await openFolder(place)
-    const names = ['tokenizer.json', ...SENTENCEPIECE]
-    for (const name of names) {
+    for (const name of ['tokenizer.json', ...SENTENCEPIECE, VOCAB]) {
       const tokenizer = await Tokenizer.#open(name, (file) => folder.open(file))
       if (tokenizer) return tokenizer
     }
     const why = await folder.whyMissing?.('tokenizer.json')
     throw new TokenizerError(
       'tokenizer-missing',
-      `${folder.name}: no tokenizer; expected tokenizer.json or one of ${SENTENCEPIECE.join(', ')}${why ? `. ${why}` : ''}`,
+      `${folder.name}: no tokenizer; expected tokenizer.json or one of ${[...SENTENCEPIECE, VOCAB].join(', ')}${why ? `. ${why}` : ''}`,
     )
   }
 
@@ -144,6 +147,11 @@ export class Tokenizer {
     if (!file) return undefined
     if (name.toLowerCase().endsWith('.model'))
       return Tokenizer.#convert(await readAll(file), file.name, new Settings(await readFiles(open)))
+    if (name.toLowerCase().endsWith('.txt')) {
+      const settings = new Settings(await readFiles(open))
+      const converted = convertVocab(await readAll(file), settings, file.name)
+      return Tokenizer.#fromFields(new Field(converted, `${file.name}: `), settings)
+    }
     const json = new Field(await readJson(file), `${file.name}: `)
     const files = await readFiles(open)
     const settings = new Settings({ ...files, tokenizer: json })
@@ -191,7 +199,7 @@ export class Tokenizer {
       {
         addedTokens,
         splitSpecial: splits(settings),
-        normalizers: parseNormalizer(json.at('normalizer')),
+        normalizers: parseNormalizer(settings.normalizer(json.at('normalizer'))),
         preTokenizers: parsePreTokenizer(json.at('pre_tokenizer')),
         model,
         templates: parsePostProcessor(json.at('post_processor'), idsEnd({ model, addedTokens })),
@@ -235,6 +243,25 @@ export class Tokenizer {
    * that the class needs has no name.
    */
   buildPair(first: Uint32Array, second: Uint32Array): Uint32Array {
+    return fillTemplate(this.#builtTemplates().pair, first, second)
+  }
+
+  /**
+   * The token types (`token_type_ids`) of a pair of texts of so many tokens, as {@link joinPair} puts it together
+   * (`template`) or {@link buildPair} (`class`). `undefined` where all are 0, or where the model is given none
+   * (`model_input_names` of tokenizer_config.json, or of the class). Errors: those of {@link buildPair}.
+   */
+  pairTypes(
+    firstLength: number,
+    secondLength: number,
+    by: 'template' | 'class',
+  ): Uint8Array | undefined {
+    if (!this.#settings.givesTypes) return undefined
+    const templates = by === 'class' ? this.#builtTemplates() : this.#templates
+    return fillTypes(templates, firstLength, secondLength)
+  }
+
+  #builtTemplates(): Templates {
     this.#built ??=
       this.#settings.class?.build?.((name) => {
         const id = this.#named(name)
@@ -244,7 +271,7 @@ export class Tokenizer {
           `${name} is null; ${this.#settings.className} puts it around texts. Name it in tokenizer_config.json`,
         )
       }) ?? this.#templates
-    return fillTemplate(this.#built.pair, first, second)
+    return this.#built
   }
 
   /** The pieces of ids, to be read by people. Errors: `tokenizer-input` (an id that is none). */

@@ -23,6 +23,8 @@ export interface Line {
   readonly ids_with_specials: number[]
   readonly pair_with: number | null
   readonly pair_ids: number[] | null
+  /** Runs of token types: type and length. */
+  readonly pair_types: [number, number][] | null
   /** What SentencePiece gives, where it is something else. */
   readonly ids_spm?: number[]
 }
@@ -62,6 +64,7 @@ interface Variant {
   readonly pair: {
     readonly texts: [string, string]
     readonly ids: number[]
+    readonly types: number[]
     readonly single: number[]
   }
 }

@@ -11,7 +11,7 @@ import {
   withCharsmap,
 } from './helpers.ts'
 
-const { sequence, plain, 'bpe-llama': bpe } = readVariants()
+const { sequence, plain, 'bpe-llama': bpe, 'wordpiece-added': wordpiece } = readVariants()
 
 const TEXTS = [
   '',
@@ -30,9 +30,11 @@ function use(tokenizer: Tokenizer): string {
       const ids = tokenizer.encode(text, { specialTokens: true })
       const pieces = tokenizer.pieces(ids)
       expect(pieces.length).toBe(ids.length)
-      expect(tokenizer.encodePair(text, text).length).toBe(
-        2 * tokenizer.encode(text).length + tokenizer.pairOverhead,
-      )
+      const { length } = tokenizer.encode(text)
+      const pairLength = 2 * length + tokenizer.pairOverhead
+      expect(tokenizer.encodePair(text, text).length).toBe(pairLength)
+      const types = tokenizer.pairTypes(length, length, 'template')
+      expect(types?.length ?? pairLength).toBe(pairLength)
     } catch (fault) {
       outcome = codeOf(fault)
     }
@@ -80,10 +82,15 @@ describe('mutations', () => {
   const real: Json = fixtureJson('xlm-roberta-514/model/tokenizer.json')
   const pairs: Json = bpe!.tokenizer
   const realPairs: Json = fixtureJson('gemma/model/tokenizer.json')
+  const words: Json = wordpiece!.tokenizer
+  const realWords: Json = fixtureJson('bert/model/tokenizer.json')
 
   it('1,000 of the structure of a tokenizer.json', async () => {
     const outcomes = await tally(1000, (random) => {
-      const json = mutateJson(random.pick([small, real, pairs, realPairs]), random)
+      const json = mutateJson(
+        random.pick([small, real, pairs, realPairs, words, realWords]),
+        random,
+      )
       return () => Tokenizer.from(json)
     })
     expect(outcomes['tokenizer-invalid']).toBeGreaterThan(200)
@@ -92,9 +99,8 @@ describe('mutations', () => {
   })
 
   it('1,000 of the bytes of a tokenizer.json', async () => {
-    const texts = [plain!.tokenizer, small, real, pairs, realPairs].map((json) =>
-      new TextEncoder().encode(JSON.stringify(json)),
-    )
+    const jsons = [plain!.tokenizer, small, real, pairs, realPairs, words, realWords]
+    const texts = jsons.map((json) => new TextEncoder().encode(JSON.stringify(json)))
     const outcomes = await tally(1000, (random) => {
       const damaged = mutateBytes(random.pick(texts), random)
       return () => Tokenizer.load(new Blob([damaged]))

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { faultOf, readVariants, Tokenizer, withCharsmap } from './helpers.ts'
 
-const { plain, 'bpe-llama': bpe } = readVariants()
+const { plain, 'bpe-llama': bpe, 'wordpiece-added': wordpiece } = readVariants()
 
 /** A charsmap of the given trie units and replacements. */
 function charsmapOf(units: number[], texts = 'x\0'): unknown {
@@ -29,6 +29,13 @@ describe('a tokenizer.json is refused by what is wrong in it', () => {
     type: 'Replace',
     pattern,
     content,
+  })
+
+  const typed = (first: unknown) => ({
+    type: 'TemplateProcessing',
+    single: [{ Sequence: { id: 'A', type_id: 0 } }],
+    pair: [first, { Sequence: { id: 'B', type_id: 1 } }],
+    special_tokens: { '[CLS]': { ids: [2] } },
   })
 
   it.each<[string, Break]>([
@@ -285,6 +292,72 @@ describe('a tokenizer.json is refused by what is wrong in it', () => {
     ],
   ])('BPE: %s', (message, damage) => {
     const json = structuredClone(bpe!.tokenizer)
+    damage(json)
+    const fault = faultOf(() => Tokenizer.from(json))
+    expect(fault.slice(0, message.length)).toBe(message)
+    expect(fault.length).toBeLessThan(300)
+  })
+
+  it.each<[string, Break]>([
+    [invalid('model.vocab is missing; expected an object'), (j) => delete j.model.vocab],
+    [invalid('model.vocab is an array of 1; expected an object'), (j) => (j.model.vocab = ['a'])],
+    [invalid('model.vocab is an object; expected at least one piece'), (j) => (j.model.vocab = {})],
+    ...[2 ** 20 + 1, -1, 0.5, '3', null, 0].map((id): [string, Break] => [
+      invalid('model.vocab.a is '),
+      (j) => (j.model.vocab.a = id),
+    ]),
+    [
+      invalid('model.vocab.a\ud83d is 500; expected under a name without lone surrogates'),
+      (j) => (j.model.vocab['a\ud83d'] = 500),
+    ],
+    [
+      'tokenizer-invalid: piece 4 is 1025 UTF-16 code units long',
+      (j) => {
+        delete j.model.vocab.a
+        j.model.vocab['x'.repeat(1025)] = 4
+      },
+    ],
+    ...['unk_token', 'continuing_subword_prefix'].flatMap((name): [string, Break][] => [
+      [invalid(`model.${name} is missing; expected a string`), (j) => delete j.model[name]],
+      [invalid(`model.${name} is null; expected a string`), (j) => (j.model[name] = null)],
+      [invalid(`model.${name} is "\\ud83d"; expected a string`), (j) => (j.model[name] = '\ud83d')],
+    ]),
+    ...[-1, 1.5, '100', null, undefined, 2 ** 60].map((most): [string, Break] => [
+      invalid('model.max_input_chars_per_word is '),
+      (j) => (j.model.max_input_chars_per_word = most),
+    ]),
+    ...['clean_text', 'handle_chinese_chars', 'lowercase'].flatMap((name): [string, Break][] => [
+      [invalid(`normalizer.${name} is missing; expected true`), (j) => delete j.normalizer[name]],
+      [invalid(`normalizer.${name} is null; expected true`), (j) => (j.normalizer[name] = null)],
+    ]),
+    [
+      invalid('normalizer.strip_accents is "no"; expected true or false'),
+      (j) => (j.normalizer.strip_accents = 'no'),
+    ],
+    [
+      invalid('pre_tokenizer.behavior is "isolated"; expected "Removed" or "Isolated" or'),
+      (j) => (j.pre_tokenizer = { type: 'Punctuation', behavior: 'isolated' }),
+    ],
+    [
+      invalid('pre_tokenizer.behavior is null; expected "Removed" or "Isolated" or'),
+      (j) => (j.pre_tokenizer = { type: 'Punctuation', behavior: null }),
+    ],
+    [
+      invalid('pre_tokenizer.individual_digits is missing; expected true or false'),
+      (j) => (j.pre_tokenizer = { type: 'Digits' }),
+    ],
+    ...[undefined, null, -1, 256, 0.5, '0'].flatMap((type): [string, Break][] => [
+      [
+        invalid('post_processor.pair[0].Sequence.type_id is '),
+        (j) => (j.post_processor = typed({ Sequence: { id: 'A', type_id: type } })),
+      ],
+      [
+        invalid('post_processor.pair[0].SpecialToken.type_id is '),
+        (j) => (j.post_processor = typed({ SpecialToken: { id: '[CLS]', type_id: type } })),
+      ],
+    ]),
+  ])('WordPiece: %s', (message, damage) => {
+    const json = structuredClone(wordpiece!.tokenizer)
     damage(json)
     const fault = faultOf(() => Tokenizer.from(json))
     expect(fault.slice(0, message.length)).toBe(message)

@@ -44,7 +44,7 @@ describe('load', () => {
 
   it('names what is missing', async () => {
     expect(await rejectionOf(Tokenizer.load(blobFolder({}, 'the/folder')))).toBe(
-      'tokenizer-missing: the/folder: no tokenizer; expected tokenizer.json or one of sentencepiece.bpe.model, spm.model, tokenizer.model',
+      'tokenizer-missing: the/folder: no tokenizer; expected tokenizer.json or one of sentencepiece.bpe.model, spm.model, tokenizer.model, vocab.txt',
     )
     expect(await rejectionOf(Tokenizer.load('/no/such/tokenizer.json'))).toBe(
       'tokenizer-missing: /no/such/tokenizer.json: there is no such file',
@@ -176,7 +176,10 @@ describe('long texts take time in proportion to their length', () => {
   // Neither of these cuts before the model; the last one cannot cut within it.
   const bpe = largeJson('mistral-v1')
   const uncut = { ...bpe, model: { ...bpe.model, byte_fallback: false } }
-  const tokenizers = [json, whole, bpe, uncut].map((json) => Tokenizer.from(json))
+  const words = largeJson('bert-uncased')
+  const long = { ...words.model, max_input_chars_per_word: 2 ** 30 }
+  const oneWord = { ...words, pre_tokenizer: null, model: long }
+  const tokenizers = [json, whole, bpe, uncut, words, oneWord].map((json) => Tokenizer.from(json))
 
   /** CPU time in milliseconds, which other programs on the machine do not lengthen. */
   const timeOf = (tokenizer: Tokenizer, text: string): number => {
