@@ -51,7 +51,44 @@ export function bertNormalizer(options: BertOptions): Normalizer {
 const normalize =
   (form: keyof typeof FORMS): Change =>
   (text) =>
-    text.replace(normalized, (run) => run.normalize(form))
+    text.replace(normalized, (run) =>
+      run.replace(/\p{M}+/gu, (marks) => sortMarks(marks)).normalize(form),
+    )
+
+/** Above this many marks one after another, the quadratic time that engines take to sort them counts. */
+const MANY_MARKS = 128
+
+/** Long runs of marks in their canonical order (UAX #15), in linear time. */
+function sortMarks(run: string): string {
+  if (run.length <= MANY_MARKS) return run
+  const marks = Array.from(run, (mark) => mark.normalize('NFD')).join('')
+  const distinct = [...new Set(marks)]
+  const movable = distinct
+    .filter((mark) => isSwapped('\u0345', mark) || mark === '\u0345')
+    .sort(compare)
+  const places = new Map<string, number>()
+  let place = 0
+  movable.forEach((mark, i) => {
+    if (i > 0 && compare(movable[i - 1]!, mark) !== 0) place++
+    places.set(mark, place)
+  })
+  let sorted = ''
+  let classes: string[] = []
+  for (const mark of marks) {
+    const place = places.get(mark)
+    if (place === undefined) {
+      sorted += classes.join('') + mark
+      classes = []
+    } else classes[place] = (classes[place] ?? '') + mark
+  }
+  return sorted + classes.join('')
+}
+
+const isSwapped = (first: string, second: string): boolean =>
+  (first + second).normalize('NFD') !== first + second
+
+/** Compares the combining classes of two marks, which are over 0. That of U+0345 is the highest. */
+const compare = (a: string, b: string): number => (isSwapped(a, b) ? 1 : isSwapped(b, a) ? -1 : 0)
 
 // A sigma at the end of a word is no other than elsewhere.
 const lower: Change = (text) => text.replaceAll('Σ', 'σ').toLowerCase()
