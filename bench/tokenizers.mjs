@@ -1,7 +1,7 @@
 // @ts-check
-// How fast texts become token ids, with XLM-R's vocabulary (unigram), Mistral's and, on request, Gemma's (BPE):
-// ours, sentencepiece-js and, on request, Hugging Face's tokenizers (Rust, one thread). Figures are MB of UTF-8 per second
-// of CPU time: the best of the rounds, taken in turns, in which the texts come again and again; and the first time that a
+// How fast texts become token ids, with XLM-R's vocabulary (unigram), BERT's (WordPiece), Mistral's and, on request,
+// Gemma's (BPE): ours, sentencepiece-js and, on request, Hugging Face's tokenizers (Rust, one thread). Figures are MB of
+// UTF-8 per second of CPU time: the best of the rounds, taken in turns, in which the texts come again and again; and the first time that a
 // new tokenizer sees them, in a process that is warm. And the CPU time of loading.
 import { spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
@@ -73,6 +73,7 @@ function vocabularies(gemma) {
       model: join(mistral, 'tokenizer.model.gz'),
       config: join(mistral, 'tokenizer_config.json'),
     },
+    { name: 'BERT', json: fixture('tokenizers/bert-uncased/tokenizer.json.gz') },
     ...(gemma ? [{ name: 'Gemma', json: gemma === 'fetch' ? fetchGemma() : gemma }] : []),
   ]
 }
@@ -104,6 +105,8 @@ const PYTHON = `
 import json, sys, time
 from tokenizers import Tokenizer, __version__
 tokenizer = Tokenizer.from_file(sys.argv[1])
+tokenizer.no_truncation()
+tokenizer.no_padding()
 texts = json.load(open(sys.argv[2], encoding="utf-8"))
 size = sum(len(text.encode()) for text in texts)
 start, rounds = time.process_time(), 0
