@@ -64,6 +64,7 @@ function pairBuilder(
     const [a, b] = truncate(first, second, settings, tokenizer)
     return {
       ids: framing === 'class' ? tokenizer.buildPair(a, b) : tokenizer.joinPair(a, b),
+      types: tokenizer.pairTypes(a.length, b.length, framing),
       truncated: a.length < first.length || b.length < second.length,
     }
   }
