@@ -20,7 +20,7 @@ export interface LayerState {
 }
 
 /** Where a pass begins and ends. */
-export interface Passage {
+export interface LayerRange {
   /** The states of another pass; left out, the embeddings. */
   readonly from?: { readonly layer: number; readonly x: Tensor } | undefined
   /** The last layer. */
@@ -38,7 +38,7 @@ export interface Backbone {
   readonly maxTokens: number
   /** Whether a token sees only those before it, so that sequences that begin alike may share states. */
   readonly causal: boolean
-  states(tape: Tape, batch: Batch, passage: Passage): Generator<LayerState, void>
+  states(tape: Tape, batch: Batch, range: LayerRange): Generator<LayerState, void>
   /** What a head reads of the states of scored tokens, [sequences, hidden]: after the final norm, where there is one. */
   output(tape: Tape, scored: Tensor): Tensor
 }

@@ -5,7 +5,7 @@ import { type RmsNorm, rmsNorm } from '../tensor/rms_norm.ts'
 import { rotary, rotaryTable } from '../tensor/rotary.ts'
 import type { Tape } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { type Backbone, type LayerState, layerStates, type Passage } from './backbone.ts'
+import { type Backbone, type LayerRange, type LayerState, layerStates } from './backbone.ts'
 import { allSpans, type Batch, checkIds, scoredRows, scoredSpans } from './batch.ts'
 import type { DecoderConfig } from './decoder-config.ts'
 import { type QueryKeyValue, queryKeyValue } from './query-key-value.ts'
@@ -94,7 +94,7 @@ export class Decoder implements Backbone {
     return this.#layers.length
   }
 
-  *states(tape: Tape, batch: Batch, { from, to }: Passage): Generator<LayerState, void> {
+  *states(tape: Tape, batch: Batch, { from, to }: LayerRange): Generator<LayerState, void> {
     const { headDim } = this.config
     const upload = (rows: Uint32Array<ArrayBuffer>) => tape.upload(rows, [rows.length], 'u32')
     const positions = positionsOf(batch)

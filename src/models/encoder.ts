@@ -4,7 +4,7 @@ import { type LayerNorm, layerNorm } from '../tensor/layer_norm.ts'
 import { type Linear, linear } from '../tensor/linear.ts'
 import type { Tape } from '../tensor/tape.ts'
 import type { Tensor, Weight } from '../tensor/tensor.ts'
-import { type Backbone, type LayerState, layerStates, type Passage } from './backbone.ts'
+import { type Backbone, type LayerRange, type LayerState, layerStates } from './backbone.ts'
 import { allSpans, type Batch, checkIds, scoredRows, scoredSpans } from './batch.ts'
 import type { EncoderConfig } from './encoder-config.ts'
 import { ModelError } from './errors.ts'
@@ -83,7 +83,7 @@ export class Encoder implements Backbone {
     return positions - (padId === undefined ? 0 : padId + 1)
   }
 
-  *states(tape: Tape, batch: Batch, { from, to }: Passage): Generator<LayerState, void> {
+  *states(tape: Tape, batch: Batch, { from, to }: LayerRange): Generator<LayerState, void> {
     const headDim = this.config.hidden / this.config.heads
     const tiles = {
       every: attentionTiles(tape, allSpans(batch), headDim),

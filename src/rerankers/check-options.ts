@@ -68,6 +68,7 @@ const ranking = {
 
 const loading = {
   ...scoring,
+  recipe: oneOf('FlagReranker', 'FlagLLMReranker', 'LayerWiseFlagLLMReranker', 'CrossEncoder'),
   dtype: oneOf('auto', 'f32', 'f16', 'bf16', 'int8', 'int4'),
   activations: oneOf('f32', 'f16'),
   device: object,

@@ -18,6 +18,7 @@ export type {
   PairScore,
   PairScores,
   RankOptions,
+  RecipeName,
   ScoreOptions,
   ScoreProgress,
   ScoreSettings,

@@ -19,11 +19,12 @@ import {
   type CutoffLayers,
   type LayerwiseLoadOptions,
   type LoadOptions,
+  type RecipeName,
   resolveSettings,
   type ScoreSettings,
   show,
 } from './options.ts'
-import { chooseRecipe, type Recipe, type RecipeName } from './recipes.ts'
+import { chooseRecipe, type Recipe } from './recipes.ts'
 
 /** Where a model is: a path or URL of a folder, a `Folder`, a list of `File`s, or `File`s and `Blob`s by name. */
 export type ModelPlace = Place
@@ -72,9 +73,10 @@ export interface Loaded {
   }
 }
 
-/** The embedded model of each recipe, a folder of weights/. */
-const embedded: Readonly<Partial<Record<RecipeName, string>>> = {
+/** The embedded model for each recipe, a folder of weights/. */
+const embedded: Readonly<Record<RecipeName, string>> = {
   FlagReranker: 'xlm-roberta-6x384',
+  CrossEncoder: 'xlm-roberta-6x384',
   FlagLLMReranker: 'gemma-8x384',
   LayerWiseFlagLLMReranker: 'minicpm-layerwise-8x384',
 }
@@ -84,17 +86,17 @@ function openModelFolder(
   place: ModelPlace | undefined,
   asked: RecipeName = 'FlagReranker',
 ): Promise<Folder> {
-  return place === undefined ? embeddedFolder(embedded[asked] as string) : openFolder(place)
+  return place === undefined ? embeddedFolder(embedded[asked]) : openFolder(place)
 }
 
 /** Loads a model: all that can be checked is checked before the first weight is read; a fault leaves nothing open. */
 export async function loadModel(
-  asked: RecipeName | undefined,
   place: ModelPlace | undefined,
   options: LayerwiseLoadOptions,
 ): Promise<Loaded> {
-  checkOptions({ name: asked ?? 'Reranker', layerwise: true }, 'load', options)
-  const { dtype = 'auto', activations = 'f32', cutoffLayers, signal, onProgress, ...rest } = options
+  checkOptions({ name: 'Reranker', layerwise: true }, 'load', options)
+  const { recipe: asked, cutoffLayers, signal, onProgress, ...rest } = options
+  const { dtype = 'auto', activations = 'f32' } = options
   if (options.device && options.adapter) {
     throw new RerankerError(
       'option-invalid',

@@ -1,24 +1,42 @@
+import { RerankerError } from './errors.ts'
 import type { ModelPlace } from './load.ts'
-import type {
-  CutoffLayers,
-  CutoffOf,
-  LayerwiseLoadOptions,
-  LayerwiseRankOptions,
+import {
+  type CutoffLayers,
+  type CutoffOf,
+  type LayerwiseLoadOptions,
+  type LayerwiseRankOptions,
+  type RecipeName,
+  show,
 } from './options.ts'
-import type { RecipeName } from './recipes.ts'
 import { type LayerwiseRow, Reranker } from './reranker.ts'
 
 /** Loads models with one recipe; `instanceof` tells whether a reranker has it. */
-const loaderOf = <Name extends RecipeName>(name: Name) => ({
+const loaderOf = (name: RecipeName) => ({
   name,
-  /** Loads a model as `Reranker.load` does, always with this recipe; the embedded one of this kind if no place is given. */
+  /** Loads a model as `Reranker.load` does, with this recipe; the embedded model for it if no place is given. */
   load: <const Own extends CutoffLayers | undefined = undefined>(
     place?: ModelPlace,
     options: LayerwiseLoadOptions<Own> = {},
-  ): Promise<Reranker<CutoffOf<Own, number>>> => Reranker.loadAs(name, place, options),
+  ) => loadWith(name, place, options),
   [Symbol.hasInstance]: (value: unknown): boolean =>
     value instanceof Reranker && value.info.recipe === name,
 })
+
+async function loadWith<Own extends CutoffLayers | undefined>(
+  recipe: RecipeName,
+  place: ModelPlace | undefined,
+  options: LayerwiseLoadOptions<Own>,
+): Promise<Reranker<CutoffOf<Own, number>>> {
+  const { recipe: asked = recipe } = Object(options) as LayerwiseLoadOptions
+  if (asked !== recipe) {
+    throw new RerankerError(
+      'option-invalid',
+      `recipe: found ${show(asked)}; ${recipe}.load always uses its own. Leave it out, or use Reranker.load`,
+    )
+  }
+  // What is no object is refused as such.
+  return Reranker.load(place, Object(options) === options ? { ...options, recipe } : options)
+}
 
 /**
  * Encoders with a classifier: bge-reranker-base, -large, -v2-m3, and any other with one label. Inputs and scores are those
@@ -28,9 +46,9 @@ export const FlagReranker = loaderOf('FlagReranker')
 export type FlagReranker = Reranker
 
 /**
- * A causal language model asked whether the passage answers the query: bge-reranker-v2-gemma, and models of Llama's and
- * Mistral's type trained alike. The score is the logit of "Yes" at the last token. Inputs and scores are those of
- * FlagEmbedding's `FlagLLMReranker`.
+ * A causal language model that is asked whether the passage answers the query: bge-reranker-v2-gemma, and models of Llama's
+ * and Mistral's type that were trained alike. The score is the logit of "Yes" at the last token. Inputs and scores are those
+ * of FlagEmbedding's `FlagLLMReranker`.
  */
 export const FlagLLMReranker = loaderOf('FlagLLMReranker')
 export type FlagLLMReranker = Reranker
@@ -46,7 +64,7 @@ export const LayerWiseFlagLLMReranker = {
     place?: ModelPlace,
     options: LayerwiseLoadOptions<Own> = {},
   ) =>
-    Reranker.loadAs('LayerWiseFlagLLMReranker', place, options) as Promise<
+    loadWith('LayerWiseFlagLLMReranker', place, options) as Promise<
       LayerWiseFlagLLMReranker<CutoffOf<Own, number>>
     >,
 }

@@ -51,8 +51,19 @@ export interface RankOptions<T> extends ScoreOptions {
   readonly text?: ((passage: T) => string) | undefined
 }
 
+/**
+ * How a reranker is made of a model: as FlagEmbedding's class of that name does, or as sentence-transformers' `CrossEncoder`.
+ */
+export type RecipeName =
+  | 'FlagReranker'
+  | 'FlagLLMReranker'
+  | 'LayerWiseFlagLLMReranker'
+  | 'CrossEncoder'
+
 /** Options of `load`. */
 export interface LoadOptions extends ScoreSettings {
+  /** The recipe. Default: what the publisher of the model uses. */
+  readonly recipe?: RecipeName | undefined
   /**
    * How weights lie on the device: `auto` (default) keeps 16-bit and quantized files as they are and makes f16 of f32
    * files. `int8` and `int4` quantize the matrices of the layers as they are loaded, at some loss of quality.

@@ -5,7 +5,7 @@ import { families } from '../models/registry.ts'
 import type { Folder } from '../platform/files.ts'
 import { chatTemplateOf } from './chat-template.ts'
 import { RerankerError } from './errors.ts'
-import type { SettingsDefaults } from './options.ts'
+import type { RecipeName, SettingsDefaults } from './options.ts'
 import type { PairTemplate, PromptTemplate, Template } from './templates.ts'
 
 /** What makes a reranker of a model: how inputs are built, what is the score, and the settings when nothing is said. */
@@ -80,9 +80,7 @@ export const recipes = {
     templates: questions(true),
     ...llmDefaults,
   },
-} as const satisfies Readonly<Record<string, Recipe>>
-
-export type RecipeName = keyof typeof recipes
+} as const satisfies Readonly<Record<RecipeName, Recipe>>
 
 /** The recipe that the publisher of a model of each kind uses, unless the row of its architecture says otherwise. */
 const published: Readonly<Record<Family['head'], RecipeName>> = {
@@ -127,7 +125,7 @@ export async function chooseRecipe(folder: Folder, asked: RecipeName | undefined
   if (chat !== undefined) {
     throw new RerankerError(
       'recipe-ambiguous',
-      `${folder.name}: ${chat} has a chat template, so this is a chat model and not a reranker by its files. Where it was trained as one after all, load it with ${name}.load`,
+      `${folder.name}: ${chat} has a chat template, so this is a chat model and not a reranker by its files. Where it was trained as one after all, load it with ${name}.load or the option recipe`,
     )
   }
   return { architecture, family, recipe: recipes[name] }

@@ -22,7 +22,6 @@ import {
   type ScoreSettings,
   show,
 } from './options.ts'
-import type { RecipeName } from './recipes.ts'
 import { type CallOptions, mapBatches, type Pair, type ScoredPair, scorePairs } from './scoring.ts'
 import { checkSelfTest, readSelfTest } from './self-test.ts'
 import { inputBuilder } from './templates.ts'
@@ -70,20 +69,11 @@ export class Reranker<Cutoff = number> {
    * @throws CheckpointError, TokenizerError, ModelError for what is wrong with the files; RerankerError for options, and
    * where the files leave open what the model is for; GpuError, PlatformError where there is no adapter. Nothing is left open.
    */
-  static load<const Own extends CutoffLayers | undefined = undefined>(
+  static async load<const Own extends CutoffLayers | undefined = undefined>(
     place?: ModelPlace,
     options: LayerwiseLoadOptions<Own> = {},
   ): Promise<Reranker<CutoffOf<Own, number>>> {
-    return Reranker.loadAs(undefined, place, options)
-  }
-
-  /** Loads a model with a recipe, whatever its publisher uses. */
-  static async loadAs<const Own extends CutoffLayers | undefined = undefined>(
-    recipe: RecipeName | undefined,
-    place?: ModelPlace,
-    options: LayerwiseLoadOptions<Own> = {},
-  ): Promise<Reranker<CutoffOf<Own, number>>> {
-    const loaded = await loadModel(recipe, place, options)
+    const loaded = await loadModel(place, options)
     const reranker = new Reranker<CutoffOf<Own, number>>(loaded)
     if (!options.selfTest) return reranker
     try {
