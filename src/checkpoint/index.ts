@@ -17,7 +17,7 @@ export {
   type QuantizedRows,
   quantizeRows,
 } from './quantization.ts'
-export { type QuantizedCheckpoint, quantizeCheckpoint } from './quantize.ts'
+export { type QuantizedCheckpoint, quantizeCheckpoint } from './quantize-checkpoint.ts'
 export {
   type Bytes,
   type Job,

@@ -3,7 +3,7 @@ export { openPlainOrGzip, readCorpus, readQueries } from './beir.ts'
 export { cascadeScores } from './cascade.ts'
 export { isGzip } from './content.ts'
 export { EvaluationError } from './errors.ts'
-export { type FirstStage, firstStagePairs, rerankedDocuments } from './first_stage.ts'
+export { type FirstStage, firstStagePairs, rerankedDocuments } from './first-stage.ts'
 export {
   type LayerFindings,
   type LayerScorer,

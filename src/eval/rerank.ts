@@ -1,5 +1,5 @@
 import { EvaluationError } from './errors.ts'
-import { checkIds, type FirstStage, firstStageOrder } from './first_stage.ts'
+import { checkIds, type FirstStage, firstStageOrder } from './first-stage.ts'
 import {
   type Evaluation,
   evaluate,

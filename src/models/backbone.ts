@@ -1,4 +1,4 @@
-import { gatherRows } from '../tensor/gather_rows.ts'
+import { gatherRows } from '../tensor/gather-rows.ts'
 import type { Tape } from '../tensor/tape.ts'
 import type { Tensor, WeightDtype } from '../tensor/tensor.ts'
 import type { Batch } from './batch.ts'

@@ -1,7 +1,7 @@
 import { type AttentionTiles, attention, attentionTiles } from '../tensor/attention.ts'
 import { embedRows, gatherTable, type HostTable } from '../tensor/embedding.ts'
 import { type Linear, linear } from '../tensor/linear.ts'
-import { type RmsNorm, rmsNorm } from '../tensor/rms_norm.ts'
+import { type RmsNorm, rmsNorm } from '../tensor/rms-norm.ts'
 import { rotary, rotaryTable } from '../tensor/rotary.ts'
 import type { Tape } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'

@@ -1,6 +1,6 @@
 import { type AttentionTiles, attention, attentionTiles } from '../tensor/attention.ts'
 import { embed, gatherTable, type HostTable } from '../tensor/embedding.ts'
-import { type LayerNorm, layerNorm } from '../tensor/layer_norm.ts'
+import { type LayerNorm, layerNorm } from '../tensor/layer-norm.ts'
 import { type Linear, linear } from '../tensor/linear.ts'
 import type { Tape } from '../tensor/tape.ts'
 import type { Tensor, Weight } from '../tensor/tensor.ts'

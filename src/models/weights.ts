@@ -16,7 +16,7 @@ import {
 import type { Gpu } from '../gpu/device.ts'
 import type { Block } from '../gpu/memory.ts'
 import type { HostTable } from '../tensor/embedding.ts'
-import type { LayerNorm } from '../tensor/layer_norm.ts'
+import type { LayerNorm } from '../tensor/layer-norm.ts'
 import {
   columnTiles,
   groupedRows,
@@ -29,7 +29,7 @@ import {
   tableRowWords,
 } from '../tensor/layout.ts'
 import { type Linear, type LinearKernel, linearKernel } from '../tensor/linear.ts'
-import type { RmsNorm } from '../tensor/rms_norm.ts'
+import type { RmsNorm } from '../tensor/rms-norm.ts'
 import type { Vector, Weight } from '../tensor/tensor.ts'
 import {
   isQuantized,

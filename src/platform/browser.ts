@@ -2,7 +2,7 @@
 import { PlatformError } from './errors.ts'
 import type { ByteSource, Folder, Place } from './files.ts'
 import { checkUrl, openUrl, splitUrl, urlFolder } from './http.ts'
-import { givenFolder, isAddress } from './places.ts'
+import { givenFolder, isAddress } from './locations.ts'
 
 /** A URL, against the page's or the worker's own. */
 function urlOf(place: string | URL): URL {

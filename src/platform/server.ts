@@ -18,7 +18,7 @@ import { fileURLToPath } from 'node:url'
 import { PlatformError } from './errors.ts'
 import { type ByteSource, type Folder, type Place, streamSource } from './files.ts'
 import { checkUrl, splitUrl, urlFolder } from './http.ts'
-import { explainMissing, givenFolder, isAddress } from './places.ts'
+import { explainMissing, givenFolder, isAddress } from './locations.ts'
 
 /** A path, or a URL that is fetched. One letter before a colon is a drive. */
 function addressOf(place: string | URL): string | URL {

@@ -1,7 +1,7 @@
 import { runTasks } from '../inference/tasks.ts'
 import { type Batch, packBatch, selectBatch } from '../models/batch.ts'
 import type { Head } from '../models/heads.ts'
-import { gatherRows } from '../tensor/gather_rows.ts'
+import { gatherRows } from '../tensor/gather-rows.ts'
 import type { KeptTensor, Tape } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { checkCount } from './check-options.ts'

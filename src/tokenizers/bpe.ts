@@ -2,10 +2,10 @@ import { type Ids, width } from './buffers.ts'
 import { byteName, toUtf8 } from './bytes.ts'
 import { Field } from './field.ts'
 import { Merges } from './merges.ts'
-import { growHash, hashOf, MAX_PIECE, PieceTable } from './piece_table.ts'
+import { growHash, hashOf, MAX_PIECE, PieceTable } from './piece-table.ts'
 import type { Model } from './pipeline.ts'
 import { parseVocab } from './vocabulary.ts'
-import { WordCache } from './word_cache.ts'
+import { WordCache } from './word-cache.ts'
 
 /** How a BPE model treats what it does not know. */
 export interface BpeOptions {

@@ -3,7 +3,7 @@ import {
   plainTemplates,
   robertaTemplates,
   type Templates,
-} from './post_processors.ts'
+} from './post-processors.ts'
 
 /** The names that special tokens have, in the order in which transformers goes through them. */
 export const specialNames = [

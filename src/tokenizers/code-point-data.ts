@@ -1,4 +1,4 @@
-// Written by test/fixtures/tokenizers/make_code_point_data.mjs from Unicode 17.0 and tokenizers 0.23.3; hexadecimal ranges.
+// Written by test/fixtures/tokenizers/make-code-point-data.mjs from Unicode 17.0 and tokenizers 0.23.3; hexadecimal ranges.
 
 export const PUNCTUATION = `
 21-2F 3A-40 5B-60 7B-7E A1 A7 AB B6-B7 BB BF 37E 387 55A-55F 589-58A 5BE 5C0 5C3 5C6 5F3-5F4

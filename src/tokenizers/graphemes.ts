@@ -6,7 +6,7 @@ import {
   PICTOGRAPH,
   PREPEND,
   SPACING_MARK,
-} from './grapheme_data.ts'
+} from './grapheme-data.ts'
 
 // Classes of code points in UAX #29, Unicode 17. Linkers and the non-joiner are extending characters.
 const Other = 0

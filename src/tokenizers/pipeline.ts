@@ -1,8 +1,8 @@
-import { type AddedToken, AddedTokenFinder } from './added_tokens.ts'
+import { type AddedToken, AddedTokenFinder } from './added-tokens.ts'
 import { type Ids, Units, Words } from './buffers.ts'
 import type { Normalizer } from './normalizers.ts'
-import type { Templates } from './post_processors.ts'
-import type { PreTokenizer } from './pre_tokenizers.ts'
+import type { Templates } from './post-processors.ts'
+import type { PreTokenizer } from './pre-tokenizers.ts'
 
 /** What turns words into ids: the `model` of a tokenizer.json. */
 export interface Model {

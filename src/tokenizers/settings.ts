@@ -1,4 +1,4 @@
-import type { AddedToken, AddedVocabulary, TokenForm } from './added_tokens.ts'
+import type { AddedToken, AddedVocabulary, TokenForm } from './added-tokens.ts'
 import {
   classNameOf,
   type SpecialName,

@@ -6,7 +6,7 @@ import {
   AddedVocabulary,
   parseAddedTokens,
   type TokenForm,
-} from './added_tokens.ts'
+} from './added-tokens.ts'
 import { parseBpe } from './bpe.ts'
 import { Ids } from './buffers.ts'
 import type { SpecialName } from './classes.ts'
@@ -20,8 +20,8 @@ import {
   fillTypes,
   parsePostProcessor,
   type Templates,
-} from './post_processors.ts'
-import { parsePreTokenizer } from './pre_tokenizers.ts'
+} from './post-processors.ts'
+import { parsePreTokenizer } from './pre-tokenizers.ts'
 import {
   addedPieces,
   convertSentencePiece,

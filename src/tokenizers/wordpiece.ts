@@ -1,11 +1,11 @@
 import { type Ids, unitsOf } from './buffers.ts'
 import { TokenizerError } from './errors.ts'
 import type { Field } from './field.ts'
-import { hashOf } from './piece_table.ts'
+import { hashOf } from './piece-table.ts'
 import type { Model } from './pipeline.ts'
 import { Trie } from './trie.ts'
 import { parseVocab } from './vocabulary.ts'
-import { WordCache } from './word_cache.ts'
+import { WordCache } from './word-cache.ts'
 
 /**
  * WordPiece as BERT has it (Devlin et al. 2019): from left to right, the longest piece that a word goes on with. After

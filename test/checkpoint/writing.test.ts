@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { safetensorsLayout } from '../../src/checkpoint/writing.ts'
-import { readTensors } from '../eval/read_tensors.ts'
+import { readTensors } from '../eval/read-tensors.ts'
 
 /** A file with every tensor filled with its index. */
 function fill(layout: ReturnType<typeof safetensorsLayout>, sizes: number[]) {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
 import { LayerWiseFlagLLMReranker, RerankerError } from '../../src/index.ts'
-import { readTensors } from '../eval/read_tensors.ts'
+import { readTensors } from '../eval/read-tensors.ts'
 import { fixtureFolder } from '../fixtures.ts'
 import { FakeLayerwise, firstStage, pandaTexts, realSession, session } from './helpers.ts'
 

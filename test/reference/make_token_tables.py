@@ -4,7 +4,7 @@
     make_token_tables.py --out codepoints.json
 
 They follow the Unicode versions of the libraries that package is built with, so a JavaScript \\p{...} may
-differ. Lists of [first, last] ranges, hexadecimal; ../fixtures/tokenizers/make_code_point_data.mjs makes the data
+differ. Lists of [first, last] ranges, hexadecimal; ../fixtures/tokenizers/make-code-point-data.mjs makes the data
 in src/tokenizers of them:
 
   bert_punctuation   code points that BertPreTokenizer and Punctuation isolate

@@ -3,7 +3,7 @@
 
     make_token_texts.py --out texts.jsonl.gz [--locales FOLDER] [--charsmap FILE.model]
 
-The texts are those of token_texts.json, forms derived from them, rows of special code points, and seeded
+The texts are those of token-texts.json, forms derived from them, rows of special code points, and seeded
 random strings. With --locales also words of glibc's locale sources; with --charsmap also every code point
 that the normalization of a SentencePiece model changes; with faker installed also made-up names and
 addresses. No text has a lone surrogate: it would have no UTF-8 form.
@@ -18,7 +18,7 @@ import re
 import unicodedata
 from pathlib import Path
 
-DATA = Path(__file__).resolve().parent / "token_texts.json"
+DATA = Path(__file__).resolve().parent / "token-texts.json"
 FORMS = ("NFC", "NFD", "NFKC", "NFKD")
 LONG_RUNS = [
     ("a", 10000),
@@ -79,7 +79,7 @@ def changed_forms(text, forms):
 
 
 def written_texts(data):
-    """The texts of token_texts.json in their contexts."""
+    """The texts of token-texts.json in their contexts."""
     yield "empty", ""
     for language, sentences in data["languages"].items():
         for sentence in sentences:

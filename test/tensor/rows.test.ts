@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Gpu } from '../../src/gpu/device.ts'
 import { embed, gatherTable } from '../../src/tensor/embedding.ts'
-import { gatherRows } from '../../src/tensor/gather_rows.ts'
-import { layerNorm } from '../../src/tensor/layer_norm.ts'
-import { rmsNorm } from '../../src/tensor/rms_norm.ts'
+import { gatherRows } from '../../src/tensor/gather-rows.ts'
+import { layerNorm } from '../../src/tensor/layer-norm.ts'
+import { rmsNorm } from '../../src/tensor/rms-norm.ts'
 import { rotary, rotaryTable } from '../../src/tensor/rotary.ts'
 import {
   activation,

