@@ -10,8 +10,10 @@ import { serve } from './contestant.mjs'
  *   model: string, options: Record<string, unknown>, pairs?: [string, string][],
  *   ranking?: { query: string, passages: string[], options?: Record<string, unknown> },
  * }} Task
- * @typedef {{ pairs: [string, string][], options: Record<string, unknown>, lengths?: boolean }} Input lengths: asks for
- * the tokens of the pairs in place of their scores
+ * @typedef {{ query: string, passages: string[] }} Ranking
+ * @typedef {{
+ *   pairs: [string, string][], options: Record<string, unknown>, lengths?: boolean, rankings?: Ranking[], width?: number,
+ * }} Input lengths: asks for the tokens of the pairs in place of their scores; rankings: asks for these, so many at a time
  */
 
 serve(async (/** @type {Task} */ { model, options, pairs = [], ranking }) => {
@@ -31,6 +33,26 @@ serve(async (/** @type {Task} */ { model, options, pairs = [], ranking }) => {
     for (const { index, score, layer = 0 } of rows) if (layer === last) scores[index] = score
     return scores
   }
+  /**
+   * The scores of many rankings, in the order of their passages.
+   * @param {Ranking[]} rankings
+   * @param {number} width
+   */
+  const rankAll = async (rankings, width) => {
+    /** @type {number[][]} */
+    const scores = []
+    for (let i = 0; i < rankings.length; i += width) {
+      const some = rankings.slice(i, i + width)
+      /** @type {{ index: number, score: number }[][]} */
+      const found = await Promise.all(
+        some.map(({ query, passages }) => reranker.rank(query, passages)),
+      )
+      for (const rows of found) {
+        scores.push(rows.toSorted((a, b) => a.index - b.index).map(({ score }) => score))
+      }
+    }
+    return scores.flat()
+  }
   return {
     facts: {
       adapter: adapter.description || adapter.vendor,
@@ -43,6 +65,7 @@ serve(async (/** @type {Task} */ { model, options, pairs = [], ranking }) => {
       batchTokens: limits.maxBatchTokens,
     },
     run: (/** @type {Input | undefined} */ input) => {
+      if (input?.rankings) return rankAll(input.rankings, input.width ?? 1)
       if (input?.lengths) return Promise.resolve(lengthsOf(input.pairs, input.options))
       return ranking ? rank() : reranker.computeScore(input?.pairs ?? pairs, input?.options)
     },

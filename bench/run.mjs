@@ -2,6 +2,7 @@
 // npm run bench [-- PART...]: speed, next to a peer or a limit measured in the same run.
 import { mkdirSync } from 'node:fs'
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
+import { benchConcurrency } from './concurrency.mjs'
 import { benchDecoder, decoders } from './decoders.mjs'
 import { benchEncoder } from './encoder.mjs'
 import { encoderShapes } from './encoder-shapes.mjs'
@@ -24,6 +25,7 @@ const parts = {
   kernels: benchKernels,
   encoder: benchEncoder,
   scaling: benchScaling,
+  concurrency: benchConcurrency,
   startup: benchStartup,
   ...Object.fromEntries(
     Object.entries(decoders).map(([name, shape]) => [
@@ -44,6 +46,7 @@ Parts:
   kernels     linear kernels alone, next to the adapter's arithmetic ceiling and memory bandwidth and to onnxruntime's MatMul
   encoder     texts to scores next to onnxruntime-node and PyTorch, cold and warm, and a profile by operation
   scaling     time per token against the number of pairs and their length
+  concurrency many short calls at once, which share batches, next to the same one after another
   startup     process start to first score next to onnxruntime-node and transformers.js, cold and warm shader cache
   gemma, minicpm
               decoder shapes: what shared prefixes, a cascade and loading to a cutoff layer gain
