@@ -34,7 +34,7 @@ export class Engine {
   }
 
   /**
-   * Records a pass when its turn has come, and reads the tensors that it gives.
+   * Records a pass when its turn comes, and reads back the tensors that it returns.
    *
    * @throws the signal's reason when it is aborted before the pass was submitted
    */
@@ -48,7 +48,7 @@ export class Engine {
     }
   }
 
-  /** Records a pass and reads the tensors that it gives, inside of a {@link turn}. */
+  /** Records a pass during a {@link turn}, and reads back the tensors that it returns. */
   async pass(record: (tape: Tape) => Tensor[]): Promise<Float32Array[]> {
     this.gpu.check()
     const tape = new RecordTape(this.gpu, this.activations, 'forward pass')
@@ -84,7 +84,7 @@ export class Engine {
     const turn = new Promise<void>((resolve, reject) => {
       enter = resolve
       leave = () => {
-        // At once: a turn that is passed on to who has left would be lost.
+        // Right away: a turn that is passed to a call that has left would be lost.
         this.#waiting.delete(enter)
         reject(signal?.reason)
       }
@@ -100,7 +100,7 @@ export class Engine {
     return () => this.#passOn()
   }
 
-  /** Gives the turn to the next in line, or back. */
+  /** Passes the turn to the call that waits longest, or frees it. */
   #passOn(): void {
     const [next] = this.#waiting
     if (!next) {

@@ -38,8 +38,8 @@ interface Share {
 }
 
 /**
- * Scores the sequences of concurrent calls in shared batches of up to `maxBatchTokens`. Calls take turns, so that a long one
- * does not hold up a short one; what else is in its batch changes no score. A call settles when none of its sequences is on
+ * Scores the sequences of concurrent calls in shared batches of up to `maxBatchTokens`. The calls are served round robin, so
+ * that a long one does not hold up a short one. No score depends on what else is in its batch. A call settles when none of its sequences is on
  * the device any more.
  */
 export class ScoreQueue {
@@ -96,7 +96,7 @@ export class ScoreQueue {
     }
   }
 
-  /** Leaves out what is left of a call; the first fault is the one that it tells. */
+  /** Ends a call before its last sequence; it rejects with its first fault. */
   #end(call: Call, error: unknown): void {
     call.fault ??= { error }
     call.next = undefined
