@@ -34,7 +34,7 @@ export class Random {
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json }
 
 /** Values that programs expect least: borders of number types, names that objects inherit, wrong types. */
-const HOSTILE: readonly Json[] = [
+const hostileValues: readonly Json[] = [
   ...[null, true, false, 0, -0, -1, 1, 2, 0.5, 1e-320, 1e308, -1e308, 255, 256, 65535, 65536],
   ...[2 ** 31 - 1, 2 ** 31, 2 ** 32 - 1, 2 ** 32, 2 ** 53 - 1, 2 ** 53, 2 ** 64, 1e21],
   ...[
@@ -76,7 +76,7 @@ function mutateOnce(root: Json, random: Random): Json {
     case 0:
     case 1:
     case 2:
-      set(parent, key, structuredClone(random.pick(HOSTILE)))
+      set(parent, key, structuredClone(random.pick(hostileValues)))
       break
     case 3:
       remove(parent, key)
@@ -169,7 +169,7 @@ function nudge(value: Json, random: Random): Json {
   }
   if (typeof value === 'boolean') return !value
   if (Array.isArray(value)) return value.length > 1 ? value.toReversed() : [...value, 0]
-  return random.pick(HOSTILE)
+  return random.pick(hostileValues)
 }
 
 /** A copy of some bytes, damaged as disks, networks and editors damage files. */

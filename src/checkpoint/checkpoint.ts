@@ -8,7 +8,7 @@ import { type QuantizedDtype, quantizedTensors, readQuantization } from './quant
 import type { StoredDtype, TensorInfo } from './safetensors.ts'
 
 /** The dtypes in which weights may be stored. */
-export const FLOAT_DTYPES = ['f32', 'f16', 'bf16', 'f64'] as const satisfies readonly StoredDtype[]
+export const floatDtypes = ['f32', 'f16', 'bf16', 'f64'] as const satisfies readonly StoredDtype[]
 
 interface AskedTensor {
   readonly name: string
@@ -82,7 +82,7 @@ export class Checkpoint {
    */
   tensor(name: string, shape: readonly number[], backbone?: string): TensorInfo {
     const remedy = 'Save the model in one of these from Python, unquantized'
-    return this.#tensor({ name, shape, backbone }, FLOAT_DTYPES, remedy)
+    return this.#tensor({ name, shape, backbone }, floatDtypes, remedy)
   }
 
   /**

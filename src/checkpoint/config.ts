@@ -3,10 +3,10 @@ import type { Folder } from '../platform/files.ts'
 import { readText } from './bytes.ts'
 import { CheckpointError, show } from './errors.ts'
 
-export const CONFIG_FILE = 'config.json'
+export const configFile = 'config.json'
 
 // Real ones have a few KB; the largest list the labels of thousands of classes.
-const MOST_BYTES = 16 * 1024 * 1024
+const mostBytes = 16 * 1024 * 1024
 
 /** Bounds of a number, both included. */
 export interface Bounds {
@@ -68,8 +68,8 @@ export class Config {
 
   /** Reads config.json of a folder; `undefined` where there is none. */
   static async read(folder: Folder): Promise<Config | undefined> {
-    const file = `${folder.name}/${CONFIG_FILE}`
-    const text = await readText(folder, CONFIG_FILE, MOST_BYTES, 'config-invalid')
+    const file = `${folder.name}/${configFile}`
+    const text = await readText(folder, configFile, mostBytes, 'config-invalid')
     if (text === undefined) return undefined
     let json: unknown
     try {

@@ -21,14 +21,14 @@ import { DawnrankError } from '../error.ts'
  */
 export class CheckpointError extends DawnrankError {}
 
-const LONGEST = 80
+const longestShown = 80
 
 /** A value from a file as messages show it: short whatever the file holds, control characters escaped. */
 export function show(value: unknown): string {
   if (Array.isArray(value)) return `a list of ${value.length}`
   if (typeof value === 'object' && value !== null) return 'an object'
   if (typeof value !== 'string') return String(value)
-  return JSON.stringify(value.length > LONGEST ? `${value.slice(0, LONGEST)}…` : value)
+  return JSON.stringify(value.length > longestShown ? `${value.slice(0, longestShown)}…` : value)
 }
 
 /** A shape as messages show it: `[2, 3]`. */

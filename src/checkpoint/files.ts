@@ -1,14 +1,14 @@
 /** Which safetensors files a model folder has, opened and their headers checked. */
 import type { ByteSource, Folder } from '../platform/files.ts'
 import { readText } from './bytes.ts'
-import { CONFIG_FILE } from './config.ts'
+import { configFile } from './config.ts'
 import { CheckpointError, show } from './errors.ts'
 import { JsonReader } from './json.ts'
-import { LONGEST_HEADER, readHeader, type TensorInfo } from './safetensors.ts'
+import { longestHeader, readHeader, type TensorInfo } from './safetensors.ts'
 
-export const WEIGHTS_FILE = 'model.safetensors'
-export const INDEX_FILE = 'model.safetensors.index.json'
-const ADAPTER_CONFIG = 'adapter_config.json'
+export const weightsFile = 'model.safetensors'
+export const indexFile = 'model.safetensors.index.json'
+const adapterConfig = 'adapter_config.json'
 
 /** Open files by their name in the folder, and the tensors they hold by name. */
 export interface Weights {
@@ -24,9 +24,9 @@ export interface Weights {
  * tensor is taken from the shard that holds it, whatever the index says of it.
  */
 export async function openWeights(folder: Folder): Promise<Weights> {
-  const single = await folder.open(WEIGHTS_FILE)
+  const single = await folder.open(weightsFile)
   if (single) {
-    const sources = new Map([[WEIGHTS_FILE, single]])
+    const sources = new Map([[weightsFile, single]])
     return { sources, tensors: await readHeaders(sources) }
   }
   const files = await readIndex(folder)
@@ -42,18 +42,18 @@ export async function closeAll(sources: Iterable<ByteSource>): Promise<void> {
 
 /** The error for a folder without config.json. */
 export async function configMissing(folder: Folder): Promise<CheckpointError> {
-  const weights = (await exists(folder, WEIGHTS_FILE)) || (await exists(folder, INDEX_FILE))
-  if (!weights && (await exists(folder, ADAPTER_CONFIG))) return adapterOnly(folder)
+  const weights = (await exists(folder, weightsFile)) || (await exists(folder, indexFile))
+  if (!weights && (await exists(folder, adapterConfig))) return adapterOnly(folder)
   return new CheckpointError(
     'config-missing',
-    `${folder.name}: no ${CONFIG_FILE}; expected a model folder as transformers' save_pretrained writes it (${CONFIG_FILE}, ${WEIGHTS_FILE}, tokenizer.json)${await why(folder, CONFIG_FILE)}`,
+    `${folder.name}: no ${configFile}; expected a model folder as transformers' save_pretrained writes it (${configFile}, ${weightsFile}, tokenizer.json)${await why(folder, configFile)}`,
   )
 }
 
 async function weightsMissing(folder: Folder): Promise<CheckpointError> {
-  const missing = `${folder.name}: no ${WEIGHTS_FILE} and no ${INDEX_FILE}`
-  if (await exists(folder, ADAPTER_CONFIG)) return adapterOnly(folder)
-  for (const file of PICKLES) {
+  const missing = `${folder.name}: no ${weightsFile} and no ${indexFile}`
+  if (await exists(folder, adapterConfig)) return adapterOnly(folder)
+  for (const file of pickleFiles) {
     if (!(await exists(folder, file))) continue
     return new CheckpointError(
       'weights-missing',
@@ -62,17 +62,17 @@ async function weightsMissing(folder: Folder): Promise<CheckpointError> {
   }
   return new CheckpointError(
     'weights-missing',
-    `${missing}; the weights must lie beside ${CONFIG_FILE} in one of these${await why(folder, WEIGHTS_FILE)}`,
+    `${missing}; the weights must lie beside ${configFile} in one of these${await why(folder, weightsFile)}`,
   )
 }
 
 /** PyTorch's own format: Python pickles, which can run code as they are read. */
-const PICKLES = ['pytorch_model.bin', 'pytorch_model.bin.index.json']
+const pickleFiles = ['pytorch_model.bin', 'pytorch_model.bin.index.json']
 
 const adapterOnly = (folder: Folder) =>
   new CheckpointError(
     'weights-missing',
-    `${folder.name}: a LoRA adapter (${ADAPTER_CONFIG}) without the weights of its base model. Merge them once in Python with peft: PeftModel.from_pretrained(baseModel, FOLDER).merge_and_unload().save_pretrained(MERGED, safe_serialization=True)`,
+    `${folder.name}: a LoRA adapter (${adapterConfig}) without the weights of its base model. Merge them once in Python with peft: PeftModel.from_pretrained(baseModel, FOLDER).merge_and_unload().save_pretrained(MERGED, safe_serialization=True)`,
   )
 
 /** A sentence on why a file is missing, where the folder can tell. */
@@ -89,8 +89,8 @@ async function exists(folder: Folder, file: string): Promise<boolean> {
 
 /** The files that the index names, in order; `undefined` where the folder has no index. */
 async function readIndex(folder: Folder): Promise<string[] | undefined> {
-  const name = `${folder.name}/${INDEX_FILE}`
-  const text = await readText(folder, INDEX_FILE, LONGEST_HEADER, 'index-invalid')
+  const name = `${folder.name}/${indexFile}`
+  const text = await readText(folder, indexFile, longestHeader, 'index-invalid')
   if (text === undefined) return undefined
   const invalid = (fault: string) => new CheckpointError('index-invalid', `${name}: ${fault}`)
   const reader = new JsonReader(
@@ -143,7 +143,7 @@ async function openShards(
     if (missing.length > 0) {
       throw new CheckpointError(
         'shard-missing',
-        `${folder.name}: ${missing.length} of the ${files.length} files that ${INDEX_FILE} names are not there, such as ${show(missing[0])}; is the download complete?${await why(folder, missing[0] as string)}`,
+        `${folder.name}: ${missing.length} of the ${files.length} files that ${indexFile} names are not there, such as ${show(missing[0])}; is the download complete?${await why(folder, missing[0] as string)}`,
       )
     }
   } catch (fault) {

@@ -1,5 +1,5 @@
 /** Checkpoints: config.json and safetensors of a model folder, checked before anything is used. */
-export { Checkpoint, FLOAT_DTYPES } from './checkpoint.ts'
+export { Checkpoint, floatDtypes } from './checkpoint.ts'
 export { type Bounds, Config, type Default } from './config.ts'
 export { CheckpointError, show } from './errors.ts'
 export {

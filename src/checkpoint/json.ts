@@ -4,12 +4,12 @@ import { show } from './errors.ts'
 export type Reject = (where: string, fault: string) => Error
 
 // As deep as the reference implementation of safetensors goes (serde_json's limit).
-const DEEPEST = 128
+const maxDepth = 128
 
-const SCALAR = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y
+const scalarPattern = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|null/y
 /** With what Python writes for numbers that JSON has no words for. */
-const PYTHON_SCALAR = new RegExp(`${SCALAR.source}|NaN|-?Infinity`, 'y')
-const DIGITS = /^(?:0|[1-9]\d*)$/
+const pythonScalarPattern = new RegExp(`${scalarPattern.source}|NaN|-?Infinity`, 'y')
+const indexPattern = /^(?:0|[1-9]\d*)$/
 
 /**
  * Reads JSON of a known form from front to back, and stops at the first thing that is not of that
@@ -29,7 +29,7 @@ export class JsonReader {
   constructor(text: string, reject: Reject, { python = false } = {}) {
     this.#text = text
     this.#reject = reject
-    this.#scalars = python ? PYTHON_SCALAR : SCALAR
+    this.#scalars = python ? pythonScalarPattern : scalarPattern
   }
 
   /** An object; `visit` must read the value of each key. A key that stands twice is a fault. */
@@ -81,7 +81,7 @@ export class JsonReader {
   count(expected: string): number {
     const found = this.#scalar(expected)
     const value = Number(found)
-    if (!DIGITS.test(found) || !Number.isSafeInteger(value)) {
+    if (!indexPattern.test(found) || !Number.isSafeInteger(value)) {
       this.#fail(`found ${found.slice(0, 40)}; expected ${expected}`)
     }
     return value
@@ -120,7 +120,7 @@ export class JsonReader {
   }
 
   #inside(step: string | number, read: () => void): void {
-    if (this.#path.length === DEEPEST) this.#fail(`nested deeper than ${DEEPEST} levels`)
+    if (this.#path.length === maxDepth) this.#fail(`nested deeper than ${maxDepth} levels`)
     this.#path.push(step)
     read()
     this.#path.pop()

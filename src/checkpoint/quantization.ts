@@ -14,14 +14,14 @@ import { CheckpointError, show } from './errors.ts'
 import { f32ToBf16, nearestBf16 } from './float.ts'
 
 /** Bits of a number, by dtype. */
-const BITS = { int8: 8, int4: 4 } as const
+const quantizedBits = { int8: 8, int4: 4 } as const
 
-export type QuantizedDtype = keyof typeof BITS
+export type QuantizedDtype = keyof typeof quantizedBits
 
 /** Neighbours along a row that share a scale and an offset. */
-const GROUP_SIZE = 32
+const groupSize = 32
 
-const METHOD = 'dawnrank'
+const quantMethod = 'dawnrank'
 
 /** Rows of numbers, and the scale and offset of each of their groups in bf16. */
 export interface QuantizedRows {
@@ -47,18 +47,18 @@ export function quantizedTensors(
 ): { readonly numbers: StoredTensor; readonly scales: StoredTensor } {
   return {
     numbers: { name, shape: [columns, rowBytes(inner, dtype)] },
-    scales: { name: `${name}.scales`, shape: [columns, Math.ceil(inner / GROUP_SIZE), 2] },
+    scales: { name: `${name}.scales`, shape: [columns, Math.ceil(inner / groupSize), 2] },
   }
 }
 
 const rowBytes = (inner: number, dtype: QuantizedDtype): number =>
-  Math.ceil((inner * BITS[dtype]) / 8)
+  Math.ceil((inner * quantizedBits[dtype]) / 8)
 
 /** The entry of config.json for quantized weights. */
 export const quantizationConfig = (dtype: QuantizedDtype) => ({
-  quant_method: METHOD,
-  bits: BITS[dtype],
-  group_size: GROUP_SIZE,
+  quant_method: quantMethod,
+  bits: quantizedBits[dtype],
+  group_size: groupSize,
 })
 
 /**
@@ -75,11 +75,14 @@ export function readQuantization(config: Config): QuantizedDtype | undefined {
       `${section.file}: ${found}; expected ${expected}. Use the model's weights in f32, f16 or bf16, and "dawnrank quantize"`,
     )
   const method = section.string('quant_method')
-  if (method !== METHOD) {
-    throw unsupported(`the weights are quantized by ${show(method)}`, `${show(METHOD)} or none`)
+  if (method !== quantMethod) {
+    throw unsupported(
+      `the weights are quantized by ${show(method)}`,
+      `${show(quantMethod)} or none`,
+    )
   }
   const size = section.integer('group_size')
-  if (size !== GROUP_SIZE) throw unsupported(`group_size is ${size}`, `${GROUP_SIZE}`)
+  if (size !== groupSize) throw unsupported(`group_size is ${size}`, `${groupSize}`)
   const bits = section.integer('bits')
   if (bits === 8) return 'int8'
   if (bits === 4) return 'int4'
@@ -98,16 +101,16 @@ export function quantizeRows(
   dtype: QuantizedDtype,
   name: string,
 ): QuantizedRows {
-  const bits = BITS[dtype]
+  const bits = quantizedBits[dtype]
   const rows = values.length / inner
   const bytes = rowBytes(inner, dtype)
   const numbers = new Uint8Array(rows * bytes)
-  const pairs = new Float32Array(rows * Math.ceil(inner / GROUP_SIZE) * 2)
+  const pairs = new Float32Array(rows * Math.ceil(inner / groupSize) * 2)
   let pair = 0
   for (let row = 0; row < rows; row++) {
-    for (let start = 0; start < inner; start += GROUP_SIZE) {
+    for (let start = 0; start < inner; start += groupSize) {
       const from = row * inner + start
-      const to = Math.min(from + GROUP_SIZE, (row + 1) * inner)
+      const to = Math.min(from + groupSize, (row + 1) * inner)
       const grid = gridOf(values, from, to, bits, name)
       pairs[pair++] = grid.scale
       pairs[pair++] = grid.offset

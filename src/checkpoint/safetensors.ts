@@ -9,7 +9,7 @@ import { CheckpointError, show, showShape } from './errors.ts'
 import { JsonReader } from './json.ts'
 
 /** Bits of one element, by the format's names. */
-const BITS = {
+const dtypeBits = {
   BOOL: 8,
   F4: 4,
   F6_E2M3: 6,
@@ -34,13 +34,14 @@ const BITS = {
   U64: 64,
 } as const
 
-type FormatDtype = keyof typeof BITS
+type FormatDtype = keyof typeof dtypeBits
 
 /** How a tensor's elements are stored: the format's names in lower case. */
 export type StoredDtype = Lowercase<FormatDtype>
 
 /** Bits of one element. */
-export const storedBits = (dtype: StoredDtype): number => BITS[dtype.toUpperCase() as FormatDtype]
+export const storedBits = (dtype: StoredDtype): number =>
+  dtypeBits[dtype.toUpperCase() as FormatDtype]
 
 /** What the header tells of a tensor. Data is little-endian, rows one after another. */
 export interface TensorInfo {
@@ -57,10 +58,10 @@ export interface TensorInfo {
 }
 
 /** The reference implementation's limit on a header, in bytes. */
-export const LONGEST_HEADER = 100_000_000
+export const longestHeader = 100_000_000
 
 // PyTorch and NumPy stop at 64; a longer list is made to cost memory.
-const MOST_DIMENSIONS = 64
+const mostDimensions = 64
 
 /**
  * Reads and checks the header of a safetensors file; of the data nothing is read.
@@ -94,10 +95,10 @@ async function headerLength(source: ByteSource): Promise<number> {
   }
   const length = new DataView(start.buffer, start.byteOffset).getBigUint64(0, true)
   if (length === 0n) throw invalid(source, 'the length of the header is 0')
-  if (length > LONGEST_HEADER) {
+  if (length > longestHeader) {
     throw invalid(
       source,
-      `the length of the header is ${length} bytes; at most ${LONGEST_HEADER} are allowed, so this is not safetensors or it is damaged`,
+      `the length of the header is ${length} bytes; at most ${longestHeader} are allowed, so this is not safetensors or it is damaged`,
     )
   }
   if (8n + length > source.size) {
@@ -142,7 +143,7 @@ function parseTensor(
   let offsets: number[] | undefined
   reader.object('an object with dtype, shape and data_offsets', (key) => {
     if (key === 'dtype') dtype = reader.string('the name of a dtype')
-    else if (key === 'shape') shape = counts(reader, 'a list of sizes', MOST_DIMENSIONS)
+    else if (key === 'shape') shape = counts(reader, 'a list of sizes', mostDimensions)
     else if (key === 'data_offsets') offsets = counts(reader, 'a list of two offsets', 2)
     else reader.skip()
   })
@@ -152,9 +153,9 @@ function parseTensor(
   if (dtype === undefined) throw fault('no dtype')
   if (shape === undefined) throw fault('no shape')
   if (offsets === undefined) throw fault('no data_offsets')
-  if (shape.length > MOST_DIMENSIONS) throw fault(`more than ${MOST_DIMENSIONS} dimensions`)
+  if (shape.length > mostDimensions) throw fault(`more than ${mostDimensions} dimensions`)
   if (!isFormatDtype(dtype)) {
-    throw fault(`dtype ${show(dtype)} is not known; known are ${Object.keys(BITS).join(', ')}`)
+    throw fault(`dtype ${show(dtype)} is not known; known are ${Object.keys(dtypeBits).join(', ')}`)
   }
   const [begin, end] = offsets
   if (begin === undefined || end === undefined || offsets.length > 2) {
@@ -195,7 +196,7 @@ function counts(reader: JsonReader, expected: string, most: number): number[] {
   return values
 }
 
-const isFormatDtype = (name: string): name is FormatDtype => Object.hasOwn(BITS, name)
+const isFormatDtype = (name: string): name is FormatDtype => Object.hasOwn(dtypeBits, name)
 
 /** Size of the data in bits, `undefined` where a double cannot count it. */
 function bitsOf(dtype: FormatDtype, shape: readonly number[]): number | undefined {
@@ -204,7 +205,7 @@ function bitsOf(dtype: FormatDtype, shape: readonly number[]): number | undefine
     elements *= size
     if (!Number.isSafeInteger(elements)) return undefined
   }
-  const bits = elements * BITS[dtype]
+  const bits = elements * dtypeBits[dtype]
   return Number.isSafeInteger(bits) ? bits : undefined
 }
 

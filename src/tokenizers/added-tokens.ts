@@ -127,7 +127,7 @@ export function parseAddedTokens(field: Field, pieces: Pieces, idsEnd: number): 
   })
 }
 
-const NONE: readonly number[] = []
+const noIds: readonly number[] = []
 
 /** Finds added tokens in a text: from left to right, the longest of those that start at a place. */
 export class AddedTokenFinder {
@@ -193,7 +193,7 @@ export class AddedTokenFinder {
       found ??= []
       found.push(token.id, start, end)
     }
-    return found ?? NONE
+    return found ?? noIds
   }
 }
 

@@ -2,7 +2,7 @@ import { type Ids, width } from './buffers.ts'
 import { byteName, toUtf8 } from './bytes.ts'
 import { Field } from './field.ts'
 import { Merges } from './merges.ts'
-import { growHash, hashOf, MAX_PIECE, PieceTable } from './piece-table.ts'
+import { growHash, hashOf, maxPiece, PieceTable } from './piece-table.ts'
 import type { Model } from './pipeline.ts'
 import { parseVocab } from './vocabulary.ts'
 import { WordCache } from './word-cache.ts'
@@ -199,14 +199,14 @@ export class Bpe implements Model {
 }
 
 // Gemma has 27,575 pairs of code units at which merges take place: 3 % of the bits.
-const JOINT_BITS = 20
+const jointBits = 20
 
 /**
  * Between which code units a merge may take place: those that end the left side of one and begin its right side.
  * There is a bit for the hash of each pair, so that a few other pairs pass too; a text is then cut less.
  */
 class Joints {
-  readonly #bits = new Int32Array(2 ** JOINT_BITS / 32)
+  readonly #bits = new Int32Array(2 ** jointBits / 32)
 
   constructor(pieces: readonly (string | undefined)[], { left, right }: MergeLists) {
     for (let i = 0; i < left.length; i++) {
@@ -224,7 +224,7 @@ class Joints {
 }
 
 const jointOf = (last: number, first: number): number =>
-  Math.imul(Math.imul(last, 0x9e3779b1) ^ first, 0x85ebca6b) >>> (32 - JOINT_BITS)
+  Math.imul(Math.imul(last, 0x9e3779b1) ^ first, 0x85ebca6b) >>> (32 - jointBits)
 
 /** The `model` of a tokenizer.json, of type BPE. */
 export function parseBpe(field: Field): Bpe {
@@ -254,7 +254,7 @@ function parseMerges(field: Field, table: PieceTable): MergeLists {
   const left = new Int32Array(entries.length)
   const right = new Int32Array(entries.length)
   const made = new Int32Array(entries.length)
-  const units = new Uint16Array(2 * MAX_PIECE)
+  const units = new Uint16Array(2 * maxPiece)
   let count = 0
   for (let i = 0; i < entries.length; i++) {
     const entry = entries[i]
@@ -286,15 +286,15 @@ function parseMerges(field: Field, table: PieceTable): MergeLists {
   }
 }
 
-const NO_SIDES: readonly [string, string] = ['', '']
+const noSides: readonly [string, string] = ['', '']
 
 function sidesOf(entry: unknown): readonly [string, string] {
   if (typeof entry === 'string') {
     const space = entry.indexOf(' ')
     const isPair = space >= 0 && !entry.includes(' ', space + 1)
-    return isPair ? [entry.slice(0, space), entry.slice(space + 1)] : NO_SIDES
+    return isPair ? [entry.slice(0, space), entry.slice(space + 1)] : noSides
   }
-  if (!Array.isArray(entry) || entry.length !== 2) return NO_SIDES
+  if (!Array.isArray(entry) || entry.length !== 2) return noSides
   const [before, after] = entry
-  return typeof before === 'string' && typeof after === 'string' ? [before, after] : NO_SIDES
+  return typeof before === 'string' && typeof after === 'string' ? [before, after] : noSides
 }

@@ -1,7 +1,7 @@
 import { TokenizerError } from './errors.ts'
 
 // No passage comes near this, but a hostile normalizer may double a text again and again.
-const MAX_UNITS = 1 << 24
+const maxUnits = 1 << 24
 
 const isHigh = (unit: number) => (unit & 0xfc00) === 0xd800
 const isLow = (unit: number) => (unit & 0xfc00) === 0xdc00
@@ -23,12 +23,12 @@ export class Units {
   /** Makes room for `units` code units in all. */
   reserve(units: number): void {
     if (units <= this.data.length) return
-    if (units > MAX_UNITS)
+    if (units > maxUnits)
       throw new TokenizerError(
         'tokenizer-input',
-        `the text is over ${MAX_UNITS} UTF-16 code units long (perhaps only after normalization); cut it into passages`,
+        `the text is over ${maxUnits} UTF-16 code units long (perhaps only after normalization); cut it into passages`,
       )
-    const data = new Uint16Array(Math.min(MAX_UNITS, Math.max(units, 2 * this.data.length)))
+    const data = new Uint16Array(Math.min(maxUnits, Math.max(units, 2 * this.data.length)))
     data.set(this.data.subarray(0, this.length))
     this.data = data
   }

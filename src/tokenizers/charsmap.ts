@@ -56,10 +56,10 @@ export class Charsmap {
   #addText(texts: Uint8Array, start: number, fault: (message: string) => never): void {
     if (this.#texts.has(start)) return
     if (start > texts.length) fault('has a trie that points outside its replacements')
-    const rest = texts.subarray(start, start + MAX_TEXT_BYTES)
+    const rest = texts.subarray(start, start + maxTextBytes)
     const length = rest.indexOf(0)
-    if (length < 0 && rest.length === MAX_TEXT_BYTES)
-      fault(`has a replacement of ${MAX_TEXT_BYTES} bytes or more`)
+    if (length < 0 && rest.length === maxTextBytes)
+      fault(`has a replacement of ${maxTextBytes} bytes or more`)
     try {
       const text = utf8.decode(length < 0 ? rest : rest.subarray(0, length))
       this.#texts.set(start, unitsOf(text))
@@ -84,7 +84,7 @@ export class Charsmap {
 }
 
 // The longest replacement of Unicode's compatibility mappings has 33 bytes.
-const MAX_TEXT_BYTES = 1024
+const maxTextBytes = 1024
 
 const utf8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 

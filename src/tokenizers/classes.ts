@@ -44,16 +44,21 @@ export interface TokenizerClass {
   readonly setsBertNormalizer?: boolean
 }
 
-const LLAMA = { bos_token: '<s>', eos_token: '</s>', unk_token: '<unk>' }
-const ROBERTA = {
-  ...LLAMA,
+const llamaTokens = { bos_token: '<s>', eos_token: '</s>', unk_token: '<unk>' }
+const robertaTokens = {
+  ...llamaTokens,
   sep_token: '</s>',
   pad_token: '<pad>',
   cls_token: '<s>',
   mask_token: '<mask>',
 }
-const GEMMA = { bos_token: '<bos>', eos_token: '<eos>', unk_token: '<unk>', pad_token: '<pad>' }
-const BERT: TokenizerClass = {
+const gemmaTokens = {
+  bos_token: '<bos>',
+  eos_token: '<eos>',
+  unk_token: '<unk>',
+  pad_token: '<pad>',
+}
+const bertClass: TokenizerClass = {
   names: {
     unk_token: '[UNK]',
     sep_token: '[SEP]',
@@ -66,24 +71,24 @@ const BERT: TokenizerClass = {
 }
 
 const classes: Readonly<Record<string, TokenizerClass>> = {
-  LlamaTokenizer: { names: LLAMA, frames: true, isUntyped: true },
-  GemmaTokenizer: { names: GEMMA, frames: true, isUntyped: true },
+  LlamaTokenizer: { names: llamaTokens, frames: true, isUntyped: true },
+  GemmaTokenizer: { names: gemmaTokens, frames: true, isUntyped: true },
   XLMRobertaTokenizer: {
-    names: ROBERTA,
+    names: robertaTokens,
     maskTakesSpace: true,
     build: (idOf) => robertaTemplates(idOf('cls_token'), idOf('sep_token')),
     isUntyped: true,
   },
   RobertaTokenizer: {
-    names: ROBERTA,
+    names: robertaTokens,
     maskTakesSpace: true,
     build: (idOf) => robertaTemplates(idOf('bos_token'), idOf('eos_token')),
     isUntyped: true,
   },
-  BertTokenizer: BERT,
-  DistilBertTokenizer: { ...BERT, isUntyped: true },
-  ElectraTokenizer: BERT,
-  MobileBertTokenizer: BERT,
+  BertTokenizer: bertClass,
+  DistilBertTokenizer: { ...bertClass, isUntyped: true },
+  ElectraTokenizer: bertClass,
+  MobileBertTokenizer: bertClass,
   PreTrainedTokenizer: { names: {}, build: () => plainTemplates },
   // What transformers 5 writes.
   TokenizersBackend: { names: {}, isUntyped: true },

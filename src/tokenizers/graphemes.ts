@@ -1,11 +1,11 @@
 import {
-  CONSONANT,
-  CONTROL,
-  EXTEND,
-  LINKER,
-  PICTOGRAPH,
-  PREPEND,
-  SPACING_MARK,
+  consonantRanges,
+  controlRanges,
+  extendRanges,
+  linkerRanges,
+  pictographRanges,
+  prependRanges,
+  spacingMarkRanges,
 } from './grapheme-data.ts'
 
 // Classes of code points in UAX #29, Unicode 17. Linkers and the non-joiner are extending characters.
@@ -39,13 +39,13 @@ function makeClasses(): Uint8Array {
       table.fill(kind, indexOf(parseInt(first, 16)), indexOf(parseInt(last, 16)) + 1)
     }
   }
-  mark(CONTROL, Control)
-  mark(EXTEND, Extend)
-  mark(LINKER, Linker)
-  mark(SPACING_MARK, SpacingMark)
-  mark(PREPEND, Prepend)
-  mark(CONSONANT, Consonant)
-  mark(PICTOGRAPH, Pictograph)
+  mark(controlRanges, Control)
+  mark(extendRanges, Extend)
+  mark(linkerRanges, Linker)
+  mark(spacingMarkRanges, SpacingMark)
+  mark(prependRanges, Prepend)
+  mark(consonantRanges, Consonant)
+  mark(pictographRanges, Pictograph)
   mark('D', Cr)
   mark('A', Lf)
   mark('200C', NonJoiner)

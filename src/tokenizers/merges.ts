@@ -1,16 +1,16 @@
 import { TokenizerError } from './errors.ts'
 
 /** No merge: greater than every rank. */
-export const NONE = 0x7fffffff
+export const noMerge = 0x7fffffff
 
 // A slot is three integers: left id + 1 (0: the slot is free), right id, rank.
-const SLOT = 3
+const slotWidth = 3
 // The longest probe over Gemma's 580,604 merges is 64 slots; more than this is a crafted file.
-const MAX_PROBES = 1024
+const maxProbes = 1024
 // Up to this many symbols, looking through all of them for the next merge is faster than keeping a heap.
-const SHORT = 48
+const shortWord = 48
 // A symbol's place in the low digits of a heap entry, its rank above: the sum stays below 2^53.
-const PLACES = 2 ** 27
+const maxSymbols = 2 ** 27
 
 /** The merges of a BPE model by their two sides: a hash table over typed arrays. */
 export class Merges {
@@ -18,45 +18,45 @@ export class Merges {
   readonly #shift: number
   /** The id that the merge of a rank makes. */
   readonly #made: Int32Array
-  #ranks = new Int32Array(SHORT)
+  #ranks = new Int32Array(shortWord)
 
   /** Merge i, of rank i, makes `made[i]` of `left[i]` and `right[i]`; of equal pairs the last one counts. */
   constructor(left: Int32Array, right: Int32Array, made: Int32Array) {
     this.#made = made
     const bits = Math.max(4, Math.ceil(Math.log2(made.length / 0.6)))
     const last = 2 ** bits - 1
-    const slots = new Int32Array(SLOT * (last + 1))
+    const slots = new Int32Array(slotWidth * (last + 1))
     this.#shift = 32 - bits
     this.#slots = slots
     for (let rank = 0; rank < made.length; rank++) {
       let slot = slotOf(left[rank]!, right[rank]!, this.#shift)
       let probes = 0
       for (;;) {
-        const at = SLOT * slot
+        const at = slotWidth * slot
         if (slots[at] === 0) break
         if (slots[at] === left[rank]! + 1 && slots[at + 1] === right[rank]) break
         slot = slot === last ? 0 : slot + 1
-        if (++probes > MAX_PROBES)
+        if (++probes > maxProbes)
           throw new TokenizerError('tokenizer-invalid', 'the merges are crafted to collide')
       }
-      slots[SLOT * slot] = left[rank]! + 1
-      slots[SLOT * slot + 1] = right[rank]!
-      slots[SLOT * slot + 2] = rank
+      slots[slotWidth * slot] = left[rank]! + 1
+      slots[slotWidth * slot + 1] = right[rank]!
+      slots[slotWidth * slot + 2] = rank
     }
   }
 
-  /** The rank of the merge of two ids, or {@link NONE}. */
+  /** The rank of the merge of two ids, or {@link noMerge}. */
   #rankOf(left: number, right: number): number {
     const slots = this.#slots
-    let at = SLOT * slotOf(left, right, this.#shift)
-    for (let probes = 0; probes <= MAX_PROBES; probes++) {
+    let at = slotWidth * slotOf(left, right, this.#shift)
+    for (let probes = 0; probes <= maxProbes; probes++) {
       const found = slots[at]!
       if (found === left + 1 && slots[at + 1] === right) return slots[at + 2]!
       if (found === 0) break
-      at += SLOT
+      at += slotWidth
       if (at === slots.length) at = 0
     }
-    return NONE
+    return noMerge
   }
 
   /**
@@ -64,7 +64,7 @@ export class Merges {
    * first (Sennrich et al. 2016), and gives how many symbols are left.
    */
   apply(symbols: Int32Array, count: number): number {
-    return count <= SHORT ? this.#applyShort(symbols, count) : this.#applyLong(symbols, count)
+    return count <= shortWord ? this.#applyShort(symbols, count) : this.#applyLong(symbols, count)
   }
 
   #applyShort(symbols: Int32Array, count: number): number {
@@ -73,14 +73,14 @@ export class Merges {
     let pairs = count - 1
     for (let i = 0; i < pairs; i++) ranks[i] = this.#rankOf(symbols[i]!, symbols[i + 1]!)
     for (;;) {
-      let best = NONE
+      let best = noMerge
       let at = 0
       for (let i = 0; i < pairs; i++) {
         if (ranks[i]! >= best) continue
         best = ranks[i]!
         at = i
       }
-      if (best === NONE) return pairs + 1
+      if (best === noMerge) return pairs + 1
       symbols[at] = this.#made[best]!
       for (let i = at + 1; i < pairs; i++) {
         symbols[i] = symbols[i + 1]!
@@ -97,13 +97,13 @@ export class Merges {
     const next = new Int32Array(count)
     const previous = new Int32Array(count)
     // The rank of the pair that a symbol begins; a heap entry of another rank is out of date.
-    const ranks = new Int32Array(count).fill(NONE)
+    const ranks = new Int32Array(count).fill(noMerge)
     // A merge takes one entry out and puts two in at most.
     const heap = new Heap(2 * count)
     const look = (at: number, right: number): void => {
-      const rank = right < count ? this.#rankOf(symbols[at]!, symbols[right]!) : NONE
+      const rank = right < count ? this.#rankOf(symbols[at]!, symbols[right]!) : noMerge
       ranks[at] = rank
-      if (rank !== NONE) heap.push(rank * PLACES + at)
+      if (rank !== noMerge) heap.push(rank * maxSymbols + at)
     }
     for (let i = 0; i < count; i++) {
       next[i] = i + 1
@@ -113,13 +113,13 @@ export class Merges {
     for (;;) {
       const top = heap.pop()
       if (top < 0) break
-      const rank = Math.floor(top / PLACES)
-      const at = top - rank * PLACES
+      const rank = Math.floor(top / maxSymbols)
+      const at = top - rank * maxSymbols
       if (ranks[at] !== rank) continue
       symbols[at] = this.#made[rank]!
       const gone = next[at]!
       const after = next[gone]!
-      ranks[gone] = NONE
+      ranks[gone] = noMerge
       next[at] = after
       if (after < count) previous[after] = at
       if (previous[at]! >= 0) look(previous[at]!, at)

@@ -17,9 +17,9 @@ import {
  */
 export type Normalizer = (text: Units, spare: Units) => Units
 
-const MAX_DEPTH = 16
-const MAX_STEPS = 64
-const MAX_CONTENT = 1024
+const maxDepth = 16
+const maxSteps = 64
+const maxContent = 1024
 
 /** The steps of the `normalizer` of a tokenizer.json, in order. */
 export function parseNormalizer(field: Field, depth = 0): Normalizer[] {
@@ -27,10 +27,10 @@ export function parseNormalizer(field: Field, depth = 0): Normalizer[] {
   const type = field.at('type')
   switch (type.string()) {
     case 'Sequence': {
-      if (depth === MAX_DEPTH) field.fail(`at most ${MAX_DEPTH} levels of Sequence`)
+      if (depth === maxDepth) field.fail(`at most ${maxDepth} levels of Sequence`)
       const items = field.at('normalizers').items()
       const steps = items.flatMap((item) => parseNormalizer(item, depth + 1))
-      if (steps.length > MAX_STEPS) field.fail(`at most ${MAX_STEPS} normalizers`)
+      if (steps.length > maxSteps) field.fail(`at most ${maxSteps} normalizers`)
       return steps
     }
     case 'Precompiled':
@@ -73,7 +73,7 @@ function parseBertOptions(field: Field): BertOptions {
 
 function contentOf(field: Field): string {
   const content = field.string()
-  if (content.length > MAX_CONTENT) field.fail(`a string of at most ${MAX_CONTENT} code units`)
+  if (content.length > maxContent) field.fail(`a string of at most ${maxContent} code units`)
   return content
 }
 
@@ -89,15 +89,15 @@ function base64(field: Field): Uint8Array {
   return bytes
 }
 
-const ATOM = String.raw`(?:[^\\^$.*+?()[\]{}|]|\\[^\p{L}\p{N}\s]|\[[^\\[\]&]+\])`
+const atomPattern = String.raw`(?:[^\\^$.*+?()[\]{}|]|\\[^\p{L}\p{N}\s]|\[[^\\[\]&]+\])`
 // One repeated atom, or atoms without repetition, perhaps between anchors: what can be searched for in linear time.
-const SAFE_PATTERN = new RegExp(
-  String.raw`^(?<start>\\A|\^)?(?:(?<atom>${ATOM})(?<times>\+|\{[1-9]\d?(?:,\d{0,4})?\})|(?<atoms>${ATOM}{1,64}))(?<end>\\[zZ]|\$)?$`,
+const safePattern = new RegExp(
+  String.raw`^(?<start>\\A|\^)?(?:(?<atom>${atomPattern})(?<times>\+|\{[1-9]\d?(?:,\d{0,4})?\})|(?<atoms>${atomPattern}{1,64}))(?<end>\\[zZ]|\$)?$`,
   'u',
 )
 
 /** Anchors as Hugging Face's tokenizers has them (Oniguruma, Ruby's syntax), where a line ends at \n alone. */
-const ANCHORS: Readonly<Record<string, string>> = {
+const anchorPatterns: Readonly<Record<string, string>> = {
   '\\A': '(?<![^])',
   '^': '(?<![^\\n])',
   $: '(?![^\\n])',
@@ -106,23 +106,23 @@ const ANCHORS: Readonly<Record<string, string>> = {
 }
 
 // What is tried again from each place of a text.
-const MAX_TRIED = 64
+const maxTried = 64
 
 /**
- * A JavaScript expression for one of {@link SAFE_PATTERN} that takes linear time on every text, or `undefined`.
+ * A JavaScript expression for one of {@link safePattern} that takes linear time on every text, or `undefined`.
  * Repetition before an anchor would be tried from each character of a run; a look behind lets the first alone begin,
  * which changes nothing, since a match reaches to the last end that the run has.
  */
 function linearPattern(source: string): string | undefined {
-  const parts = SAFE_PATTERN.exec(source)?.groups
+  const parts = safePattern.exec(source)?.groups
   if (!parts) return undefined
   const { start = '', times = '', end = '' } = parts
-  const before = ANCHORS[start] ?? ''
-  const after = ANCHORS[end] ?? ''
+  const before = anchorPatterns[start] ?? ''
+  const after = anchorPatterns[end] ?? ''
   const atom = unescaped(parts.atom ?? parts.atoms ?? '')
   const pattern = `${atom}${times}${after}`
   const most = /(\d+)\}$/.exec(times)
-  if (!after || !times || start === '\\A' || (most && Number(most[1]) <= MAX_TRIED))
+  if (!after || !times || start === '\\A' || (most && Number(most[1]) <= maxTried))
     return before + pattern
   // Lines that begin within a run would each be tried.
   if (most || (start === '^' && new RegExp(`^${atom}$`, 'u').test('\n'))) return undefined

@@ -2,10 +2,10 @@ import { unitsOf } from './buffers.ts'
 import { TokenizerError } from './errors.ts'
 
 /** The longest piece that is taken, in UTF-16 code units. */
-export const MAX_PIECE = 1024
+export const maxPiece = 1024
 
 // The longest probe over Gemma's 256,000 pieces is 34 slots; more than this is a crafted file.
-const MAX_PROBES = 1024
+const maxProbes = 1024
 
 /** Pieces by their UTF-16 code units: a hash table, much faster to fill and to ask than a Map of strings. */
 export class PieceTable {
@@ -21,10 +21,10 @@ export class PieceTable {
     const starts = new Int32Array(pieces.length + 1)
     for (let id = 0; id < pieces.length; id++) {
       const length = pieces[id]?.length ?? 0
-      if (length > MAX_PIECE)
+      if (length > maxPiece)
         throw new TokenizerError(
           'tokenizer-invalid',
-          `piece ${id} is ${length} UTF-16 code units long; expected at most ${MAX_PIECE}`,
+          `piece ${id} is ${length} UTF-16 code units long; expected at most ${maxPiece}`,
         )
       starts[id + 1] = starts[id]! + length
     }
@@ -51,7 +51,7 @@ export class PieceTable {
   #slotOf(data: Uint16Array, start: number, end: number, hash: number): number {
     const slots = this.#slots
     let slot = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b) >>> this.#shift
-    for (let probes = 0; probes <= MAX_PROBES; probes++) {
+    for (let probes = 0; probes <= maxProbes; probes++) {
       const id = slots[slot]! - 1
       if (id < 0 || this.#is(id, data, start, end)) return slot
       slot = (slot + 1) & (slots.length - 1)

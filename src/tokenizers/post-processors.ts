@@ -14,10 +14,10 @@ export interface Templates {
 /** Without a post-processor: nothing is added, and a pair is one text after the other. */
 export const plainTemplates: Templates = { single: ['A'], pair: ['A', 'B'], pairTypes: [0, 1] }
 
-const MAX_SPECIAL = 64
+const maxSpecial = 64
 // No model has more than a few.
-const MAX_TYPE = 255
-const MAX_DEPTH = 16
+const maxType = 255
+const maxDepth = 16
 
 /** The `post_processor` of a tokenizer.json; ids must be below `vocabSize`. */
 export function parsePostProcessor(field: Field, vocabSize: number): Templates {
@@ -47,7 +47,7 @@ function parseTemplates(field: Field, vocabSize: number, depth: number): Templat
     case 'ByteLevel':
       return undefined
     case 'Sequence': {
-      if (depth === MAX_DEPTH) field.fail(`at most ${MAX_DEPTH} levels of Sequence`)
+      if (depth === maxDepth) field.fail(`at most ${maxDepth} levels of Sequence`)
       const processors = field.at('processors')
       const found = processors
         .items()
@@ -110,11 +110,11 @@ function parseTemplate(field: Field, special: Field, vocabSize: number, texts: s
     field.fail(
       texts === 'A' ? 'a template with the text A once' : 'a template with A and B, each once',
     )
-  if (template.length > MAX_SPECIAL) field.fail(`a template of at most ${MAX_SPECIAL} tokens`)
+  if (template.length > maxSpecial) field.fail(`a template of at most ${maxSpecial} tokens`)
   return { template, types }
 }
 
-const typeOf = (part: Field): number => part.at('type_id').integer(0, MAX_TYPE)
+const typeOf = (part: Field): number => part.at('type_id').integer(0, maxType)
 
 /** The ids of a template filled with texts. */
 export function fillTemplate(

@@ -5,8 +5,8 @@ import type { Field } from './field.ts'
 /** One step of cutting a text into words: reads `from` and writes to `to`, which is empty. */
 export type PreTokenizer = (from: Words, to: Words) => void
 
-const MAX_DEPTH = 16
-const MAX_STEPS = 64
+const maxDepth = 16
+const maxSteps = 64
 
 /** The steps of the `pre_tokenizer` of a tokenizer.json, in order. */
 export function parsePreTokenizer(field: Field, depth = 0): PreTokenizer[] {
@@ -14,10 +14,10 @@ export function parsePreTokenizer(field: Field, depth = 0): PreTokenizer[] {
   const type = field.at('type')
   switch (type.string()) {
     case 'Sequence': {
-      if (depth === MAX_DEPTH) field.fail(`at most ${MAX_DEPTH} levels of Sequence`)
+      if (depth === maxDepth) field.fail(`at most ${maxDepth} levels of Sequence`)
       const items = field.at('pretokenizers').items()
       const steps = items.flatMap((item) => parsePreTokenizer(item, depth + 1))
-      if (steps.length > MAX_STEPS) field.fail(`at most ${MAX_STEPS} pre-tokenizers`)
+      if (steps.length > maxSteps) field.fail(`at most ${maxSteps} pre-tokenizers`)
       return steps
     }
     case 'WhitespaceSplit':
@@ -110,23 +110,23 @@ export function metaspace(mark: string, prepend: PrependScheme, split: boolean):
 }
 
 // Kinds of characters for {@link splitKinds}: those of any other kind stand together with neighbours of theirs.
-const GOES = 1
-const ALONE = 2
-const WORD = 3
-const OTHER = 4
+const removed = 1
+const isolated = 2
+const wordKind = 3
+const otherKind = 4
 
 const isSpace = (character: string): boolean => isWhiteSpace(character.charCodeAt(0))
 
 /** White space goes, punctuation stands alone. */
 const bertPreTokenizer = (): PreTokenizer =>
   splitKinds((character) =>
-    isSpace(character) ? GOES : punctuation.test(character) ? ALONE : WORD,
+    isSpace(character) ? removed : punctuation.test(character) ? isolated : wordKind,
   )
 
 /** `\w+|[^\w\s]+` */
 const whitespace = (): PreTokenizer =>
   splitKinds((character) =>
-    isSpace(character) ? GOES : wordCharacter.test(character) ? WORD : OTHER,
+    isSpace(character) ? removed : wordCharacter.test(character) ? wordKind : otherKind,
   )
 
 /** Cuts words by the kinds of their characters, which are asked for once each. */
@@ -142,16 +142,16 @@ function splitKinds(kindOf: (character: string) => number): PreTokenizer {
     for (let word = 0; word < from.count; word++) {
       const end = from.bounds[2 * word + 1]!
       let start = from.bounds[2 * word]!
-      let before = GOES
+      let before = removed
       for (let i = start; i < end; i += width(data, i)) {
         const point = codePointAt(data, i)
         const kind = kinds[point] || learn(point)
-        if (kind === before && kind !== ALONE) continue
-        if (before !== GOES) to.add(start, i)
+        if (kind === before && kind !== isolated) continue
+        if (before !== removed) to.add(start, i)
         start = i
         before = kind
       }
-      if (before !== GOES) to.add(start, end)
+      if (before !== removed) to.add(start, end)
     }
   }
 }

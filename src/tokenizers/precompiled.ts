@@ -5,10 +5,10 @@ import { clusterEnd, mayJoin } from './graphemes.ts'
 import type { Normalizer } from './normalizers.ts'
 
 /** Clusters of more bytes are not looked up whole. */
-const MAX_BYTES = 5
+const maxClusterBytes = 5
 
-const MAPPED = 1
-const MAY_JOIN = 2
+const mappedFlag = 1
+const joinsFlag = 2
 
 /**
  * The normalizer `Precompiled`, as Hugging Face's tokenizers run a SentencePiece charsmap: by extended
@@ -16,10 +16,10 @@ const MAY_JOIN = 2
  * key that it begins with replaces all of it; of other clusters each code point is looked up alone.
  */
 export function precompiled(charsmap: Charsmap): Normalizer {
-  const bytes = new Uint8Array(MAX_BYTES)
+  const bytes = new Uint8Array(maxClusterBytes)
   const match = (data: Uint16Array, start: number, end: number): Uint16Array | undefined => {
     const length = toUtf8(data, start, end, bytes)
-    return length > MAX_BYTES ? undefined : charsmap.match(bytes, length)
+    return length > maxClusterBytes ? undefined : charsmap.match(bytes, length)
   }
 
   // What a code unit needs: nothing where it is neither replaced nor able to share a cluster with a neighbour.
@@ -27,8 +27,8 @@ export function precompiled(charsmap: Charsmap): Normalizer {
   const unit = new Uint16Array(1)
   for (let i = 0; i < 65536; i++) {
     unit[0] = i
-    if (mayJoin(i)) needs[i] = MAY_JOIN
-    if (match(unit, 0, 1)) needs[i]! |= MAPPED
+    if (mayJoin(i)) needs[i] = joinsFlag
+    if (match(unit, 0, 1)) needs[i]! |= mappedFlag
   }
 
   return (text: Units, spare: Units): Units => {
@@ -40,7 +40,7 @@ export function precompiled(charsmap: Charsmap): Normalizer {
     let done = 0
     while (at < length) {
       // The unit before one that may join opens their cluster.
-      const start = at > done && needs[data[at]!]! & MAY_JOIN ? at - 1 : at
+      const start = at > done && needs[data[at]!]! & joinsFlag ? at - 1 : at
       spare.append(data, done, start)
       const end = clusterEnd(data, start, length)
       const whole = match(data, start, end)

@@ -8,7 +8,7 @@ import { metaspace, split } from './pre-tokenizers.ts'
 import type { Converted, SentencePieceModel } from './sentencepiece.ts'
 import type { Settings } from './settings.ts'
 
-const MARK = '▁'
+const spaceMark = '▁'
 
 /**
  * The tokenizer that transformers 4 makes of a SentencePiece model of type BPE for a `LlamaTokenizer` or a
@@ -40,12 +40,15 @@ export function convertSentencePieceBpe(
   const prefix = settings.flag('add_prefix_space', true)
   // Null is the default here.
   const legacy = settings.at('legacy')
-  const marks = replaceUnit(32, MARK.charCodeAt(0))
+  const marks = replaceUnit(32, spaceMark.charCodeAt(0))
   const steps: Pick<Converted, 'normalizers' | 'preTokenizers'> = isGemma
     ? { normalizers: [marks], preTokenizers: [split(' ', 'MergedWithPrevious', false)] }
     : !legacy || legacy.absent || legacy.boolean()
-      ? { normalizers: prefix ? [prepend(MARK), marks] : [marks], preTokenizers: [] }
-      : { normalizers: [], preTokenizers: [metaspace(MARK, prefix ? 'first' : 'never', false)] }
+      ? { normalizers: prefix ? [prepend(spaceMark), marks] : [marks], preTokenizers: [] }
+      : {
+          normalizers: [],
+          preTokenizers: [metaspace(spaceMark, prefix ? 'first' : 'never', false)],
+        }
   return {
     ...steps,
     model: bpe,

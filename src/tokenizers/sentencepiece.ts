@@ -24,7 +24,7 @@ export interface SentencePieceModel {
   readonly unkPiece: string
 }
 
-const MODEL_TYPES = ['0', 'unigram', 'BPE', 'word', 'char']
+const modelTypes = ['0', 'unigram', 'BPE', 'word', 'char']
 
 /** Reads the pieces, the type of the model and the charsmap. */
 export function readSentencePiece(bytes: Uint8Array, where: string): SentencePieceModel {
@@ -100,7 +100,7 @@ export const addedPieces = ({ pieces, types }: SentencePieceModel): TokenForm[] 
   )
 
 /** The families whose conversion is known, and the type of model that each is for. */
-const FAMILIES: Readonly<Record<string, number>> = {
+const typeTokens: Readonly<Record<string, number>> = {
   XLMRobertaTokenizer: 1,
   LlamaTokenizer: 2,
   GemmaTokenizer: 2,
@@ -131,15 +131,15 @@ export function convertSentencePiece(
       'tokenizer-unsupported',
       `${where}: a SentencePiece model does not tell the ids of its family, and no tokenizer_config.json with a tokenizer_class lies beside it; add that file, or a tokenizer.json`,
     )
-  if (!Object.hasOwn(FAMILIES, family))
+  if (!Object.hasOwn(typeTokens, family))
     throw new TokenizerError(
       'tokenizer-unsupported',
-      `${where}: the tokenizer_class is ${JSON.stringify(family)}, which is not supported; supported: ${Object.keys(FAMILIES).join(', ')}, with or without "Fast" (for other families a tokenizer.json is needed)`,
+      `${where}: the tokenizer_class is ${JSON.stringify(family)}, which is not supported; supported: ${Object.keys(typeTokens).join(', ')}, with or without "Fast" (for other families a tokenizer.json is needed)`,
     )
-  if (model.modelType !== FAMILIES[family])
+  if (model.modelType !== typeTokens[family])
     throw new TokenizerError(
       'tokenizer-unsupported',
-      `${where}: the model is of type ${MODEL_TYPES[model.modelType] ?? model.modelType}; for ${family} only ${MODEL_TYPES[FAMILIES[family]!]} is supported`,
+      `${where}: the model is of type ${modelTypes[model.modelType] ?? model.modelType}; for ${family} only ${modelTypes[typeTokens[family]!]} is supported`,
     )
   return family === 'XLMRobertaTokenizer'
     ? convertXlmRoberta(model, where)

@@ -34,9 +34,9 @@ import { convertVocab } from './vocab-txt.ts'
 import { parseWordPiece } from './wordpiece.ts'
 
 /** What a tokenizer is made of where there is no tokenizer.json: a SentencePiece model, or BERT's list of pieces. */
-const SENTENCEPIECE = ['sentencepiece.bpe.model', 'spm.model', 'tokenizer.model']
-const VOCAB = 'vocab.txt'
-const MAX_FILE_BYTES = 128 * 2 ** 20
+const sentencePieceFiles = ['sentencepiece.bpe.model', 'spm.model', 'tokenizer.model']
+const vocabFile = 'vocab.txt'
+const maxFileBytes = 128 * 2 ** 20
 
 /**
  * Text to token ids, as a tokenizer.json of Hugging Face says: added tokens, normalizer, pre-tokenizer, model,
@@ -130,14 +130,14 @@ export class Tokenizer {
       }
     }
     const folder = await openFolder(place)
-    for (const name of ['tokenizer.json', ...SENTENCEPIECE, VOCAB]) {
+    for (const name of ['tokenizer.json', ...sentencePieceFiles, vocabFile]) {
       const tokenizer = await Tokenizer.#open(name, (file) => folder.open(file))
       if (tokenizer) return tokenizer
     }
     const why = await folder.whyMissing?.('tokenizer.json')
     throw new TokenizerError(
       'tokenizer-missing',
-      `${folder.name}: no tokenizer; expected tokenizer.json or one of ${[...SENTENCEPIECE, VOCAB].join(', ')}${why ? `. ${why}` : ''}`,
+      `${folder.name}: no tokenizer; expected tokenizer.json or one of ${[...sentencePieceFiles, vocabFile].join(', ')}${why ? `. ${why}` : ''}`,
     )
   }
 
@@ -155,7 +155,7 @@ export class Tokenizer {
     const json = new Field(await readJson(file), `${file.name}: `)
     const files = await readFiles(open)
     const settings = new Settings({ ...files, tokenizer: json })
-    const model = settings.isFromSlow ? await openFirst(open, SENTENCEPIECE) : undefined
+    const model = settings.isFromSlow ? await openFirst(open, sentencePieceFiles) : undefined
     if (!model) return Tokenizer.#fromFields(json, settings)
     try {
       return Tokenizer.#convert(await readAll(model), model.name, new Settings(files), json)
@@ -362,10 +362,10 @@ async function readFiles(open: Folder['open']): Promise<SettingsFiles> {
 
 async function readAll(file: ByteSource): Promise<Uint8Array> {
   try {
-    if (file.size > MAX_FILE_BYTES)
+    if (file.size > maxFileBytes)
       throw new TokenizerError(
         'tokenizer-invalid',
-        `${file.name} has ${file.size} bytes; expected a tokenizer of at most ${MAX_FILE_BYTES}`,
+        `${file.name} has ${file.size} bytes; expected a tokenizer of at most ${maxFileBytes}`,
       )
     return await file.read(0, file.size)
   } finally {

@@ -1,13 +1,13 @@
 import { TokenizerError } from './errors.ts'
 
 // A slot is three integers: parent node + 1 (0: the slot is free), code unit, value + 1 (0: no key ends here).
-const SLOT = 3
+const slotWidth = 3
 // At half load the longest probe over 500,000 nodes is about 30 slots; more than this is a crafted file.
-const MAX_PROBES = 1024
+const maxProbes = 1024
 // Longer keys would let a crafted vocabulary make the work on a text quadratic.
-const MAX_KEY = 1024
+const maxKey = 1024
 // XLM-R has 1.4 million code units in all its pieces.
-const MAX_UNITS = 1 << 24
+const maxUnits = 1 << 24
 
 /**
  * Strings by their UTF-16 code units: a hash table of edges in which a node is the number of its slot,
@@ -22,17 +22,17 @@ export class Trie {
     let units = 0
     for (let i = 0; i < keys.length; i++) {
       const { length } = keys[i]!
-      if (length > MAX_KEY)
+      if (length > maxKey)
         throw new TokenizerError(
           'tokenizer-invalid',
-          `piece ${i} is ${length} UTF-16 code units long; expected at most ${MAX_KEY}`,
+          `piece ${i} is ${length} UTF-16 code units long; expected at most ${maxKey}`,
         )
       units += length
     }
-    if (units > MAX_UNITS)
+    if (units > maxUnits)
       throw new TokenizerError(
         'tokenizer-invalid',
-        `the pieces have ${units} UTF-16 code units in all; expected at most ${MAX_UNITS}`,
+        `the pieces have ${units} UTF-16 code units in all; expected at most ${maxUnits}`,
       )
     // Real vocabularies share prefixes: XLM-R's 1.4 million code units make 0.5 million nodes.
     let bits = Math.max(4, Math.ceil(Math.log2(units * 0.7 + 1)))
@@ -45,19 +45,19 @@ export class Trie {
   /** The node that `unit` leads to from `node`, or 0. */
   child(node: number, unit: number): number {
     const slots = this.#slots
-    const last = slots.length / SLOT - 1
+    const last = slots.length / slotWidth - 1
     let slot = slotOf(node, unit, this.#shift)
     for (;;) {
-      const parent = slots[SLOT * slot]!
+      const parent = slots[slotWidth * slot]!
       if (parent === 0) return 0
-      if (parent === node + 1 && slots[SLOT * slot + 1] === unit) return slot
+      if (parent === node + 1 && slots[slotWidth * slot + 1] === unit) return slot
       slot = slot === last ? 1 : slot + 1
     }
   }
 
   /** The index of the key that ends at `node`, or -1. */
   value(node: number): number {
-    return this.#slots[SLOT * node + 2]! - 1
+    return this.#slots[slotWidth * node + 2]! - 1
   }
 
   /** The index of the key that is `data[start]` to `data[end - 1]`, or -1. */
@@ -79,7 +79,7 @@ function slotOf(node: number, unit: number, shift: number): number {
 /** The table with 2^bits slots after the root's, or `undefined` where the keys would fill over half of it. */
 function fill(keys: readonly string[], bits: number): Int32Array | undefined {
   const last = 2 ** bits
-  const slots = new Int32Array(SLOT * (last + 1))
+  const slots = new Int32Array(slotWidth * (last + 1))
   let nodes = 0
   for (let key = 0; key < keys.length; key++) {
     const text = keys[key]!
@@ -89,21 +89,21 @@ function fill(keys: readonly string[], bits: number): Int32Array | undefined {
       let slot = slotOf(node, unit, 32 - bits)
       let probes = 0
       while (
-        slots[SLOT * slot] !== 0 &&
-        (slots[SLOT * slot] !== node + 1 || slots[SLOT * slot + 1] !== unit)
+        slots[slotWidth * slot] !== 0 &&
+        (slots[slotWidth * slot] !== node + 1 || slots[slotWidth * slot + 1] !== unit)
       ) {
         slot = slot === last ? 1 : slot + 1
-        if (++probes > MAX_PROBES)
+        if (++probes > maxProbes)
           throw new TokenizerError('tokenizer-invalid', 'the pieces are crafted to collide')
       }
-      if (slots[SLOT * slot] === 0) {
+      if (slots[slotWidth * slot] === 0) {
         if (++nodes > last / 2) return undefined
-        slots[SLOT * slot] = node + 1
-        slots[SLOT * slot + 1] = unit
+        slots[slotWidth * slot] = node + 1
+        slots[slotWidth * slot + 1] = unit
       }
       node = slot
     }
-    if (node !== 0) slots[SLOT * node + 2] = key + 1
+    if (node !== 0) slots[slotWidth * node + 2] = key + 1
   }
   return slots
 }

@@ -6,12 +6,12 @@ import type { Normalizer } from './normalizers.ts'
 type Change = (text: string) => string
 
 /** The forms of Unicode, and the first code unit that each may change. */
-const FORMS = { NFC: 0x300, NFD: 0xc0, NFKC: 0xa0, NFKD: 0xa0 } as const
+const firstChanged = { NFC: 0x300, NFD: 0xc0, NFKC: 0xa0, NFKD: 0xa0 } as const
 
 /** NFC, NFD, NFKC or NFKD. */
-export function unicodeForm(form: keyof typeof FORMS): Normalizer {
+export function unicodeForm(form: keyof typeof firstChanged): Normalizer {
   const change = normalize(form)
-  const first = FORMS[form]
+  const first = firstChanged[form]
   return (text) => {
     const { data, length } = text
     let at = 0
@@ -49,18 +49,18 @@ export function bertNormalizer(options: BertOptions): Normalizer {
 }
 
 const normalize =
-  (form: keyof typeof FORMS): Change =>
+  (form: keyof typeof firstChanged): Change =>
   (text) =>
     text.replace(normalized, (run) =>
       run.replace(/\p{M}+/gu, (marks) => sortMarks(marks)).normalize(form),
     )
 
 /** Above this many marks one after another, the quadratic time that engines take to sort them counts. */
-const MANY_MARKS = 128
+const manyMarks = 128
 
 /** Long runs of marks in their canonical order (UAX #15), in linear time. */
 function sortMarks(run: string): string {
-  if (run.length <= MANY_MARKS) return run
+  if (run.length <= manyMarks) return run
   const marks = Array.from(run, (mark) => mark.normalize('NFD')).join('')
   const distinct = [...new Set(marks)]
   const movable = distinct
@@ -94,11 +94,11 @@ const compare = (a: string, b: string): number => (isSwapped(a, b) ? 1 : isSwapp
 const lower: Change = (text) => text.replaceAll('Σ', 'σ').toLowerCase()
 
 // Of the marks that `nonspacingMark` leaves, one of the lowest combining class, and one of the highest.
-const LOW_MARK = '\u{1E94A}'
-const HIGH_MARK = '\u08D4'
+const lowMark = '\u{1E94A}'
+const highMark = '\u08D4'
 
 // The entry of a character whose place may change.
-const ORDERED = -1 << 31
+const orderedFlag = -1 << 31
 
 /**
  * A change that treats each character by itself, but that it may put marks in order. It is asked for a character once; from
@@ -110,14 +110,14 @@ function byCharacter(change: Change): Normalizer {
   // The length of a text, and the text.
   const texts = new Units()
   const isOrdered = (character: string): boolean =>
-    change(character + LOW_MARK) !== change(character) + change(LOW_MARK) ||
-    change(HIGH_MARK + character) !== change(HIGH_MARK) + change(character)
+    change(character + lowMark) !== change(character) + change(lowMark) ||
+    change(highMark + character) !== change(highMark) + change(character)
 
   const learn = (point: number): number => {
     const character = String.fromCodePoint(point)
     const changed = change(character)
     let entry = -1 - texts.length
-    if (isOrdered(character)) entry = ORDERED
+    if (isOrdered(character)) entry = orderedFlag
     else if (changed.length === 1) entry = changed.charCodeAt(0) + 1
     else for (const unit of [changed.length, ...unitsOf(changed)]) texts.push(unit)
     entries[point] = entry
@@ -137,7 +137,7 @@ function byCharacter(change: Change): Normalizer {
         out[to++] = entry - 1
         continue
       }
-      if (entry === ORDERED) {
+      if (entry === orderedFlag) {
         text.assign(change(text.toString()))
         return text
       }

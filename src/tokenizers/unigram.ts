@@ -5,7 +5,7 @@ import { Field } from './field.ts'
 import { Trie } from './trie.ts'
 
 // SentencePiece's and Hugging Face's: an unknown character costs this much more than the least likely piece.
-const UNKNOWN_PENALTY = 10
+const unknownPenalty = 10
 
 /**
  * A unigram language model (Kudo 2018): a word is cut into the pieces whose scores (log probabilities) have
@@ -38,7 +38,7 @@ export class Unigram {
     this.unkId = unkId
     this.#scores = scores
     this.#trie = new Trie(pieces)
-    this.#unknownScore = scores.reduce((a, b) => Math.min(a, b), Infinity) - UNKNOWN_PENALTY
+    this.#unknownScore = scores.reduce((a, b) => Math.min(a, b), Infinity) - unknownPenalty
     if (byteFallback)
       this.#bytes = Int32Array.from({ length: 256 }, (_, b) => this.idOf(byteName(b)))
   }

@@ -1,14 +1,14 @@
 import type { Field } from './field.ts'
 
 // Ids may be left out, but a few pieces must not ask for much memory.
-const MAX_ID = 2 ** 20
+const maxId = 2 ** 20
 
 /** The `vocab` of a model that tells the ids: the pieces by these; `undefined` where an id is left out. */
 export function parseVocab(field: Field): (string | undefined)[] {
   const members = field.object()
   const names = Object.keys(members)
   if (names.length === 0) field.fail('at least one piece')
-  const most = Math.max(MAX_ID, names.length - 1)
+  const most = Math.max(maxId, names.length - 1)
   let last = 0
   for (const name of names) {
     const id = members[name] as number

@@ -1,29 +1,29 @@
 import type { Ids } from './buffers.ts'
 
-const SLOT_BITS = 16
-const SLOTS = 2 ** SLOT_BITS
+const slotBits = 16
+const slotCount = 2 ** slotBits
 // A slot holds the word's length and units, and the number of its ids and these.
-const WORD = 16
-const IDS = 8
+const wordUnits = 16
+const idsPerSlot = 8
 
 /**
  * The ids of words met lately, in 4 MiB. A word has one slot by its hash, and takes it from the one that has it.
  * With it English texts are encoded two to three times as fast.
  */
 export class WordCache {
-  readonly #words = new Uint16Array(SLOTS * WORD)
-  readonly #ids = new Uint32Array(SLOTS * IDS)
+  readonly #words = new Uint16Array(slotCount * wordUnits)
+  readonly #ids = new Uint32Array(slotCount * idsPerSlot)
 
   /** Appends the ids of the word `data[start]` to `data[end - 1]`, or tells that they are not there. */
   append(data: Uint16Array, start: number, end: number, hash: number, ids: Ids): boolean {
     const words = this.#words
     const slot = slotOf(hash)
     const length = end - start
-    let at = slot * WORD
+    let at = slot * wordUnits
     if (words[at] !== length) return false
     for (let i = start; i < end; i++) if (words[++at] !== data[i]) return false
     const known = this.#ids
-    const first = slot * IDS
+    const first = slot * idsPerSlot
     const last = first + known[first]!
     for (let i = first + 1; i <= last; i++) ids.push(known[i]!)
     return true
@@ -33,16 +33,16 @@ export class WordCache {
   keep(data: Uint16Array, start: number, end: number, hash: number, ids: Ids, from: number): void {
     const length = end - start
     const count = ids.length - from
-    if (length >= WORD || count >= IDS) return
+    if (length >= wordUnits || count >= idsPerSlot) return
     const slot = slotOf(hash)
-    let at = slot * WORD
+    let at = slot * wordUnits
     this.#words[at] = length
     for (let i = start; i < end; i++) this.#words[++at] = data[i]!
-    at = slot * IDS
+    at = slot * idsPerSlot
     this.#ids[at] = count
     for (let i = from; i < ids.length; i++) this.#ids[++at] = ids.data[i]!
   }
 }
 
 const slotOf = (hash: number): number =>
-  Math.imul(hash ^ (hash >>> 16), 0x85ebca6b) >>> (32 - SLOT_BITS)
+  Math.imul(hash ^ (hash >>> 16), 0x85ebca6b) >>> (32 - slotBits)

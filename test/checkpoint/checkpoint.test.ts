@@ -15,7 +15,7 @@ import {
   watched,
 } from './folders.ts'
 
-const FIXTURES = ['xlm-roberta-514', 'xlm-roberta-8194']
+const fixtures = ['xlm-roberta-514', 'xlm-roberta-8194']
 
 /** npm safetensors does not know `__metadata__`: it is given the same file without it. */
 function secondReader(file: Uint8Array): SafeTensor {
@@ -33,7 +33,7 @@ const blobsOf = (name: string): Folder =>
     ),
   )
 
-const ways = FIXTURES.flatMap((name) => [
+const ways = fixtures.flatMap((name) => [
   { name, way: 'disk', folderOf: () => openFolder(fixturePath(name)) },
   { name, way: 'blobs', folderOf: async () => blobsOf(name) },
 ])
@@ -78,7 +78,7 @@ describe.each(ways)('$name from $way', ({ name, folderOf }) => {
 })
 
 describe('opening', () => {
-  it.each(FIXTURES)('%s reads config, index and headers, nothing of the data', async (name) => {
+  it.each(fixtures)('%s reads config, index and headers, nothing of the data', async (name) => {
     const folder = watched(await openFolder(fixturePath(name)))
     const checkpoint = await Checkpoint.open(folder)
     const files = readdirSync(fixturePath(name)).filter((file) => file.includes('safetensors'))
@@ -297,7 +297,7 @@ describe('a sharded checkpoint', () => {
       }),
     )
   const good = { a: 'one.safetensors', b: 'one.safetensors', c: 'two.safetensors' }
-  const INDEX = 'folder/model.safetensors.index.json'
+  const indexPath = 'folder/model.safetensors.index.json'
 
   it('is one set of tensors', async () => {
     const checkpoint = await Checkpoint.open(folderWith({ metadata: {}, weight_map: good }))
@@ -367,7 +367,7 @@ describe('a sharded checkpoint', () => {
     ['{"weight_map":{"a":"one.safetensors"},"x":nan}', 'at "x": found "nan}"; expected a value'],
   ])('must have an index that fits: %j', async (index, message) => {
     const folder = folderWith(index)
-    await expectFault(Checkpoint.open(folder), 'index-invalid', INDEX, message)
+    await expectFault(Checkpoint.open(folder), 'index-invalid', indexPath, message)
     expect(folder.nowOpen).toBe(0)
   })
 

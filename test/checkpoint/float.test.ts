@@ -8,7 +8,7 @@ import {
 } from '../../src/checkpoint/index.ts'
 import { Random } from '../mutations.ts'
 
-const CODES = Uint16Array.from({ length: 0x10000 }, (_, code) => code)
+const allCodes = Uint16Array.from({ length: 0x10000 }, (_, code) => code)
 
 /** The value of an f16 pattern by the definition of the format, in float64. */
 function f16Value(code: number): number {
@@ -28,8 +28,8 @@ function bf16Value(code: number): number {
   return exponent ? sign * 2 ** (exponent - 134) * (128 + mantissa) : sign * 2 ** -133 * mantissa
 }
 
-const F16 = Array.from({ length: 0x7c00 }, (_, code) => f16Value(code))
-const BF16 = Array.from({ length: 0x7f80 }, (_, code) => bf16Value(code))
+const f16Values = Array.from({ length: 0x7c00 }, (_, code) => f16Value(code))
+const bf16Values = Array.from({ length: 0x7f80 }, (_, code) => bf16Value(code))
 
 /**
  * The pattern nearest to x by search among all finite values of a format, least first; of two as
@@ -77,7 +77,7 @@ function wrong(found: ArrayLike<number>, wanted: (i: number) => number): string[
 
 describe('f16 to f32', () => {
   it('is exact for all 65,536 codes', () => {
-    expect(wrong(f16ToF32(CODES), f16Value)).toEqual([])
+    expect(wrong(f16ToF32(allCodes), f16Value)).toEqual([])
   })
 
   it('keeps sign and payload of a NaN', () => {
@@ -89,20 +89,20 @@ describe('f16 to f32', () => {
 
 describe('bf16 to f32', () => {
   it('is exact for all 65,536 codes', () => {
-    expect(wrong(bf16ToF32(CODES), bf16Value)).toEqual([])
+    expect(wrong(bf16ToF32(allCodes), bf16Value)).toEqual([])
   })
 
   it('keeps the pattern as the upper half', () => {
-    expect(wrong(f32Bits(bf16ToF32(CODES)), (code) => code * 0x10000)).toEqual([])
+    expect(wrong(f32Bits(bf16ToF32(allCodes)), (code) => code * 0x10000)).toEqual([])
   })
 })
 
 describe.each([
-  { name: 'f16', narrow: f32ToF16, widen: f16ToF32, values: F16, quiet: 0x0200 },
-  { name: 'bf16', narrow: f32ToBf16, widen: bf16ToF32, values: BF16, quiet: 0x0040 },
+  { name: 'f16', narrow: f32ToF16, widen: f16ToF32, values: f16Values, quiet: 0x0200 },
+  { name: 'bf16', narrow: f32ToBf16, widen: bf16ToF32, values: bf16Values, quiet: 0x0040 },
 ])('f32 to $name', ({ narrow, widen, values, quiet }) => {
   it('gives back all codes; of NaNs the quiet ones', () => {
-    const wide = widen(CODES)
+    const wide = widen(allCodes)
     const wanted = (code: number) => (Number.isNaN(wide[code]) ? code | quiet : code)
     expect(wrong(narrow(wide), wanted)).toEqual([])
   })

@@ -4,7 +4,7 @@ import { Checkpoint, CheckpointError, type Config } from '../../src/checkpoint/i
 import { type Json, mutateBytes, mutateJson, mutateSafetensors, Random } from '../mutations.ts'
 import { fixtureFile, memoryFolder } from './folders.ts'
 
-const NAME = 'xlm-roberta-514'
+const name = 'xlm-roberta-514'
 
 /** How often each code came, and how often none did. */
 type Tally = Record<string, number>
@@ -21,8 +21,8 @@ function codeOf(fault: unknown): string {
 }
 
 it('10,000 mutations of a safetensors file', async () => {
-  const original = fixtureFile(NAME, 'model.safetensors')
-  const config = fixtureFile(NAME, 'config.json')
+  const original = fixtureFile(name, 'model.safetensors')
+  const config = fixtureFile(name, 'config.json')
   const tally: Tally = {}
   for (let seed = 0; seed < 10_000; seed++) {
     const random = new Random(seed)
@@ -61,8 +61,8 @@ async function checkOpened(checkpoint: Checkpoint, file: Uint8Array, random: Ran
 }
 
 it('1,000 mutations of config.json', async () => {
-  const original = fixtureFile(NAME, 'config.json')
-  const weights = fixtureFile(NAME, 'model.safetensors')
+  const original = fixtureFile(name, 'config.json')
+  const weights = fixtureFile(name, 'model.safetensors')
   const parsed = JSON.parse(new TextDecoder().decode(original)) as Json
   const tally: Tally = {}
   for (let seed = 0; seed < 1000; seed++) {

@@ -10,10 +10,10 @@ import { openFolder } from '../../src/platform/server.ts'
 import { safetensors } from '../mutations.ts'
 import { entry, expectFault } from './folders.ts'
 
-const ROWS = 1_200_000
-const HIDDEN = 2048
-const LARGE = ROWS * HIDDEN * 2
-const TAIL = Uint8Array.from({ length: 16 }, (_, i) => i + 1)
+const rows = 1_200_000
+const hidden = 2048
+const largeBytes = rows * hidden * 2
+const tail = Uint8Array.from({ length: 16 }, (_, i) => i + 1)
 
 let path = ''
 let start = 0
@@ -22,16 +22,16 @@ beforeAll(async () => {
   path = await mkdtemp(join(tmpdir(), 'dawnrank-'))
   const header = safetensors(
     JSON.stringify({
-      large: entry('F16', [ROWS, HIDDEN], 0, LARGE),
-      tail: entry('F32', [4], LARGE, LARGE + 16),
+      large: entry('F16', [rows, hidden], 0, largeBytes),
+      tail: entry('F32', [4], largeBytes, largeBytes + 16),
     }),
     new Uint8Array(),
   )
   start = header.length
   const file = await open(join(path, 'model.safetensors'), 'w')
   await file.write(header, 0, header.length, 0)
-  await file.write(TAIL, 0, 8, start + LARGE - 8)
-  await file.write(TAIL, 0, 16, start + LARGE)
+  await file.write(tail, 0, 8, start + largeBytes - 8)
+  await file.write(tail, 0, 16, start + largeBytes)
   await file.close()
   const config = await open(join(path, 'config.json'), 'w')
   await config.writeFile('{}')
@@ -67,7 +67,7 @@ class FileBlob extends Blob {
 const asBlobs = (): Folder =>
   blobFolder({
     'config.json': new Blob(['{}']),
-    'model.safetensors': new FileBlob(join(path, 'model.safetensors'), start + LARGE + 16),
+    'model.safetensors': new FileBlob(join(path, 'model.safetensors'), start + largeBytes + 16),
   })
 
 it.each([
@@ -75,24 +75,24 @@ it.each([
   ['a Blob', asBlobs],
 ])('reads beyond 4 GiB from %s', async (_, folder) => {
   const checkpoint = await Checkpoint.open(await folder())
-  const large = checkpoint.tensor('large', [ROWS, HIDDEN])
+  const large = checkpoint.tensor('large', [rows, hidden])
   expect(large.bytes).toBeGreaterThan(2 ** 32)
   expect(large.start).toBe(start)
-  expect(await checkpoint.read(large, LARGE - 12)).toEqual(
-    Uint8Array.from([0, 0, 0, 0, ...TAIL.subarray(0, 8)]),
+  expect(await checkpoint.read(large, largeBytes - 12)).toEqual(
+    Uint8Array.from([0, 0, 0, 0, ...tail.subarray(0, 8)]),
   )
-  expect(await checkpoint.read(checkpoint.tensor('tail', [4]))).toEqual(TAIL)
+  expect(await checkpoint.read(checkpoint.tensor('tail', [4]))).toEqual(tail)
   expect(await checkpoint.read(large, 2 ** 32 - 4, 2 ** 32 + 4)).toEqual(new Uint8Array(8))
   await checkpoint.close()
 })
 
 it('finds a file of this size cut short', async () => {
   const file = await open(join(path, 'model.safetensors'), 'r+')
-  await file.truncate(start + LARGE + 15)
+  await file.truncate(start + largeBytes + 15)
   await file.close()
   await expectFault(
     Checkpoint.open(await openFolder(path)),
     'tensor-invalid',
-    `tensor "tail": the data ends at byte ${start + LARGE + 16} of the file, which has ${start + LARGE + 15}`,
+    `tensor "tail": the data ends at byte ${start + largeBytes + 16} of the file, which has ${start + largeBytes + 15}`,
   )
 })

@@ -7,7 +7,7 @@ const open = (header: unknown, dataBytes = 0) => Checkpoint.open(folderOf(header
 const openBytes = (...bytes: number[]) =>
   Checkpoint.open(memoryFolder({ 'config.json': {}, 'model.safetensors': Uint8Array.from(bytes) }))
 
-const FILE = 'folder/model.safetensors'
+const weightsPath = 'folder/model.safetensors'
 
 describe('a safetensors file', () => {
   it('may hold no tensor', async () => {
@@ -79,7 +79,7 @@ describe('a safetensors file', () => {
 
 describe('the length of the header', () => {
   it('must be there', async () => {
-    await expectFault(openBytes(), 'header-invalid', FILE, '0 bytes')
+    await expectFault(openBytes(), 'header-invalid', weightsPath, '0 bytes')
     await expectFault(openBytes(1, 0, 0, 0, 0, 0, 0), 'header-invalid', '7 bytes', 'at least 8')
   })
 
@@ -158,7 +158,7 @@ describe('the header', () => {
     [`{"x":{"y":${'['.repeat(200)}`, 'nested deeper than 128 levels'],
     [`{"x":{"y":${'{"z":'.repeat(100_000)}`, 'nested deeper than 128 levels'],
   ])('must be of its form: %s', async (header, fault) => {
-    await expectFault(open(header, 1), 'header-invalid', FILE, fault)
+    await expectFault(open(header, 1), 'header-invalid', weightsPath, fault)
   })
 
   it('is quoted in short, with control characters escaped', async () => {
@@ -190,7 +190,7 @@ describe('a tensor of the header', () => {
     [entry('F64', [2 ** 51], 0, 1), 'more elements than can be counted'],
     [entry('U8', Array(65).fill(1), 0, 1), 'more than 64 dimensions'],
   ])('must not contradict itself: %j', async (tensor, fault) => {
-    await expectFault(open({ x: tensor }, 1), 'tensor-invalid', FILE, 'tensor "x"', fault)
+    await expectFault(open({ x: tensor }, 1), 'tensor-invalid', weightsPath, 'tensor "x"', fault)
   })
 
   it('must not overlap another', async () => {

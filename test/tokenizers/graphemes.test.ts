@@ -17,7 +17,7 @@ function ourLengthsOf(text: string): number[] {
 }
 
 // One to four of every class, and what the rules of UAX #29 turn on.
-const SAMPLES = [
+const samples = [
   ...[
     'a',
     'é',
@@ -40,18 +40,18 @@ const SAMPLES = [
 ]
 
 it('agrees with Intl.Segmenter on every pair and on 20,000 random texts', () => {
-  for (const a of SAMPLES)
-    for (const b of SAMPLES) expect([a + b, ourLengthsOf(a + b)]).toEqual([a + b, lengthsOf(a + b)])
+  for (const a of samples)
+    for (const b of samples) expect([a + b, ourLengthsOf(a + b)]).toEqual([a + b, lengthsOf(a + b)])
   const random = new Random(1)
   for (let i = 0; i < 20_000; i++) {
-    const text = Array.from({ length: 2 + random.below(8) }, () => random.pick(SAMPLES)).join('')
+    const text = Array.from({ length: 2 + random.below(8) }, () => random.pick(samples)).join('')
     if (String(ourLengthsOf(text)) !== String(lengthsOf(text)))
       expect([codesOf(text), ourLengthsOf(text)]).toEqual([codesOf(text), lengthsOf(text)])
   }
 })
 
 it('two units of which neither may join are never in one cluster', () => {
-  const still = SAMPLES.filter((text) => text.length === 1 && !mayJoin(text.charCodeAt(0)))
+  const still = samples.filter((text) => text.length === 1 && !mayJoin(text.charCodeAt(0)))
   expect(still.length).toBeGreaterThan(10)
   for (const a of still) for (const b of still) expect(ourLengthsOf(a + b)).toEqual([1, 1])
 })

@@ -13,7 +13,7 @@ import {
 
 const { sequence, plain, 'bpe-llama': bpe, 'wordpiece-added': wordpiece } = readVariants()
 
-const TEXTS = [
+const sampleTexts = [
   '',
   'a b',
   ' é\u0301 <s> abc  ',
@@ -25,7 +25,7 @@ const TEXTS = [
 /** What a tokenizer must do whatever it was made of; the outcome for the tally. */
 function use(tokenizer: Tokenizer): string {
   let outcome = 'works'
-  for (const text of TEXTS) {
+  for (const text of sampleTexts) {
     try {
       const ids = tokenizer.encode(text, { specialTokens: true })
       const pieces = tokenizer.pieces(ids)
