@@ -1,4 +1,5 @@
 // uses: exp_or_zero, attention_tile
+// needs: T, S, QUADS
 // softmax(q · kᵀ * scale) · v over packed sequences, by online softmax (Milakov and Gimelshein 2018), for adapters that
 // compute on a processor.
 // q, y: T [rows, heads * head_dim]   k, v: T [tokens, heads / group * head_dim], all read four columns at a time

@@ -1,4 +1,5 @@
 // uses: exp_or_zero, attention_tile
+// needs: T, ROWS, KEYS, HEAD_DIM
 // softmax(q · kᵀ * scale) · v over packed sequences, by online softmax (Milakov and Gimelshein 2018), with tiles of
 // keys and values in workgroup memory.
 // q, y: T [rows, heads * HEAD_DIM]   k, v: T [tokens, heads / group * HEAD_DIM]

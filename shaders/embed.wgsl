@@ -1,4 +1,5 @@
 // uses: weights
+// needs: T
 // y[t] = word[t] + token_type[token_types[t]] + position[positions[t]]: the sum that an encoder's embedding norm takes.
 // word: rows already gathered for the tokens at hand, [tokens, pairs]   token_type: [types, pairs]
 // position: [positions, pairs]   token_types, positions: [tokens]   y: T [tokens, width]   pairs = width / 2, rounded up

@@ -1,3 +1,4 @@
+// needs: T
 // y[i] = x[rows[i]]      x: T [*, width]   rows: u32 [n]   y: T [n, width]
 struct Params { width: u32 }
 @group(0) @binding(0) var<uniform> params: Params;

@@ -6,6 +6,7 @@ import embed from './embed.wgsl'
 import exp_or_zero from './exp_or_zero.wgsl'
 import gather_rows from './gather_rows.wgsl'
 import layer_norm from './layer_norm.wgsl'
+import linear_bindings from './linear_bindings.wgsl'
 import linear_finish from './linear_finish.wgsl'
 import linear_subgroup from './linear_subgroup.wgsl'
 import linear_subgroup_grouped from './linear_subgroup_grouped.wgsl'
@@ -33,6 +34,7 @@ export const shaders = {
   exp_or_zero,
   gather_rows,
   layer_norm,
+  linear_bindings,
   linear_finish,
   linear_subgroup,
   linear_subgroup_grouped,

@@ -1,4 +1,5 @@
 // uses: reduce
+// needs: T, LANES
 // y = (x - mean) / sqrt(var + eps) * weight + bias, mean and variance over a row (Ba et al. 2016).
 // x, y: T [rows, width]   weight, bias: f32 [width]   sums in f32; LANES invocations share a row.
 struct Params { width: u32, eps: f32 }

@@ -1,3 +1,4 @@
+// needs: Y, WIDTH
 // What the linear kernels do with a finished sum: bias, activation, scale, then another tensor added (1) or multiplied
 // with (2). `params`, `bias`, `other` and `y` are the kernel's.
 //

@@ -1,18 +1,11 @@
-// uses: weights, activations, linear_finish, subgroup_tile
+// uses: linear_bindings, weights, activations, linear_finish, subgroup_tile
+// needs: T, S
 // y = activation(x · weightᵀ + bias) * scale, then + other or * other, for adapters that compute on a processor.
 // x: T [rows, inner], inner a multiple of 4   weight: see below   bias: f32 [columns]   other: T, y: Y [rows, columns]   sums in f32
 //
 // Weights lie in the order in which they are read: [column tile][k / 4][columns] of four along k.
-struct Params {
-  rows: u32, inner: u32, columns: u32, columns_1: u32, columns_2: u32, y_1: u32, y_2: u32, first_tile: u32,
-  activation: u32, has_bias: u32, combine: u32, scale: f32,
-}
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<vec4<T>>;
-@group(0) @binding(2) var<storage, read> weight: array<vec4u>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read> other: array<T>;
-@group(0) @binding(5) var<storage, read_write> y: array<Y>;
+alias Numbers = vec4<T>; // of x, as they are read
+alias Words = vec4u; // of weight, as they are read
 
 @compute @workgroup_size(S)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {

@@ -1,17 +1,10 @@
-// uses: weights, load_weight, activations, linear_finish
+// uses: linear_bindings, weights, load_weight, activations, linear_finish
+// needs: T, TILE
 // y = activation(x · weightᵀ + bias) * scale, then + other or * other, for GPUs: tiles in workgroup memory, EACH x EACH sums in registers.
 // x: T [rows, inner]   weight: [columns, quads] of four neighbours along k, quads = inner / 4 rounded up, zero-filled; or in groups
 // bias: f32 [columns]   other: T, y: Y [rows, columns]   sums in f32, k in order
-struct Params {
-  rows: u32, inner: u32, columns: u32, columns_1: u32, columns_2: u32, y_1: u32, y_2: u32, first_tile: u32,
-  activation: u32, has_bias: u32, combine: u32, scale: f32,
-}
-@group(0) @binding(0) var<uniform> params: Params;
-@group(0) @binding(1) var<storage, read> x: array<T>;
-@group(0) @binding(2) var<storage, read> weight: array<Weights4>;
-@group(0) @binding(3) var<storage, read> bias: array<f32>;
-@group(0) @binding(4) var<storage, read> other: array<T>;
-@group(0) @binding(5) var<storage, read_write> y: array<Y>;
+alias Numbers = T; // of x, as they are read
+alias Words = Weights4; // of weight, as they are read
 
 // TILE: rows and columns of a workgroup, 16 times 4 or 8
 const EACH = TILE / 16u;

@@ -1,3 +1,4 @@
+// needs: BITS, GROUP
 // The tiled linear kernel's weights, as load_weight.wgsl has them, from weights in groups: `weight` is [columns, groups].
 // What lies past the end of a row is not zero: x is.
 fn load_weight(column: u32, quad: u32) -> vec4f {

@@ -1,3 +1,4 @@
+// needs: LANES
 // Sums over LANES invocations (a power of two) by a tree in workgroup memory, in an order that is always the same.
 var<workgroup> partial: array<f32, LANES>;
 

@@ -1,4 +1,5 @@
 // uses: reduce
+// needs: T, LANES
 // y = x / sqrt(mean(x²) + eps) * (weight + offset), the mean over a row (Zhang and Sennrich 2019); Gemma's offset is 1.
 // x, y: T [rows, width]   weight: f32 [width]   sums in f32; LANES invocations share a row.
 struct Params { width: u32, eps: f32, offset: f32 }

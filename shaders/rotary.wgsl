@@ -1,3 +1,4 @@
+// needs: T
 // Rotary position embedding (Su et al. 2021) in the order of halves that Llama's checkpoints have.
 // x, y: T [rows, heads * 2 * half]   positions: u32 [rows]   table: (cos, sin) f32 [positions, half], made on the host,
 // since WGSL's own sin and cos are too coarse.

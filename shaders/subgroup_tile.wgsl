@@ -1,3 +1,4 @@
+// needs: S, COLS
 // What the linear kernels for processors share. The workgroup is one subgroup of S lanes, and makes 2 * S rows, low and
 // high, of S * COLS columns, COLS neighbours to a lane. A load costs much more than arithmetic there, so each is of 16
 // bytes: of x four neighbours along k of the lane's own row in each half, which shuffles hand round once for all columns,

@@ -1,4 +1,5 @@
 // uses: weights
+// needs: T
 // y = rows * scale: embedding rows as they are stored, gathered on the host, as activations.
 // rows: [tokens, pairs]   y: T [tokens, width]   pairs = width / 2, rounded up
 struct Params { width: u32, pairs: u32, scale: f32 }

@@ -1,7 +1,7 @@
-// Weights as whole numbers of BITS bits, in groups of neighbours along k. A group is a word with its scale (the low half)
+// needs: BITS
+// Weights as whole numbers of BITS bits, in groups of GROUP neighbours along k. A group is a word with its scale (the low half)
 // and its offset in bf16, then BITS words of numbers, the first in the lowest bits. A weight is number * scale + offset.
 alias Weights4 = u32;
-const GROUP = 32u;
 const WORD = 32u / BITS; // numbers in a word
 const COLUMNS_A_LOAD = 4u; // of which 16 bytes hold a word
 

@@ -1,10 +1,11 @@
 import type { ByteSource, Folder } from '../platform/files.ts'
+import type { QuantizedDtype } from '../weight-dtypes.ts'
 import { readExactly } from './bytes.ts'
 import { Config } from './config.ts'
 import { CheckpointError, show, showShape } from './errors.ts'
 import { closeAll, configMissing, openWeights } from './files.ts'
 import { spellings } from './names.ts'
-import { type QuantizedDtype, quantizedTensors, readQuantization } from './quantization.ts'
+import { quantizedTensors, readQuantization } from './quantization.ts'
 import type { StoredDtype, TensorInfo } from './safetensors.ts'
 
 /** The dtypes in which weights may be stored. */

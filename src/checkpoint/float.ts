@@ -2,6 +2,7 @@
  * Exact conversions between the float formats of IEEE 754 binary32 (f32), binary16 (f16) and
  * bfloat16 (bf16), on bit patterns, so that no NaN is changed on the way through a JavaScript number.
  */
+import type { WeightDtype } from '../weight-dtypes.ts'
 
 /** f16 patterns to f32: exact for every value, subnormals, infinities and the payloads of NaNs too. */
 export function f16ToF32(src: Uint16Array, out = new Float32Array(src.length)): Float32Array {
@@ -65,7 +66,7 @@ export function nearestBf16(x: number): number {
 }
 
 /** The formats that weights are stored in. */
-export type FloatDtype = 'f32' | 'f16' | 'bf16' | 'f64'
+export type FloatDtype = WeightDtype | 'f64'
 
 /**
  * Numbers as they are stored, as f32; those of f32 in place. Those of f64 are rounded to the nearest f32, also on their way
@@ -88,7 +89,7 @@ export function storedToF32(
 export function converted(
   bytes: Uint8Array<ArrayBuffer>,
   from: FloatDtype,
-  to: Exclude<FloatDtype, 'f64'>,
+  to: WeightDtype,
 ): Uint32Array<ArrayBuffer> | Uint16Array<ArrayBuffer> {
   const { buffer, byteOffset, byteLength } = bytes
   if (from === to) {

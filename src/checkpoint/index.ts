@@ -1,4 +1,5 @@
 /** Checkpoints: config.json and safetensors of a model folder, checked before anything is used. */
+export type { QuantizedDtype } from '../weight-dtypes.ts'
 export { Checkpoint, floatDtypes } from './checkpoint.ts'
 export { type Bounds, Config, type Default } from './config.ts'
 export { CheckpointError, show } from './errors.ts'
@@ -13,7 +14,6 @@ export {
 } from './float.ts'
 export {
   isLayerMatrix,
-  type QuantizedDtype,
   type QuantizedRows,
   quantizeRows,
 } from './quantization.ts'

@@ -9,17 +9,10 @@
  * neighbours along a row (at its end, of those that are left) a scale and an offset: BF16 [columns, groups, 2]. A weight
  * is number * scale + offset.
  */
+import { groupSize, type QuantizedDtype, quantizedBits } from '../weight-dtypes.ts'
 import type { Config } from './config.ts'
 import { CheckpointError, show } from './errors.ts'
 import { f32ToBf16, nearestBf16 } from './float.ts'
-
-/** Bits of a number, by dtype. */
-const quantizedBits = { int8: 8, int4: 4 } as const
-
-export type QuantizedDtype = keyof typeof quantizedBits
-
-/** Neighbours along a row that share a scale and an offset. */
-const groupSize = 32
 
 const quantMethod = 'dawnrank'
 

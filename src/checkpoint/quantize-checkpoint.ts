@@ -1,10 +1,10 @@
 /** The files of a quantized checkpoint, made from an open one. */
+import type { QuantizedDtype } from '../weight-dtypes.ts'
 import type { Checkpoint } from './checkpoint.ts'
 import { CheckpointError } from './errors.ts'
 import { type FloatDtype, f32ToF16, storedToF32 } from './float.ts'
 import {
   isLayerMatrix,
-  type QuantizedDtype,
   quantizationConfig,
   quantizedTensors,
   quantizeRows,

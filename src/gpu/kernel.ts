@@ -1,7 +1,8 @@
 import { type ShaderName, shaders } from '../../shaders/index.ts'
 import { GpuError } from './errors.ts'
+import { type Binding, type Param, readInterface } from './shader-interface.ts'
 
-/** A shader file and what is put in front of it. */
+/** A shader file and what is put in front of it: the types and sizes that it and its libraries name as `// needs: S, T`. */
 export interface KernelSpec {
   readonly shader: ShaderName
   /** WGSL features, as `enable f16;`. */
@@ -17,26 +18,19 @@ export interface KernelSpec {
 /** Bind groups kept for a kernel; past that they are made anew. */
 const mostGroups = 4096
 
-interface Binding {
-  readonly name: string
-  readonly written: boolean
+/** The files that a kernel is made of: the libraries that its first line names as `// uses: weights`, then its own. */
+export function kernelFiles({ shader, libraries }: KernelSpec): ShaderName[] {
+  const used = /^\/\/ uses: (.*)/.exec(shaders[shader])?.[1]?.split(', ') ?? []
+  return [...used.map((name) => libraries?.[name] ?? (name as ShaderName)), shader]
 }
 
-interface Param {
-  readonly name: string
-  readonly type: 'u32' | 'f32'
-}
-
-/** The text that is compiled: features, types, sizes, the libraries of the first line, the file. */
+/** The text that is compiled: features, types, sizes, then the {@link kernelFiles}. */
 export function shaderCode(spec: KernelSpec): string {
-  const source = shaders[spec.shader]
-  const named = /^\/\/ uses: (.*)/.exec(source)?.[1]?.split(', ') ?? []
   return [
     ...(spec.enable ?? []).map((feature) => `enable ${feature};`),
     ...Object.entries(spec.types ?? {}).map(([name, type]) => `alias ${name} = ${type};`),
     ...Object.entries(spec.sizes ?? {}).map(([name, size]) => `const ${name} = ${size}u;`),
-    ...named.map((name) => shaders[spec.libraries?.[name] ?? (name as ShaderName)]),
-    source,
+    ...kernelFiles(spec).map((name) => shaders[name]),
   ].join('\n')
 }
 
@@ -55,8 +49,9 @@ export class Kernel {
     readonly spec: KernelSpec,
   ) {
     this.#code = shaderCode(spec)
-    this.#params = readParams(this.#code)
-    this.#bindings = readBindings(this.#code)
+    const { params, bindings } = readInterface(spec.shader, this.#code)
+    this.#params = params
+    this.#bindings = bindings
     this.#layout = device.createBindGroupLayout({
       label: spec.shader,
       entries: [
@@ -94,12 +89,12 @@ export class Kernel {
       const { messages } = await module.getCompilationInfo()
       const errors = messages.filter(({ type }) => type === 'error')
       const lines = this.#code.split('\n')
-      const told = errors.map(
+      const reported = errors.map(
         ({ lineNum, message }) => `${message} in "${lines[lineNum - 1]?.trim() ?? ''}"`,
       )
       throw new GpuError(
         'shader-invalid',
-        `shader ${name} does not compile on this adapter: ${told.join('; ') || (cause as Error).message}`,
+        `shader ${name} does not compile on this adapter: ${reported.join('; ') || (cause as Error).message}`,
         { cause },
       )
     }
@@ -153,19 +148,4 @@ export class Kernel {
     }
     return group
   }
-}
-
-function readParams(code: string): Param[] {
-  const body = /struct Params \{([^}]*)\}/.exec(code)?.[1] ?? ''
-  return [...body.matchAll(/(\w+): (u32|f32)/g)].map(([, name, type]) => ({
-    name: name as string,
-    type: type as Param['type'],
-  }))
-}
-
-function readBindings(code: string): Binding[] {
-  const found = code.matchAll(/@binding\((\d+)\) var<storage, (read|read_write)> (\w+):/g)
-  return [...found]
-    .sort(([, a], [, b]) => Number(a) - Number(b))
-    .map(([, , access, name]) => ({ name: name as string, written: access === 'read_write' }))
 }

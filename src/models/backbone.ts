@@ -1,6 +1,7 @@
 import { gatherRows } from '../tensor/gather-rows.ts'
 import type { Tape } from '../tensor/tape.ts'
-import type { Tensor, WeightDtype } from '../tensor/tensor.ts'
+import type { Tensor } from '../tensor/tensor.ts'
+import type { WeightDtype } from '../weight-dtypes.ts'
 import type { Batch } from './batch.ts'
 
 /** Sizes that every backbone has. */

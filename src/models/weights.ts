@@ -30,13 +30,8 @@ import {
 } from '../tensor/layout.ts'
 import { type Linear, type LinearKernel, linearKernel } from '../tensor/linear.ts'
 import type { RmsNorm } from '../tensor/rms-norm.ts'
-import type { Vector, Weight } from '../tensor/tensor.ts'
-import {
-  isQuantized,
-  type LinearDtype,
-  type QuantizedDtype,
-  type WeightDtype,
-} from '../tensor/tensor.ts'
+import type { LinearDtype, Vector, Weight } from '../tensor/tensor.ts'
+import { isQuantized, type QuantizedDtype, type WeightDtype } from '../weight-dtypes.ts'
 import { ModelError } from './errors.ts'
 
 /**

@@ -1,7 +1,7 @@
+import type { WeightDtype } from '../weight-dtypes.ts'
 import { tablePairs, tableRowWords } from './layout.ts'
 import { type Tape, tapeFeatures } from './tape.ts'
-import type { Weight } from './tensor.ts'
-import { expectShape, type Tensor, type WeightDtype } from './tensor.ts'
+import { expectShape, type Tensor, type Weight } from './tensor.ts'
 
 /**
  * A table of rows that stays on the host: only the rows of the tokens at hand go to the device. A vocabulary

@@ -1,17 +1,12 @@
 /** How weights lie on the device, as pure functions of host memory: words are u32, little-endian. */
 import {
-  dtypeBytes,
+  groupSize,
   isQuantized,
-  type LinearDtype,
   type QuantizedDtype,
+  quantizedBits,
   type WeightDtype,
-} from './tensor.ts'
-
-/** Bits of a number of a quantized weight: see shaders/weights_grouped.wgsl. */
-export const quantizedBits = { int8: 8, int4: 4 } as const satisfies Record<QuantizedDtype, number>
-
-/** Neighbours along a row that share a scale and an offset. */
-export const groupSize = 32
+} from '../weight-dtypes.ts'
+import { dtypeBytes, type LinearDtype } from './tensor.ts'
 
 /** Groups that a row of `inner` numbers has, the last one filled up. */
 const groupsOf = (inner: number): number => Math.ceil(inner / groupSize)

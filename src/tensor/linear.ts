@@ -1,9 +1,16 @@
 import type { AdapterFacts, Gpu } from '../gpu/device.ts'
 import type { KernelSpec } from '../gpu/kernel.ts'
-import { type ColumnLayout, columnTiles, packRows, packTiles, quantizedBits } from './layout.ts'
+import { groupSize, isQuantized, quantizedBits } from '../weight-dtypes.ts'
+import { type ColumnLayout, columnTiles, packRows, packTiles } from './layout.ts'
 import { type Tape, tapeFeatures } from './tape.ts'
-import type { Vector, Weight } from './tensor.ts'
-import { dtypeBytes, expectShape, isQuantized, type LinearDtype, type Tensor } from './tensor.ts'
+import {
+  dtypeBytes,
+  expectShape,
+  type LinearDtype,
+  type Tensor,
+  type Vector,
+  type Weight,
+} from './tensor.ts'
 
 /** What is applied to the sums; the numbers are those of shaders/activations.wgsl. */
 const activations = { none: 0, gelu: 1, tanh: 2, geluTanh: 3, silu: 4 } as const
@@ -34,10 +41,9 @@ export function linearKernels(
   dtype: LinearDtype,
 ): [LinearKernel, ...LinearKernel[]] {
   const { subgroupSize: lanes, software } = facts
-  const tiled: [LinearKernel, ...LinearKernel[]] = [tiledKernel(64), tiledKernel(128)]
+  const tiled: [LinearKernel, ...LinearKernel[]] = [tiledKernel(64, dtype), tiledKernel(128, dtype)]
   if (lanes < 4 || lanes > 32) return tiled
-  const shader = isQuantized(dtype) ? 'linear_subgroup_grouped' : 'linear_subgroup'
-  const own = lanesColumns.map((perLane) => subgroupKernel(shader, lanes, perLane))
+  const own = lanesColumns.map((perLane) => subgroupKernel(lanes, perLane, dtype))
   return software ? ([...own, ...tiled] as typeof tiled) : [...tiled, ...own]
 }
 
@@ -57,30 +63,32 @@ export function linearKernel(
 const lanesColumns = [8, 4]
 
 /** shaders/linear_subgroup.wgsl, shaders/linear_subgroup_grouped.wgsl */
-const subgroupKernel = (
-  shader: 'linear_subgroup' | 'linear_subgroup_grouped',
-  lanes: number,
-  perLane: number,
-): LinearKernel => ({
-  name: `${shader} ${2 * lanes}x${perLane}`,
-  shader,
-  rows: 2 * lanes,
-  columns: lanes * perLane,
-  divisor: 4,
-  spec: { enable: ['subgroups'], sizes: { S: lanes, COLS: perLane } },
-  pack: packTiles(lanes * perLane),
-})
+const subgroupKernel = (lanes: number, perLane: number, dtype: LinearDtype): LinearKernel => {
+  const shader = isQuantized(dtype) ? 'linear_subgroup_grouped' : 'linear_subgroup'
+  return {
+    name: `${shader} ${2 * lanes}x${perLane}`,
+    shader,
+    rows: 2 * lanes,
+    columns: lanes * perLane,
+    divisor: 4,
+    spec: { enable: ['subgroups'], sizes: { S: lanes, COLS: perLane, ...groupSizes(dtype) } },
+    pack: packTiles(lanes * perLane),
+  }
+}
 
 /** shaders/linear_tiled.wgsl */
-const tiledKernel = (tile: 64 | 128): LinearKernel => ({
+const tiledKernel = (tile: 64 | 128, dtype: LinearDtype): LinearKernel => ({
   name: `linear_tiled ${tile}x${tile}`,
   shader: 'linear_tiled',
   rows: tile,
   columns: tile,
   divisor: 1,
-  spec: { sizes: { TILE: tile } },
+  spec: { sizes: { TILE: tile, ...groupSizes(dtype) } },
   pack: packRows,
 })
+
+/** What shaders that read quantized weights need of their format. */
+const groupSizes = (dtype: LinearDtype) => (isQuantized(dtype) ? { GROUP: groupSize } : {})
 
 /** The weight of a linear layer, [columns, inner] as checkpoints have it, in its kernel's order. */
 export interface LinearWeight extends Weight<LinearDtype> {
@@ -95,7 +103,7 @@ export interface Linear {
   readonly bias?: Vector
 }
 
-/** What of a shader depends on how the weight lies. */
+/** What of a shader depends on the dtype of the weight. */
 function weightSpec(dtype: LinearDtype): Pick<KernelSpec, 'sizes' | 'libraries'> {
   if (!isQuantized(dtype)) return { libraries: { weights: `weights_${dtype}` } }
   return {

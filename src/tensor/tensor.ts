@@ -1,20 +1,12 @@
 import type { Block } from '../gpu/memory.ts'
+import type { QuantizedDtype, WeightDtype } from '../weight-dtypes.ts'
 import { TensorError } from './errors.ts'
 
-/** How the numbers of a tensor lie on the device. */
+/** Dtypes of tensors on the device. */
 export type TensorDtype = 'f32' | 'f16' | 'u32'
 
-/** How weights lie on the device. */
-export type WeightDtype = 'f32' | 'f16' | 'bf16'
-
-/** Whole numbers that the weight of a linear layer may lie as. */
-export type QuantizedDtype = 'int8' | 'int4'
-
-/** How the weight of a linear layer lies on the device. */
+/** Dtypes that the weight of a linear layer may have on the device. */
 export type LinearDtype = WeightDtype | QuantizedDtype
-
-export const isQuantized = (dtype: LinearDtype): dtype is QuantizedDtype =>
-  dtype === 'int8' || dtype === 'int4'
 
 /** Numbers on the device: their shape, the outermost dimension first, and the buffer they are in. */
 export interface Tensor {

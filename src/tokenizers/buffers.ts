@@ -73,6 +73,12 @@ export class Units {
   }
 }
 
+/**
+ * One step of normalization. It either changes `text` in place and returns it, or writes the result to
+ * `spare` and returns that.
+ */
+export type Normalizer = (text: Units, spare: Units) => Units
+
 /** The UTF-16 code units of a short string. */
 export function unitsOf(text: string): Uint16Array {
   const units = new Uint16Array(text.length)

@@ -1,4 +1,4 @@
-import { isWhiteSpace, type Units, unitsOf } from './buffers.ts'
+import { isWhiteSpace, type Normalizer, unitsOf } from './buffers.ts'
 import { Charsmap } from './charsmap.ts'
 import { TokenizerError } from './errors.ts'
 import type { Field } from './field.ts'
@@ -10,12 +10,6 @@ import {
   stripAccents,
   unicodeForm,
 } from './unicode-normalizers.ts'
-
-/**
- * One step of normalization. It either changes `text` in place and returns it, or writes the result to
- * `spare` and returns that.
- */
-export type Normalizer = (text: Units, spare: Units) => Units
 
 const maxDepth = 16
 const maxSteps = 64

@@ -1,6 +1,5 @@
 import { type AddedToken, AddedTokenFinder } from './added-tokens.ts'
-import { type Ids, Units, Words } from './buffers.ts'
-import type { Normalizer } from './normalizers.ts'
+import { type Ids, type Normalizer, Units, Words } from './buffers.ts'
 import type { Templates } from './post-processors.ts'
 import type { PreTokenizer } from './pre-tokenizers.ts'
 
@@ -27,6 +26,9 @@ export interface Parts {
   readonly model: Model
   readonly templates: Templates
 }
+
+/** What a SentencePiece model is converted to; the added tokens come from the settings too. */
+export type Converted = Pick<Parts, 'normalizers' | 'preTokenizers' | 'model' | 'templates'>
 
 /** Text to ids without special tokens. Its buffers are used by every call, which is why calls may not nest. */
 export class Pipeline {

@@ -1,8 +1,7 @@
-import { type Units, width } from './buffers.ts'
+import { type Normalizer, type Units, width } from './buffers.ts'
 import { toUtf8 } from './bytes.ts'
 import type { Charsmap } from './charsmap.ts'
 import { clusterEnd, mayJoin } from './graphemes.ts'
-import type { Normalizer } from './normalizers.ts'
 
 /** Clusters of more bytes are not looked up whole. */
 const maxClusterBytes = 5

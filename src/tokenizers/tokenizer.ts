@@ -22,12 +22,8 @@ import {
   type Templates,
 } from './post-processors.ts'
 import { parsePreTokenizer } from './pre-tokenizers.ts'
-import {
-  addedPieces,
-  convertSentencePiece,
-  fixedPieces,
-  readSentencePiece,
-} from './sentencepiece.ts'
+import { addedPieces, convertSentencePiece, fixedPieces } from './sentencepiece.ts'
+import { readSentencePiece } from './sentencepiece-model.ts'
 import { isOldConfig, lacksClass, Settings, type SettingsFiles } from './settings.ts'
 import { parseUnigram } from './unigram.ts'
 import { convertVocab } from './vocab-txt.ts'

@@ -1,6 +1,5 @@
-import { codePointAt, Units, unitsOf, width } from './buffers.ts'
+import { codePointAt, type Normalizer, Units, unitsOf, width } from './buffers.ts'
 import { chinese, mark, nonspacingMark, normalized, removed } from './code-points.ts'
-import type { Normalizer } from './normalizers.ts'
 
 /** What becomes of a text. */
 type Change = (text: string) => string

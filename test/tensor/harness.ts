@@ -19,14 +19,13 @@ import type { Linear, LinearKernel } from '../../src/tensor/linear.ts'
 
 import { PlanTape, RecordTape, type Tape } from '../../src/tensor/tape.ts'
 import type { Vector, Weight } from '../../src/tensor/tensor.ts'
+import { dtypeBytes, type LinearDtype, type Tensor } from '../../src/tensor/tensor.ts'
 import {
-  dtypeBytes,
+  groupSize,
   isQuantized,
-  type LinearDtype,
   type QuantizedDtype,
-  type Tensor,
   type WeightDtype,
-} from '../../src/tensor/tensor.ts'
+} from '../../src/weight-dtypes.ts'
 
 /** Numbers in -1..1 that are the same each time (mulberry32). */
 export function randomNumbers(seed: number, count: number): Float32Array<ArrayBuffer> {
@@ -89,14 +88,14 @@ export function dequantized(
   inner: number,
   dtype: QuantizedDtype,
 ): Float32Array {
-  const groups = Math.ceil(inner / 32)
+  const groups = Math.ceil(inner / groupSize)
   const rowBytes = dtype === 'int8' ? inner : Math.ceil(inner / 2)
   const pairs = bf16ToF32(scales)
   const values = new Float32Array((numbers.length / rowBytes) * inner)
   for (let i = 0; i < values.length; i++) {
     const row = Math.floor(i / inner)
     const k = i % inner
-    const group = row * groups + Math.floor(k / 32)
+    const group = row * groups + Math.floor(k / groupSize)
     const number =
       dtype === 'int8'
         ? numbers[row * rowBytes + k]!
