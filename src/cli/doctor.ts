@@ -4,8 +4,8 @@ import { basename } from 'node:path'
 import type { Command } from 'commander'
 import { version } from '../../package.json'
 import { CliError } from './errors.ts'
+import { type Io, write } from './io.ts'
 import { noAdapter, noPackage, type System } from './remedies.ts'
-import { type Surroundings, write } from './surroundings.ts'
 import { table } from './table.ts'
 
 /** One thing that was looked at. */
@@ -34,7 +34,7 @@ Exit code 0: reranking works here. 1: it does not; the report says what to do.
 `
 
 /** Adds `dawnrank doctor` to the program. */
-export function addDoctor(program: Command, on: Surroundings): void {
+export function addDoctor(program: Command, io: Io): void {
   program
     .command('doctor')
     .summary('look at this machine, run a self-test, say what to do if something is missing')
@@ -44,8 +44,8 @@ export function addDoctor(program: Command, on: Surroundings): void {
     .option('--json', 'print the report as JSON', false)
     .addHelpText('after', help)
     .action(async ({ json }: { json: boolean }) => {
-      const report = await examine(on)
-      await write(on.stdout, json ? `${JSON.stringify(report, null, 2)}\n` : reportText(report))
+      const report = await examine(io)
+      await write(io.stdout, json ? `${JSON.stringify(report, null, 2)}\n` : reportText(report))
       if (report.checks.some(({ state }) => state === 'fault')) {
         throw new CliError('machine-unfit', 'this machine cannot rerank yet; see the report')
       }
@@ -62,15 +62,15 @@ const limitNames = [
   'maxComputeWorkgroupsPerDimension',
 ] as const
 
-async function examine(on: Surroundings): Promise<Report> {
+async function examine(io: Io): Promise<Report> {
   const system = await readSystem()
   const versions = await readVersions(system.name)
   const checks: Check[] = [checkRuntime()]
-  const adapter = await findAdapter(on, system, checks)
-  on.signal.throwIfAborted()
+  const adapter = await findAdapter(io, system, checks)
+  io.signal.throwIfAborted()
   if (!adapter) return { versions, checks }
   checks.push(checkKind(adapter.info), checkFeatures(adapter))
-  const model = await selfTests(on, checks)
+  const model = await selfTests(io, checks)
   return {
     versions,
     adapter: describe(adapter.info),
@@ -89,13 +89,13 @@ const fault = (name: string, error: unknown, remedy: readonly string[]): Check =
 })
 
 async function findAdapter(
-  on: Surroundings,
+  io: Io,
   system: System,
   checks: Check[],
 ): Promise<GPUAdapter | undefined> {
   let gpu: GPU
   try {
-    gpu = await on.webgpu()
+    gpu = await io.webgpu()
     checks.push({ name: 'WebGPU', state: 'ok', found: 'loads' })
   } catch (error) {
     checks.push(fault('WebGPU', error, noPackage()))
@@ -133,7 +133,7 @@ function checkKind({ isFallbackAdapter, description, device, vendor }: GPUAdapte
 }
 
 /** Tests every embedded model, one after the other, and gives the `info` of the first. */
-async function selfTests({ embedded, signal }: Surroundings, checks: Check[]): Promise<unknown> {
+async function selfTests({ embedded, signal }: Io, checks: Check[]): Promise<unknown> {
   const infos: unknown[] = []
   for (const { name, load } of embedded) {
     const check = `self-test of ${name}`

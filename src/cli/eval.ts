@@ -9,6 +9,8 @@ import {
   type Values,
 } from '../eval/index.ts'
 import { fingerprintFolder } from './fingerprint.ts'
+import type { CliReranker } from './io.ts'
+import { type Io, write } from './io.ts'
 import {
   type LayerOptions,
   type ModelOptions,
@@ -19,9 +21,7 @@ import {
   withModelOptions,
 } from './model.ts'
 import { ofRecord, refusal } from './refusal.ts'
-import type { Reranker } from './reranker.ts'
 import { diskRunFile, type RunOptions, readEvaluationData, withRunOptions } from './run-file.ts'
-import { type Surroundings, write } from './surroundings.ts'
 import { table } from './table.ts'
 
 interface EvalOptions extends ModelOptions, LayerOptions, RunOptions {
@@ -48,7 +48,7 @@ Example:
 `
 
 /** Adds `dawnrank eval` to the program. */
-export function addEval(program: Command, on: Surroundings): void {
+export function addEval(program: Command, io: Io): void {
   const command = program
     .command('eval')
     .summary('measure a model by reranking a first-stage run')
@@ -60,16 +60,16 @@ export function addEval(program: Command, on: Surroundings): void {
     .option('--json', 'print the result as JSON', false)
   withModelOptions(withLayerOptions(withRunOptions(command)))
     .addHelpText('after', help)
-    .action((options: EvalOptions) => evaluateModel(options, on))
+    .action((options: EvalOptions) => evaluateModel(options, io))
 }
 
 /** Runs `dawnrank eval`. */
-async function evaluateModel(options: EvalOptions, on: Surroundings): Promise<void> {
-  const firstStage = await readEvaluationData(options.data, options.run, options, on)
+async function evaluateModel(options: EvalOptions, io: Io): Promise<void> {
+  const firstStage = await readEvaluationData(options.data, options.run, options, io)
   const { run } = firstStage
-  on.signal.throwIfAborted()
+  io.signal.throwIfAborted()
 
-  await withModel(options, on, async (reranker, progress) => {
+  await withModel(options, io, async (reranker, progress) => {
     const output = options.out === undefined ? undefined : diskRunFile(options.out)
     const start = performance.now()
     let done = 0
@@ -78,9 +78,9 @@ async function evaluateModel(options: EvalOptions, on: Surroundings): Promise<vo
       const result = await evaluateRerank({
         ...firstStage,
         measures: measuresFor(options.top),
-        score: scorerOf(reranker, options, on),
+        score: scorerOf(reranker, options, io),
         tag: `dawnrank-${basename(reranker.info.model).replace(/\s/g, '_')}`,
-        signal: on.signal,
+        signal: io.signal,
         ...(output && { output, settings: await settingsOf(options, reranker) }),
         onProgress: ({ before, after, ...state }) => {
           done = state.done
@@ -89,12 +89,12 @@ async function evaluateModel(options: EvalOptions, on: Surroundings): Promise<vo
       })
       progress.stop()
       const seconds = (performance.now() - start) / 1000
-      await write(on.stdout, (options.json ? asJson : asText)(result, options, reranker, seconds))
+      await write(io.stdout, (options.json ? asJson : asText)(result, options, reranker, seconds))
     } catch (error) {
       progress.stop()
-      if (on.signal.aborted && output) {
+      if (io.signal.aborted && output) {
         const text = `${done} of ${run.size} queries are in ${output.name}; the same command goes on from there\n`
-        await write(on.stderr, text)
+        await write(io.stderr, text)
       }
       throw error
     }
@@ -102,7 +102,7 @@ async function evaluateModel(options: EvalOptions, on: Surroundings): Promise<vo
 }
 
 /** A query's scores: the model's, or those that a cascade's order gives. */
-function scorerOf(reranker: Reranker, { cascade }: EvalOptions, { signal }: Surroundings): Scorer {
+function scorerOf(reranker: CliReranker, { cascade }: EvalOptions, { signal }: Io): Scorer {
   const scores = async (query: string, texts: readonly string[]) =>
     cascade
       ? cascadeScores(await reranker.rank(query, texts, { cascade, signal }))
@@ -128,7 +128,7 @@ function measuresFor(top: number): Measure[] {
  * All that the scores depend on, so that an output run is never a mixture. The tokens of a batch are not among it: no
  * score depends on what else is in its batch.
  */
-async function settingsOf(options: EvalOptions, reranker: Reranker) {
+async function settingsOf(options: EvalOptions, reranker: CliReranker) {
   return {
     model: basename(reranker.info.model),
     modelFiles: await fingerprintFolder(reranker.info.model),
@@ -150,7 +150,7 @@ function stagesText(options: EvalOptions): string {
 function asText(
   { before, after, resumed, pairs, leftOut }: RerankEvaluation,
   options: EvalOptions,
-  reranker: Reranker,
+  reranker: CliReranker,
   seconds: number,
 ): string {
   const names = Object.keys(before.mean)
@@ -172,7 +172,7 @@ function asText(
 function asJson(
   { before, after, resumed, pairs, leftOut }: RerankEvaluation,
   options: EvalOptions,
-  reranker: Reranker,
+  reranker: CliReranker,
   seconds: number,
 ): string {
   const { data, run, top } = options

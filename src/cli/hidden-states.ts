@@ -1,8 +1,8 @@
 import { open, rename } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { safetensorsLayout } from '../checkpoint/index.ts'
+import type { CliReranker } from './io.ts'
 import { writable } from './output.ts'
-import type { LayerwiseReranker } from './reranker.ts'
 
 /** Pairs whose states are held in memory at a time. */
 const pairsAtOnce = 256
@@ -15,7 +15,7 @@ const pairsAtOnce = 256
  */
 export async function writeHiddenStates(
   path: string,
-  reranker: LayerwiseReranker,
+  reranker: CliReranker,
   pairs: readonly (readonly [string, string])[],
   layers: readonly number[],
   signal: AbortSignal,

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 import { tmpdir } from 'node:os'
 import { environment, webgpu } from '#platform'
+import { write } from './io.ts'
 import { runCli } from './program.ts'
-import { write } from './surroundings.ts'
 
 // The Vulkan loader and Mesa print warnings where this is not set.
 process.env.XDG_RUNTIME_DIR ??= tmpdir()
@@ -22,9 +22,9 @@ const code = await runCli(process.argv.slice(2), {
   stdout: process.stdout,
   stderr: process.stderr,
   signal: interrupt.signal,
-  load: async (place, options) => (await library()).loadReranker(place, options),
-  loadLayerwise: async (place, options) =>
-    (await library()).LayerWiseFlagLLMReranker.load(place, options),
+  load: async (folder, options) => (await library()).Reranker.load(folder, options),
+  loadLayerwise: async (folder, options) =>
+    (await library()).LayerWiseFlagLLMReranker.load(folder, options),
   embedded: classes.map((name) => ({
     name,
     load: async (options) => (await library())[name].load(undefined, options),

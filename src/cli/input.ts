@@ -3,7 +3,7 @@ import { openFile } from '#platform'
 import { isGzip, type Line, lineBatches, sourceChunks } from '../eval/index.ts'
 import { type ByteSource, streamSource } from '../platform/files.ts'
 import { CliError } from './errors.ts'
-import type { Surroundings } from './surroundings.ts'
+import type { Io } from './io.ts'
 
 /** Text that a command reads, plain or gzip, from a file, a pipe or stdin. */
 export interface Input {
@@ -27,31 +27,28 @@ const stdinNames = ['-', '/dev/stdin', '/dev/fd/0', '/proc/self/fd/0']
 export async function openInput(
   file: string | undefined,
   wanted: string | undefined,
-  on: Surroundings,
+  io: Io,
 ): Promise<Input> {
-  if (on.stdin.isTTY && file === undefined) {
+  if (io.stdin.isTTY && file === undefined) {
     const ways = wanted
       ? `${wanted} as arguments, by --file, or on stdin`
       : 'pairs by --file or on stdin'
     throw new CliError('usage', `no input: give ${ways}`)
   }
-  const source = await openSource(file ?? '-', on)
+  const source = await openSource(file ?? '-', io)
   if (!source) throw new CliError('input-missing', `${file}: there is no such file`)
   const { name } = source
   const isPlain = !source.stream && !isGzip(await source.read(0, 2))
   return {
     name,
     size: isPlain ? source.size : undefined,
-    batches: () => lineBatches(sourceChunks(source, on.signal), name),
+    batches: () => lineBatches(sourceChunks(source, io.signal), name),
     close: () => source.close(),
   }
 }
 
 /** Opens a file, or stdin by one of its names; `undefined` where there is no such file. */
-export async function openSource(
-  file: string,
-  { stdin }: Surroundings,
-): Promise<ByteSource | undefined> {
+export async function openSource(file: string, { stdin }: Io): Promise<ByteSource | undefined> {
   if (!stdinNames.includes(file)) return openFile(file)
   // Node takes a folder for an empty stream.
   if (stdin === process.stdin && fstatSync(0).isDirectory()) {

@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
 import type { LayerFindings, LayerSweep } from '../eval/index.ts'
-import type { Reranker } from './reranker.ts'
+import type { CliReranker } from './io.ts'
 import { table } from './table.ts'
 
 /** How a report names a pair: by its texts, or by its ids. */
@@ -12,7 +12,7 @@ export type PairLabel =
 export interface SweepSubject {
   /** Where the pairs come from. */
   readonly source: string
-  readonly model: Reranker['info']
+  readonly model: CliReranker['info']
   readonly queries: number
   readonly labels: readonly PairLabel[]
 }

@@ -10,15 +10,15 @@ import { drawChart } from './chart.ts'
 import { CliError } from './errors.ts'
 import { writeHiddenStates } from './hidden-states.ts'
 import { openInput } from './input.ts'
+import type { CliReranker } from './io.ts'
+import { type Io, write } from './io.ts'
 import { layersTable, type PairLabel, type SweepSubject, sweepReport } from './layers-report.ts'
 import { type ModelOptions, wholeNumber, withLayerwiseModel, withModelOptions } from './model.ts'
 import { checkOutput, writeOutput } from './output.ts'
 import type { Progress } from './progress.ts'
 import { groupRecords } from './records.ts'
 import { ofRecord, refusal } from './refusal.ts'
-import type { LayerwiseReranker } from './reranker.ts'
 import { type RunOptions, readEvaluationData, withRunOptions } from './run-file.ts'
-import { type Surroundings, write } from './surroundings.ts'
 
 interface LayersOptions extends ModelOptions, RunOptions {
   file?: string
@@ -67,7 +67,7 @@ states of the scored token before the final norm, rows in the order of the pairs
 `
 
 /** Adds `dawnrank layers` to the program. */
-export function addLayers(program: Command, on: Surroundings): void {
+export function addLayers(program: Command, io: Io): void {
   const command = program
     .command('layers')
     .summary('show what each layer of a layerwise model is worth')
@@ -89,7 +89,7 @@ export function addLayers(program: Command, on: Surroundings): void {
     .option('--no-times', 'do not measure times')
   withModelOptions(withRunOptions(command))
     .addHelpText('after', help)
-    .action((options: LayersOptions) => showLayers(options, on))
+    .action((options: LayersOptions) => showLayers(options, io))
 }
 
 function chartFile(text: string): string {
@@ -105,22 +105,22 @@ function layerList(text: string): number[] {
 }
 
 /** Runs `dawnrank layers`. */
-async function showLayers(options: LayersOptions, on: Surroundings): Promise<void> {
+async function showLayers(options: LayersOptions, io: Io): Promise<void> {
   const { json, chart, hiddenStates, layers } = options
   checkUsage(options)
   for (const file of [json, chart, hiddenStates]) {
     if (file !== undefined && file !== '-') await checkOutput(file)
   }
-  const material = await readMaterial(options, on)
-  on.signal.throwIfAborted()
-  await withLayerwiseModel(options, on, 'layers', async (reranker, progress) => {
+  const material = await readMaterial(options, io)
+  io.signal.throwIfAborted()
+  await withLayerwiseModel(options, io, 'layers', async (reranker, progress) => {
     // A layer that the model does not have is told before the work, not after it.
     if (layers) await reranker.hiddenStates([], layers)
     const sweep = await sweepLayers({
       ...material,
       layers: reranker.layers,
-      score: scorerOf(reranker, on, progress, material.places),
-      signal: on.signal,
+      score: scorerOf(reranker, io, progress, material.places),
+      signal: io.signal,
       timing: options.times
         ? {
             pairs: options.timePairs,
@@ -139,14 +139,14 @@ async function showLayers(options: LayersOptions, on: Surroundings): Promise<voi
       queries: material.groups.length,
       labels: material.labels,
     }
-    if (json === '-') await write(on.stdout, sweepReport(subject, sweep))
-    else await write(on.stdout, layersTable(subject, sweep))
+    if (json === '-') await write(io.stdout, sweepReport(subject, sweep))
+    else await write(io.stdout, layersTable(subject, sweep))
     if (json !== undefined && json !== '-') await writeOutput(json, sweepReport(subject, sweep))
     if (chart !== undefined) await writeOutput(chart, await drawChart(chart, subject, sweep))
     if (hiddenStates !== undefined) {
       progress.start('hidden states', material.pairs.length)
       const { pairs } = material
-      await writeHiddenStates(hiddenStates, reranker, pairs, layers!, on.signal, progress.update)
+      await writeHiddenStates(hiddenStates, reranker, pairs, layers!, io.signal, progress.update)
     }
   })
 }
@@ -164,8 +164,8 @@ function checkUsage({ file, data, run, hiddenStates, layers }: LayersOptions): v
 }
 
 function scorerOf(
-  reranker: LayerwiseReranker,
-  { signal }: Surroundings,
+  reranker: CliReranker,
+  { signal }: Io,
   progress: Progress,
   places: readonly string[],
 ): LayerScorer {
@@ -186,20 +186,20 @@ function scorerOf(
   }
 }
 
-function readMaterial(options: LayersOptions, on: Surroundings): Promise<Material> {
+function readMaterial(options: LayersOptions, io: Io): Promise<Material> {
   const { data, run } = options
   return data === undefined || run === undefined
-    ? readRecords(options.file, on)
-    : readFirstStage(data, run, options, on)
+    ? readRecords(options.file, io)
+    : readFirstStage(data, run, options, io)
 }
 
 async function readFirstStage(
   data: string,
   file: string,
   options: LayersOptions,
-  on: Surroundings,
+  io: Io,
 ): Promise<Material> {
-  const firstStage = await readEvaluationData(data, file, options, on)
+  const firstStage = await readEvaluationData(data, file, options, io)
   const { run, pairs, ids, groups } = firstStagePairs(firstStage)
   const { qrels } = firstStage
   return {
@@ -212,8 +212,8 @@ async function readFirstStage(
   }
 }
 
-async function readRecords(file: string | undefined, on: Surroundings): Promise<Material> {
-  const input = await openInput(file, undefined, on)
+async function readRecords(file: string | undefined, io: Io): Promise<Material> {
+  const input = await openInput(file, undefined, io)
   const pairs: [string, string][] = []
   const places: string[] = []
   const add = (query: string, passage: string, place: string) => {

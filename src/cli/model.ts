@@ -1,9 +1,9 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { ModelError } from '../models/errors.ts'
+import type { CascadeStage, LoadOptions } from '../rerankers/index.ts'
 import { CliError } from './errors.ts'
+import { type CliReranker, type Io, write } from './io.ts'
 import { type Progress, progressOn } from './progress.ts'
-import type { Cascade, LayerwiseReranker, Reranker } from './reranker.ts'
-import { type LoadOptions, type Surroundings, write } from './surroundings.ts'
 
 /** The options of every command that loads a model. */
 export interface ModelOptions {
@@ -22,7 +22,7 @@ export interface ModelOptions {
 /** The options of commands that rank by one layer, or several, of a layerwise model. */
 export interface LayerOptions {
   cutoffLayer?: number
-  cascade?: Cascade
+  cascade?: readonly CascadeStage[]
 }
 
 /** Reads the value of an option that counts something. */
@@ -35,7 +35,7 @@ export function wholeNumber(text: string): number {
 }
 
 /** Reads stages as `--cascade` has them: `12:40,20:15,28`. */
-export function parseCascade(text: string): Cascade {
+export function parseCascade(text: string): readonly CascadeStage[] {
   if (!/^(\d+:\d+,)*\d+$/.test(text)) {
     throw new InvalidArgumentError(
       'Expected layer:passages pairs and at the end a layer alone, such as 12:40,20:15,28.',
@@ -136,13 +136,13 @@ export function scoreSettings(options: ModelOptions & LayerOptions) {
  */
 export function withModel<T>(
   options: ModelOptions & LayerOptions,
-  on: Surroundings,
-  use: (reranker: Reranker, progress: Progress) => Promise<T>,
+  io: Io,
+  use: (reranker: CliReranker, progress: Progress) => Promise<T>,
 ): Promise<T> {
   const { cascade, cutoffLayer } = options
   const layer = cascade ? cascade.at(-1)!.layer : cutoffLayer
-  if (layer === undefined) return withLoaded(options, on, on.load, use)
-  return withLayerwiseModel(options, on, cascade ? '--cascade' : '--cutoff-layer', use, layer)
+  if (layer === undefined) return withLoaded(options, io, io.load, use)
+  return withLayerwiseModel(options, io, cascade ? '--cascade' : '--cutoff-layer', use, layer)
 }
 
 /**
@@ -153,27 +153,27 @@ export function withModel<T>(
  */
 export function withLayerwiseModel<T>(
   options: ModelOptions,
-  on: Surroundings,
+  io: Io,
   asked: string,
-  use: (reranker: LayerwiseReranker, progress: Progress) => Promise<T>,
+  use: (reranker: CliReranker, progress: Progress) => Promise<T>,
   cutoffLayers?: number,
 ): Promise<T> {
-  const load = (place: string | undefined, general: LoadOptions) =>
-    on.loadLayerwise(place, { ...general, cutoffLayers }).catch((cause: unknown) => {
+  const load = (folder: string | undefined, general: LoadOptions) =>
+    io.loadLayerwise(folder, { ...general, cutoffLayers }).catch((cause: unknown) => {
       if (!(cause instanceof ModelError) || cause.code !== 'architecture-unsupported') throw cause
       throw new CliError('usage', `${asked} needs a layerwise model; ${cause.message}`, { cause })
     })
-  return withLoaded(options, on, load, use)
+  return withLoaded(options, io, load, use)
 }
 
-async function withLoaded<R extends Reranker, T>(
+async function withLoaded<T>(
   options: ModelOptions,
-  on: Surroundings,
-  load: (place: string | undefined, options: LoadOptions) => Promise<R>,
-  use: (reranker: R, progress: Progress) => Promise<T>,
+  io: Io,
+  load: Io['load'],
+  use: (reranker: CliReranker, progress: Progress) => Promise<T>,
 ): Promise<T> {
-  const progress = progressOn(on, options.progress)
-  let reranker: R | undefined
+  const progress = progressOn(io, options.progress)
+  let reranker: CliReranker | undefined
   try {
     let begun = false
     reranker = await load(options.model, {
@@ -185,7 +185,7 @@ async function withLoaded<R extends Reranker, T>(
       passageInstructionForRerank: options.passageInstruction,
       prompt: options.prompt,
       maxBatchTokens: options.maxBatchTokens,
-      signal: on.signal,
+      signal: io.signal,
       onProgress: ({ done, total }) => {
         if (!begun) progress.start('loading, in MB', megabytes(total))
         begun = true
@@ -194,7 +194,7 @@ async function withLoaded<R extends Reranker, T>(
     })
     progress.stop()
     for (const warning of reranker.info.warnings) {
-      await write(on.stderr, `dawnrank: warning: ${warning}\n`)
+      await write(io.stderr, `dawnrank: warning: ${warning}\n`)
     }
     return await use(reranker, progress)
   } finally {

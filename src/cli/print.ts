@@ -1,16 +1,15 @@
 import { DawnrankError } from '../error.ts'
+import { type Io, type RankedPassage, write } from './io.ts'
 import type { Answer, AnswerFields, FailedRecord } from './records.ts'
-import type { RankedPassage } from './reranker.ts'
-import { type Surroundings, write } from './surroundings.ts'
 import { table } from './table.ts'
 
 export type Format = 'table' | 'json' | 'jsonl'
 
 /** The format asked for, or the one that suits the output: a table on a terminal, else JSON lines. */
-export const formatFor = (wanted: Format | undefined, { stdout }: Surroundings): Format =>
+export const formatFor = (wanted: Format | undefined, { stdout }: Io): Format =>
   wanted ?? (stdout.isTTY ? 'table' : 'jsonl')
 
-const widthOf = ({ stdout }: Surroundings) => (stdout.isTTY ? (stdout.columns ?? 100) : undefined)
+const widthOf = ({ stdout }: Io) => (stdout.isTTY ? (stdout.columns ?? 100) : undefined)
 
 /** Fields in the order in which they are best read. */
 const ordered = ({ index, score, layer, tokens, truncated, passage }: RankedPassage) => ({
@@ -22,7 +21,7 @@ const ordered = ({ index, score, layer, tokens, truncated, passage }: RankedPass
   passage,
 })
 
-function rankedTable(ranked: readonly RankedPassage[], on: Surroundings): string {
+function rankedTable(ranked: readonly RankedPassage[], io: Io): string {
   if (ranked.length === 0) return 'no passages\n'
   const layerwise = ranked[0]?.layer !== undefined
   const rows = ranked.map(({ index, score, layer, passage, tokens, truncated }, i) => [
@@ -34,7 +33,7 @@ function rankedTable(ranked: readonly RankedPassage[], on: Surroundings): string
     passage,
   ])
   const head = ['rank', 'score', ...(layerwise ? ['layer'] : []), 'index', 'tokens', 'passage']
-  return table(head, rows, widthOf(on))
+  return table(head, rows, widthOf(io))
 }
 
 /** Prints the passages of one query, best first. */
@@ -42,14 +41,14 @@ export async function printRanked(
   query: string,
   ranked: readonly RankedPassage[],
   format: Format,
-  on: Surroundings,
+  io: Io,
 ): Promise<void> {
-  if (format === 'table') await write(on.stdout, rankedTable(ranked, on))
+  if (format === 'table') await write(io.stdout, rankedTable(ranked, io))
   else if (format === 'json') {
-    await write(on.stdout, `${JSON.stringify({ query, results: ranked.map(ordered) }, null, 2)}\n`)
+    await write(io.stdout, `${JSON.stringify({ query, results: ranked.map(ordered) }, null, 2)}\n`)
   } else {
     const lines = ranked.map((one, i) => `${JSON.stringify({ rank: i + 1, ...ordered(one) })}\n`)
-    await write(on.stdout, lines.join(''))
+    await write(io.stdout, lines.join(''))
   }
 }
 
@@ -65,7 +64,7 @@ function failedObject({ line, members, fault }: FailedRecord): string {
 }
 
 /** Prints answers as they come. `json` is one array over the whole stream: call `end` after the last. */
-export function answerPrinter(format: Format, fields: AnswerFields, on: Surroundings) {
+export function answerPrinter(format: Format, fields: AnswerFields, io: Io) {
   let printed = 0
   const asJson = (answer: Answer): string => {
     if ('failed' in answer) return failedObject(answer.failed)
@@ -90,31 +89,31 @@ export function answerPrinter(format: Format, fields: AnswerFields, on: Surround
         : [],
     )
     if (pairs.length > 0) {
-      parts.push(table(['record', 'score', 'query', 'passage'], pairs, widthOf(on)))
+      parts.push(table(['record', 'score', 'query', 'passage'], pairs, widthOf(io)))
     }
     for (const answer of answers) {
       if ('failed' in answer) parts.push(`error: ${answer.failed.fault.message}\n`)
       if (!('results' in answer)) continue
       parts.push(`query: ${answer.record.query.replace(/[\p{Cc}\s]+/gu, ' ')}\n`)
-      parts.push(`${rankedTable(answer.results, on)}\n`)
+      parts.push(`${rankedTable(answer.results, io)}\n`)
     }
     return parts.join('')
   }
 
   return {
     async print(answers: readonly Answer[]): Promise<void> {
-      if (format === 'table') await write(on.stdout, asTables(answers))
+      if (format === 'table') await write(io.stdout, asTables(answers))
       else {
         const texts = answers.map((answer, i) => {
           const before = format === 'jsonl' ? '' : printed + i === 0 ? '[\n' : ',\n'
           return `${before}${asJson(answer)}${format === 'jsonl' ? '\n' : ''}`
         })
-        await write(on.stdout, texts.join(''))
+        await write(io.stdout, texts.join(''))
       }
       printed += answers.length
     },
     async end(): Promise<void> {
-      if (format === 'json') await write(on.stdout, printed === 0 ? '[]\n' : '\n]\n')
+      if (format === 'json') await write(io.stdout, printed === 0 ? '[]\n' : '\n]\n')
     },
   }
 }

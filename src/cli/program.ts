@@ -5,10 +5,10 @@ import { TensorError } from '../tensor/errors.ts'
 import { addDoctor } from './doctor.ts'
 import { CliError } from './errors.ts'
 import { addEval } from './eval.ts'
+import type { Io } from './io.ts'
 import { addLayers } from './layers.ts'
 import { addQuantize } from './quantize.ts'
 import { addRerank } from './rerank.ts'
-import type { Surroundings } from './surroundings.ts'
 import { addTokenize } from './tokenize.ts'
 import { addTune } from './tune.ts'
 
@@ -24,40 +24,40 @@ DAWNRANK_DEBUG=1 shows where an error comes from.
 `
 
 /** Runs the command line and gives its exit code; all output goes to the streams of `on`. */
-export async function runCli(args: readonly string[], on: Surroundings): Promise<number> {
+export async function runCli(args: readonly string[], io: Io): Promise<number> {
   const program = new Command('dawnrank')
     .description('Ranks passages by their relevance to a query, on WebGPU.')
     .version(version)
     .exitOverride()
     .configureOutput({
-      writeOut: (text) => on.stdout.write(text),
-      writeErr: (text) => on.stderr.write(text),
-      getOutHelpWidth: () => on.stdout.columns ?? 100,
-      getErrHelpWidth: () => on.stderr.columns ?? 100,
+      writeOut: (text) => io.stdout.write(text),
+      writeErr: (text) => io.stderr.write(text),
+      getOutHelpWidth: () => io.stdout.columns ?? 100,
+      getErrHelpWidth: () => io.stderr.columns ?? 100,
     })
     .showHelpAfterError('(--help tells more)')
     .addHelpText('after', help)
-  addRerank(program, on)
-  addTokenize(program, on)
-  addEval(program, on)
-  addLayers(program, on)
-  addQuantize(program, on)
-  addTune(program, on)
-  addDoctor(program, on)
+  addRerank(program, io)
+  addTokenize(program, io)
+  addEval(program, io)
+  addLayers(program, io)
+  addQuantize(program, io)
+  addTune(program, io)
+  addDoctor(program, io)
 
   // A failed write is told by its own callback; without a listener it would end the process.
   const ignore = () => {}
-  on.stdout.on('error', ignore)
-  on.stderr.on('error', ignore)
+  io.stdout.on('error', ignore)
+  io.stderr.on('error', ignore)
   try {
     await program.parseAsync([...args], { from: 'user' })
     return 0
   } catch (error) {
-    return exitCode(error, on)
+    return exitCode(error, io)
   }
 }
 
-function exitCode(error: unknown, { stderr, signal, debug }: Surroundings): number {
+function exitCode(error: unknown, { stderr, signal, debug }: Io): number {
   const tell = (text: string) => stderr.write(`dawnrank: ${text}\n`)
   if (signal.aborted) {
     tell('stopped')

@@ -1,5 +1,5 @@
 import { SingleBar } from 'cli-progress'
-import type { Surroundings } from './surroundings.ts'
+import type { Io } from './io.ts'
 
 /** A bar on stderr; nothing at all where stderr is no terminal or the user wants none. */
 export interface Progress {
@@ -12,7 +12,7 @@ export interface Progress {
 const none: Progress = { start() {}, update() {}, stop() {} }
 
 /** The progress of a command that was given `--no-progress` or not. */
-export function progressOn({ stderr }: Surroundings, wanted: boolean): Progress {
+export function progressOn({ stderr }: Io, wanted: boolean): Progress {
   if (!wanted || !stderr.isTTY) return none
   let bar: SingleBar | undefined
   let goal = 0

@@ -19,9 +19,9 @@ import {
   quantizeCheckpoint,
 } from '../checkpoint/index.ts'
 import { CliError } from './errors.ts'
+import { type Io, write } from './io.ts'
 import { writable } from './output.ts'
 import { type Progress, progressOn } from './progress.ts'
-import { type Surroundings, write } from './surroundings.ts'
 
 interface QuantizeOptions {
   dtype: QuantizedDtype
@@ -38,7 +38,7 @@ Example:
 `
 
 /** Adds `dawnrank quantize` to the program. */
-export function addQuantize(program: Command, on: Surroundings): void {
+export function addQuantize(program: Command, io: Io): void {
   program
     .command('quantize')
     .summary('write a model with its layers in int8 or int4 to a new folder')
@@ -53,7 +53,7 @@ export function addQuantize(program: Command, on: Surroundings): void {
     .option('--no-progress', 'no progress bar (there is none where stderr is no terminal)')
     .addHelpText('after', help)
     .action((model: string, out: string, options: QuantizeOptions) =>
-      quantize(model, resolve(out), options, on),
+      quantize(model, resolve(out), options, io),
     )
 }
 
@@ -62,12 +62,12 @@ async function quantize(
   model: string,
   out: string,
   { dtype, progress }: QuantizeOptions,
-  on: Surroundings,
+  io: Io,
 ): Promise<void> {
   const exists = await isEmptyFolder(out)
   const folder = await openFolder(model)
   const checkpoint = await Checkpoint.open(folder)
-  const bar = progressOn(on, progress)
+  const bar = progressOn(io, progress)
   try {
     const plan = quantizeCheckpoint(checkpoint, dtype)
     const part = `${out}.part`
@@ -76,7 +76,7 @@ async function quantize(
     try {
       await copyOthers(folder.name, part)
       await writable(part, writeFile(join(part, 'config.json'), plan.config))
-      await writeWeights(join(part, 'model.safetensors'), plan, bar, on.signal)
+      await writeWeights(join(part, 'model.safetensors'), plan, bar, io.signal)
       // Not every system renames to a folder that is there.
       if (exists) await writable(out, rmdir(out))
       await writable(out, rename(part, out))
@@ -90,7 +90,7 @@ async function quantize(
       0,
     )
     const sizes = `${megabytes(before)} MB of weights are now ${megabytes(plan.bytes)} MB`
-    await write(on.stdout, `${out}: ${plan.matrices} matrices in ${dtype}; ${sizes}\n`)
+    await write(io.stdout, `${out}: ${plan.matrices} matrices in ${dtype}; ${sizes}\n`)
   } finally {
     bar.stop()
     await checkpoint.close()

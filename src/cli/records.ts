@@ -1,10 +1,11 @@
 import type { Line } from '../eval/index.ts'
 import { parseJson } from '../json.ts'
+import type { LayerwiseRankOptions } from '../rerankers/index.ts'
 import { show } from '../rerankers/options.ts'
 import { CliError } from './errors.ts'
+import type { CliReranker, RankedPassage } from './io.ts'
 import { type Member, membersOf } from './members.ts'
 import { ofRecord, refusal } from './refusal.ts'
-import type { RankedPassage, RankOptions, Reranker } from './reranker.ts'
 
 /** What is known of every record. */
 interface Known {
@@ -147,8 +148,8 @@ export function groupRecords(lines: readonly Line[], name: string, fields?: Answ
 /** Scores one group; the answers are in the order of its records. */
 export async function answerGroup(
   group: Group,
-  reranker: Reranker,
-  options: RankOptions,
+  reranker: CliReranker,
+  options: LayerwiseRankOptions<string>,
 ): Promise<Answer[]> {
   if ('failed' in group) return [group]
   if ('pairs' in group) return answerPairs(group.pairs, reranker, options)
@@ -165,8 +166,8 @@ export async function answerGroup(
 /** Where the model refuses a pair, its half of the pairs is scored in halves, and so on, until it is found. */
 async function answerPairs(
   pairs: readonly PairRecord[],
-  reranker: Reranker,
-  options: RankOptions,
+  reranker: CliReranker,
+  options: LayerwiseRankOptions<string>,
 ): Promise<Answer[]> {
   const { normalize, signal } = options
   const texts = pairs.map(({ query, passage }) => [query, passage])

@@ -1,7 +1,9 @@
 import { type Command, Option } from 'commander'
 import { overlap } from '../eval/index.ts'
+import type { LayerwiseRankOptions } from '../rerankers/index.ts'
 import { CliError } from './errors.ts'
 import { type Input, openInput, readPassages } from './input.ts'
+import type { CliReranker, Io } from './io.ts'
 import {
   type LayerOptions,
   type ModelOptions,
@@ -14,8 +16,6 @@ import { answerPrinter, type Format, formatFor, printRanked } from './print.ts'
 import type { Progress } from './progress.ts'
 import { type Answer, type AnswerFields, answerGroup, type Group, groupRecords } from './records.ts'
 import { ofRecord, refusal } from './refusal.ts'
-import type { RankOptions, Reranker } from './reranker.ts'
-import type { Surroundings } from './surroundings.ts'
 
 interface RerankOptions extends ModelOptions, LayerOptions {
   query?: string
@@ -58,7 +58,7 @@ has the last stage's score. "dawnrank layers" shows what each layer of a model i
 `
 
 /** Adds `dawnrank rerank` to the program. */
-export function addRerank(program: Command, on: Surroundings): void {
+export function addRerank(program: Command, io: Io): void {
   const command = program
     .command('rerank')
     .summary('rank passages by their relevance to a query')
@@ -86,7 +86,7 @@ export function addRerank(program: Command, on: Surroundings): void {
     .addHelpText('after', help)
     .action((first: string | undefined, others: string[], options: RerankOptions) => {
       const given = first === undefined ? [] : [first, ...others]
-      return rerank(options.query ?? given.shift(), given, options, on)
+      return rerank(options.query ?? given.shift(), given, options, io)
     })
 }
 
@@ -95,21 +95,21 @@ async function rerank(
   query: string | undefined,
   passages: readonly string[],
   options: RerankOptions,
-  on: Surroundings,
+  io: Io,
 ): Promise<void> {
   if (passages.length > 0) {
     if (options.file !== undefined) {
       throw new CliError('usage', 'passages come either as arguments or by --file, not both')
     }
-    return rerankList(query!, passages, options, on)
+    return rerankList(query!, passages, options, io)
   }
   const wanted = query === undefined ? 'a query and passages' : 'passages'
-  const input = await openInput(options.file, wanted, on)
+  const input = await openInput(options.file, wanted, io)
   try {
-    if (query === undefined) return await rerankRecords(input, options, on)
+    if (query === undefined) return await rerankRecords(input, options, io)
     const lines = await readPassages(input)
     const texts = lines.map(({ text }) => text)
-    await rerankList(query, texts, options, on).catch((error: unknown) => {
+    await rerankList(query, texts, options, io).catch((error: unknown) => {
       if (!ofRecord(error)) throw error
       throw refusal(error, (i) =>
         i === undefined ? input.name : `${input.name}:${lines[i]?.number}`,
@@ -122,8 +122,8 @@ async function rerank(
 
 const callOptions = (
   { top, normalize, cascade }: RerankOptions,
-  { signal }: Surroundings,
-): RankOptions => ({
+  { signal }: Io,
+): LayerwiseRankOptions<string> => ({
   topN: top,
   normalize,
   cascade,
@@ -134,22 +134,22 @@ async function rerankList(
   query: string,
   passages: readonly string[],
   options: RerankOptions,
-  on: Surroundings,
+  io: Io,
 ): Promise<void> {
-  const ranked = await withModel(options, on, (reranker, progress) => {
+  const ranked = await withModel(options, io, (reranker, progress) => {
     progress.start('reranking', passages.length)
     // A cascade counts a passage once for each of its stages.
     const onProgress = ({ done, total }: { done: number; total: number }) =>
       progress.update(Math.floor((done / total) * passages.length))
-    return reranker.rank(query, passages, { ...callOptions(options, on), onProgress })
+    return reranker.rank(query, passages, { ...callOptions(options, io), onProgress })
   })
-  await printRanked(query, ranked, formatFor(options.format, on), on)
+  await printRanked(query, ranked, formatFor(options.format, io), io)
 }
 
-function rerankRecords(input: Input, options: RerankOptions, on: Surroundings): Promise<void> {
+function rerankRecords(input: Input, options: RerankOptions, io: Io): Promise<void> {
   const fields: AnswerFields = { results: options.resultsField, score: options.scoreField }
-  return withModel(options, on, async (reranker: Reranker, progress: Progress) => {
-    const printer = answerPrinter(formatFor(options.format, on), fields, on)
+  return withModel(options, io, async (reranker: CliReranker, progress: Progress) => {
+    const printer = answerPrinter(formatFor(options.format, io), fields, io)
     let done = 0
     let skipped = 0
     /** Prints answers; without --on-error skip up to the first fault, which it throws. */
@@ -164,12 +164,12 @@ function rerankRecords(input: Input, options: RerankOptions, on: Surroundings): 
       throw stop.failed.fault
     }
     // On a terminal the answers themselves show how far the work is.
-    if (!on.stdout.isTTY && input.size !== undefined) progress.start('reranking', input.size)
+    if (!io.stdout.isTTY && input.size !== undefined) progress.start('reranking', input.size)
     for await (const lines of input.batches()) {
       const all = groupRecords(lines, input.name, fields)
       const failed = options.onError === 'stop' ? all.findIndex((group) => 'failed' in group) : -1
       const groups = failed < 0 ? all : all.slice(0, failed + 1)
-      const answer = (group: Group) => answerGroup(group, reranker, callOptions(options, on))
+      const answer = (group: Group) => answerGroup(group, reranker, callOptions(options, io))
       for await (const answers of overlap(groups, answer)) await print(answers)
       progress.update(lines.at(-1)!.end)
     }

@@ -14,8 +14,8 @@ import {
 } from '../eval/index.ts'
 import { CliError } from './errors.ts'
 import { openSource } from './input.ts'
+import type { Io } from './io.ts'
 import { writable } from './output.ts'
-import type { Surroundings } from './surroundings.ts'
 
 /** A run on the disk; its settings are in `<path>.settings.json`. A pipe or a device is only written to. */
 export function diskRunFile(path: string): RunFile {
@@ -82,12 +82,12 @@ export async function readEvaluationData(
   data: string,
   runFile: string,
   { top, qrels, keepIdenticalIds }: RunOptions,
-  on: Surroundings,
+  io: Io,
 ): Promise<FirstStage> {
-  const { signal } = on
+  const { signal } = io
   const folder = await openFolder(data)
   const judged = await readQrels(await openFolder(join(data, 'qrels')), qrels, signal)
-  const run = await readRunFile(runFile, on)
+  const run = await readRunFile(runFile, io)
   const stage = { run, topK: top, keepIdenticalIds }
   return {
     ...stage,
@@ -97,11 +97,11 @@ export async function readEvaluationData(
   }
 }
 
-async function readRunFile(path: string, on: Surroundings): Promise<Run> {
-  const source = (await openSource(path, on)) ?? (await openFile(`${path}.gz`))
+async function readRunFile(path: string, io: Io): Promise<Run> {
+  const source = (await openSource(path, io)) ?? (await openFile(`${path}.gz`))
   if (!source) throw new CliError('input-missing', `${path}: there is no such file, nor ${path}.gz`)
   try {
-    return await readRun(source, on.signal)
+    return await readRun(source, io.signal)
   } finally {
     await source.close()
   }

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
+import { type Io, write } from './io.ts'
 import { type ModelOptions, withModel, withModelOptions } from './model.ts'
-import { type Surroundings, write } from './surroundings.ts'
 import { table } from './table.ts'
 
 const help = `
@@ -9,7 +9,7 @@ Example:
 `
 
 /** Adds `dawnrank tokenize` to the program. */
-export function addTokenize(program: Command, on: Surroundings): void {
+export function addTokenize(program: Command, io: Io): void {
   const command = program
     .command('tokenize')
     .summary('show the token ids and pieces of a pair as the model sees it')
@@ -20,7 +20,7 @@ export function addTokenize(program: Command, on: Surroundings): void {
   withModelOptions(command)
     .addHelpText('after', help)
     .action((query: string, passage: string, options: ModelOptions & { json: boolean }) =>
-      tokenize(query, passage, options, on),
+      tokenize(query, passage, options, io),
     )
 }
 
@@ -29,9 +29,9 @@ async function tokenize(
   query: string,
   passage: string,
   options: ModelOptions & { json: boolean },
-  on: Surroundings,
+  io: Io,
 ): Promise<void> {
-  const { ids, pieces } = await withModel(options, on, async (reranker) => {
+  const { ids, pieces } = await withModel(options, io, async (reranker) => {
     const ids = reranker.tokenizePair(query, passage)
     return { ids, pieces: reranker.tokenizer.pieces(ids) }
   })
@@ -41,5 +41,5 @@ async function tokenize(
         ['position', 'id', 'piece'],
         ids.map((id, i) => [String(i), String(id), pieces[i]!]),
       )
-  await write(on.stdout, text)
+  await write(io.stdout, text)
 }

@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { forgetTuned, type TuneReport, tune } from '../tensor/tune.ts'
+import { type Io, write } from './io.ts'
 import { progressOn } from './progress.ts'
-import { type Surroundings, write } from './surroundings.ts'
 import { table } from './table.ts'
 
 interface TuneCommandOptions {
@@ -20,7 +20,7 @@ same within the tolerances of the tests.
 `
 
 /** Adds `dawnrank tune` to the program. */
-export function addTune(program: Command, on: Surroundings): void {
+export function addTune(program: Command, io: Io): void {
   program
     .command('tune')
     .summary('measure the kernels on this adapter and keep the fastest')
@@ -33,16 +33,16 @@ export function addTune(program: Command, on: Surroundings): void {
     .addHelpText('after', help)
     .action(async (named: string[], { json, keep, forget, progress }: TuneCommandOptions) => {
       if (forget) {
-        await write(on.stdout, `forgotten: ${await forgetTuned()}\n`)
+        await write(io.stdout, `forgotten: ${await forgetTuned()}\n`)
         return
       }
-      const bar = progressOn(on, progress)
+      const bar = progressOn(io, progress)
       let started = false
       try {
         const report = await tune({
           operations: named.length > 0 ? named : undefined,
           keep,
-          signal: on.signal,
+          signal: io.signal,
           onProgress({ done, total }) {
             if (!started) bar.start('kernels', total)
             started = true
@@ -51,7 +51,7 @@ export function addTune(program: Command, on: Surroundings): void {
         })
         bar.stop()
         const text = json ? `${JSON.stringify(report, null, 2)}\n` : reportText(report)
-        await write(on.stdout, text)
+        await write(io.stdout, text)
       } finally {
         bar.stop()
       }

@@ -1,8 +1,15 @@
 /** The evaluation room: data in BEIR's format, TREC runs, measures, and reranking over a first stage, and sweeps over layers. */
 export { openPlainOrGzip, readCorpus, readQueries } from './beir.ts'
-export { cascadeScores } from './cascade.ts'
+export { cascadeScores } from './cascade-scores.ts'
 export { isGzip } from './content.ts'
 export { EvaluationError } from './errors.ts'
+export {
+  evaluateRerank,
+  type RerankEvaluation,
+  type RerankEvaluationOptions,
+  type RerankProgress,
+  type Scorer,
+} from './evaluate-rerank.ts'
 export { type FirstStage, firstStagePairs, rerankedDocuments } from './first-stage.ts'
 export {
   type LayerFindings,
@@ -10,7 +17,7 @@ export {
   type LayerSweep,
   type LayerSweepOptions,
   sweepLayers,
-} from './layers.ts'
+} from './layer-sweep.ts'
 export { type Line, lineBatches, sourceChunks } from './lines.ts'
 export {
   type Evaluation,
@@ -21,14 +28,7 @@ export {
   type ScoredDocument,
   type Values,
 } from './metrics.ts'
-export type { RunFile, RunSettings } from './output.ts'
 export { overlap } from './overlap.ts'
 export { readQrels } from './qrels.ts'
-export {
-  evaluateRerank,
-  type RerankEvaluation,
-  type RerankEvaluationOptions,
-  type RerankProgress,
-  type Scorer,
-} from './rerank.ts'
+export type { RunFile, RunSettings } from './resume.ts'
 export { readRun } from './trec.ts'

@@ -2,10 +2,17 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PassThrough, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import type { CliReranker, Io, RankedPassage } from '../../src/cli/io.ts'
 import { runCli } from '../../src/cli/program.ts'
-import type { LayerwiseReranker, Reranker } from '../../src/cli/reranker.ts'
-import type { LayerwiseLoadOptions, LoadOptions, Surroundings } from '../../src/cli/surroundings.ts'
-import { LayerWiseFlagLLMReranker, loadReranker, RerankerError } from '../../src/rerankers/index.ts'
+import {
+  LayerWiseFlagLLMReranker,
+  type LayerwiseLoadOptions,
+  type LayerwiseRankOptions,
+  type LayerwiseScoreOptions,
+  type LoadOptions,
+  Reranker,
+  RerankerError,
+} from '../../src/rerankers/index.ts'
 
 /** A stream that keeps its text. */
 export class Sink extends Writable {
@@ -16,21 +23,36 @@ export class Sink extends Writable {
   }
 }
 
-/** An reranker whose score is the first number in the passage, and that writes down what it was asked. */
-export class FakeReranker implements Reranker {
+type Fake = Pick<
+  CliReranker,
+  'layers' | 'tokenizer' | 'info' | 'tokenizePair' | 'selfTest' | 'dispose'
+>
+
+/** A reranker whose score is the first number in the passage, and that records its calls. */
+export class FakeReranker implements Fake {
   info = {
     model: 'fakes/numbers',
     dtype: 'f32',
-    activations: 'f32',
+    activations: 'f32' as const,
     warnings: [] as string[],
     adapter: { description: 'Fake GPU' },
   }
+  readonly layers: readonly number[] = [6]
   readonly calls: string[] = []
   disposed = 0
   readonly tokenizer = { pieces: (ids: Iterable<number>) => Array.from(ids, (id) => `p${id}`) }
   score = (passage: string) => Number(/-?\d+(\.\d+)?/.exec(passage)?.[0] ?? 0)
 
-  rank: Reranker['rank'] = async (query, passages, options = {}) => {
+  /** The fake as the commands see it: `rank` and `computeScore` have overloads that it does not spell out. */
+  get forCli(): CliReranker {
+    return this as unknown as CliReranker
+  }
+
+  async rank(
+    query: string,
+    passages: readonly string[],
+    options: LayerwiseRankOptions<string> = {},
+  ): Promise<RankedPassage[]> {
     options.signal?.throwIfAborted()
     this.calls.push(`rank ${query} ${passages.length} ${JSON.stringify(options)}`)
     const scores = await this.scorePairs(
@@ -50,9 +72,17 @@ export class FakeReranker implements Reranker {
       .slice(0, options.topN)
   }
 
-  computeScore: Reranker['computeScore'] = (pairs, options) => this.scorePairs(pairs, options)
+  async computeScore(
+    pairs: readonly (readonly string[])[],
+    options?: LayerwiseScoreOptions,
+  ): Promise<number[] | number[][]> {
+    return this.scorePairs(pairs, options)
+  }
 
-  protected scorePairs: Reranker['computeScore'] = async (pairs, options = {}) => {
+  protected async scorePairs(
+    pairs: readonly (readonly string[])[],
+    options: LayerwiseScoreOptions = {},
+  ): Promise<number[]> {
     options.signal?.throwIfAborted()
     this.calls.push(`score ${pairs.length}`)
     // Later calls are quicker than earlier ones, so that only care keeps them in order.
@@ -63,7 +93,7 @@ export class FakeReranker implements Reranker {
     })
   }
 
-  tokenizePair: Reranker['tokenizePair'] = (query, passage) => [
+  tokenizePair: CliReranker['tokenizePair'] = (query, passage) => [
     0,
     query.length,
     2,
@@ -71,7 +101,7 @@ export class FakeReranker implements Reranker {
     passage.length,
   ]
 
-  selfTest: Reranker['selfTest'] = async () => ({ score: 4.6411, expected: 4.641109 })
+  selfTest: CliReranker['selfTest'] = async () => ({ score: 4.6411, expected: 4.641109 })
 
   dispose() {
     this.disposed++
@@ -79,8 +109,8 @@ export class FakeReranker implements Reranker {
 }
 
 /** Its score at layer n of 4 to 6 is the number of the passage plus n; its states are the score and the layer. */
-export class FakeLayerwise extends FakeReranker implements LayerwiseReranker {
-  readonly layers = [4, 5, 6]
+export class FakeLayerwise extends FakeReranker {
+  override readonly layers = [4, 5, 6]
   readonly #layer: number
 
   constructor(cutoff = 6) {
@@ -88,7 +118,11 @@ export class FakeLayerwise extends FakeReranker implements LayerwiseReranker {
     this.#layer = cutoff
   }
 
-  override rank: Reranker['rank'] = async (query, passages, options = {}) => {
+  override async rank(
+    query: string,
+    passages: readonly string[],
+    options: LayerwiseRankOptions<string> = {},
+  ): Promise<RankedPassage[]> {
     this.calls.push(`rank ${query} ${passages.length} ${JSON.stringify(options)}`)
     const cascade = options.cascade ?? [{ layer: this.#layer }]
     const found: { index: number; layer: number }[] = []
@@ -111,15 +145,17 @@ export class FakeLayerwise extends FakeReranker implements LayerwiseReranker {
     }))
   }
 
-  override computeScore = (async (pairs, options = {}) => {
-    const { cutoffLayers } = options as { cutoffLayers?: readonly number[] | 'all' }
+  override async computeScore(
+    pairs: readonly (readonly string[])[],
+    { cutoffLayers }: LayerwiseScoreOptions<readonly number[] | 'all' | undefined> = {},
+  ): Promise<number[] | number[][]> {
     this.calls.push(`score ${pairs.length} ${JSON.stringify(cutoffLayers)}`)
     const at = (layer: number) => pairs.map(([, passage]) => this.score(passage!) + layer)
     if (cutoffLayers === undefined) return at(this.#layer)
     return (cutoffLayers === 'all' ? this.layers : cutoffLayers).map(at)
-  }) as LayerwiseReranker['computeScore']
+  }
 
-  hiddenStates: LayerwiseReranker['hiddenStates'] = async (pairs, layers) => {
+  hiddenStates: CliReranker['hiddenStates'] = async (pairs, layers) => {
     if (layers.some((layer) => layer > 6)) throw new RerankerError('option-invalid', 'layers: …')
     this.calls.push(`states ${pairs.length}`)
     return pairs.map(([, passage]) =>
@@ -143,25 +179,25 @@ export interface Session {
 }
 
 /** A command line on streams in memory, with the fake reranker. */
-export function session(changes: Partial<Surroundings> = {}): Session {
+export function session(changes: Partial<Io> = {}): Session {
   const interrupt = new AbortController()
   const reranker = new FakeReranker()
   const loads: Session['loads'] = []
   let layerwise: FakeLayerwise | undefined
   const streams = { stdin: new PassThrough(), stdout: new Sink(), stderr: new Sink() }
-  const on: Surroundings = {
+  const io: Io = {
     ...streams,
     signal: interrupt.signal,
     load: async (place, options) => {
       loads.push({ place, options })
-      return reranker
+      return reranker.forCli
     },
     loadLayerwise: async (place, options) => {
       loads.push({ place, options })
       layerwise = new FakeLayerwise(options.cutoffLayers)
-      return layerwise
+      return layerwise.forCli
     },
-    embedded: [{ name: 'FlagReranker', load: async () => reranker }],
+    embedded: [{ name: 'FlagReranker', load: async () => reranker.forCli }],
     webgpu: async () => ({ requestAdapter: async () => null }) as unknown as GPU,
     debug: false,
     ...changes,
@@ -174,14 +210,14 @@ export function session(changes: Partial<Surroundings> = {}): Session {
     },
     loads,
     interrupt,
-    run: (...args) => runCli(args, on),
+    run: (...args) => runCli(args, io),
   }
 }
 
 /** A command line on streams in memory that loads real models. */
 export const realSession = (): Session =>
   session({
-    load: (place, options) => loadReranker(place, options),
+    load: (place, options) => Reranker.load(place, options),
     loadLayerwise: (place, options) => LayerWiseFlagLLMReranker.load(place, options),
   })
 

@@ -216,7 +216,7 @@ describe('layers', () => {
     refusing.computeScore = async () => {
       throw new RerankerError('input-invalid', 'pair 1: 900 tokens')
     }
-    const on = session({ loadLayerwise: async () => refusing })
+    const on = session({ loadLayerwise: async () => refusing.forCli })
     on.stdin.end(records)
     expect(await on.run('layers')).toBe(1)
     expect(on.stderr.text).toBe('dawnrank: stdin:1: passages[1]: 900 tokens\n')

@@ -1,12 +1,12 @@
 import { describe, expect, it, onTestFinished, vi } from 'vitest'
-import { cascadeScores } from '../../src/eval/cascade.ts'
+import { cascadeScores } from '../../src/eval/cascade-scores.ts'
 import {
   evaluateRerank,
   firstStagePairs,
   type LayerScorer,
   sweepLayers,
 } from '../../src/eval/index.ts'
-import type { Cutoff } from '../../src/eval/layers.ts'
+import type { Cutoff } from '../../src/eval/layer-sweep.ts'
 
 // Layer 2 ranks the passages of the first query in reverse, those of the second as the last layer does.
 const pairs = [

@@ -8,8 +8,8 @@ import {
   type ScoredDocument,
   type Values,
 } from './metrics.ts'
-import { type RunFile, type RunSettings, resumeRun } from './output.ts'
 import { overlap } from './overlap.ts'
+import { type RunFile, type RunSettings, resumeRun } from './resume.ts'
 import { checkTrecFields, formatTrec } from './trec.ts'
 
 /**

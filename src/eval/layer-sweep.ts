@@ -1,7 +1,7 @@
 import { kendall, spearman } from './correlation.ts'
 import { EvaluationError } from './errors.ts'
+import { placeScores } from './evaluate-rerank.ts'
 import { evaluate, type Qrels, type Run, type Values } from './metrics.ts'
-import { placeScores } from './rerank.ts'
 
 /** The layers whose scores are asked for: one, or all that have any. */
 export type Cutoff = number | 'all'
