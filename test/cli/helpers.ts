@@ -48,11 +48,11 @@ export class FakeReranker implements Fake {
     return this as unknown as CliReranker
   }
 
-  async rank(
+  rank = async (
     query: string,
     passages: readonly string[],
     options: LayerwiseRankOptions<string> = {},
-  ): Promise<RankedPassage[]> {
+  ): Promise<RankedPassage[]> => {
     options.signal?.throwIfAborted()
     this.calls.push(`rank ${query} ${passages.length} ${JSON.stringify(options)}`)
     const scores = await this.scorePairs(
@@ -72,12 +72,10 @@ export class FakeReranker implements Fake {
       .slice(0, options.topN)
   }
 
-  async computeScore(
+  computeScore = async (
     pairs: readonly (readonly string[])[],
     options?: LayerwiseScoreOptions,
-  ): Promise<number[] | number[][]> {
-    return this.scorePairs(pairs, options)
-  }
+  ): Promise<number[] | number[][]> => this.scorePairs(pairs, options)
 
   protected async scorePairs(
     pairs: readonly (readonly string[])[],
@@ -118,11 +116,11 @@ export class FakeLayerwise extends FakeReranker {
     this.#layer = cutoff
   }
 
-  override async rank(
+  override rank = async (
     query: string,
     passages: readonly string[],
     options: LayerwiseRankOptions<string> = {},
-  ): Promise<RankedPassage[]> {
+  ): Promise<RankedPassage[]> => {
     this.calls.push(`rank ${query} ${passages.length} ${JSON.stringify(options)}`)
     const cascade = options.cascade ?? [{ layer: this.#layer }]
     const found: { index: number; layer: number }[] = []
@@ -145,10 +143,10 @@ export class FakeLayerwise extends FakeReranker {
     }))
   }
 
-  override async computeScore(
+  override computeScore = async (
     pairs: readonly (readonly string[])[],
     { cutoffLayers }: LayerwiseScoreOptions<readonly number[] | 'all' | undefined> = {},
-  ): Promise<number[] | number[][]> {
+  ): Promise<number[] | number[][]> => {
     this.calls.push(`score ${pairs.length} ${JSON.stringify(cutoffLayers)}`)
     const at = (layer: number) => pairs.map(([, passage]) => this.score(passage!) + layer)
     if (cutoffLayers === undefined) return at(this.#layer)
