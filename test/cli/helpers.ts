@@ -23,6 +23,9 @@ export class Sink extends Writable {
   }
 }
 
+/** The commands never ask for one layer by its number alone. */
+type SeveralLayers = readonly number[] | 'all' | undefined
+
 type Fake = Pick<
   CliReranker,
   'layers' | 'tokenizer' | 'info' | 'tokenizePair' | 'selfTest' | 'dispose'
@@ -74,12 +77,12 @@ export class FakeReranker implements Fake {
 
   computeScore = async (
     pairs: readonly (readonly string[])[],
-    options?: LayerwiseScoreOptions,
+    options?: LayerwiseScoreOptions<SeveralLayers>,
   ): Promise<number[] | number[][]> => this.scorePairs(pairs, options)
 
   protected async scorePairs(
     pairs: readonly (readonly string[])[],
-    options: LayerwiseScoreOptions = {},
+    options: LayerwiseScoreOptions<SeveralLayers> = {},
   ): Promise<number[]> {
     options.signal?.throwIfAborted()
     this.calls.push(`score ${pairs.length}`)
@@ -145,7 +148,7 @@ export class FakeLayerwise extends FakeReranker {
 
   override computeScore = async (
     pairs: readonly (readonly string[])[],
-    { cutoffLayers }: LayerwiseScoreOptions<readonly number[] | 'all' | undefined> = {},
+    { cutoffLayers }: LayerwiseScoreOptions<SeveralLayers> = {},
   ): Promise<number[] | number[][]> => {
     this.calls.push(`score ${pairs.length} ${JSON.stringify(cutoffLayers)}`)
     const at = (layer: number) => pairs.map(([, passage]) => this.score(passage!) + layer)
