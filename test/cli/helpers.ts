@@ -12,6 +12,7 @@ import {
   type LoadOptions,
   Reranker,
   RerankerError,
+  type ScoreOptions,
 } from '../../src/rerankers/index.ts'
 
 /** A stream that keeps its text. */
@@ -82,7 +83,7 @@ export class FakeReranker implements Fake {
 
   protected async scorePairs(
     pairs: readonly (readonly string[])[],
-    options: LayerwiseScoreOptions<SeveralLayers> = {},
+    options: ScoreOptions = {},
   ): Promise<number[]> {
     options.signal?.throwIfAborted()
     this.calls.push(`score ${pairs.length}`)
