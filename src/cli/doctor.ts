@@ -8,7 +8,7 @@ import { type Io, write } from './io.ts'
 import { noAdapter, noPackage, type System } from './remedies.ts'
 import { table } from './table.ts'
 
-/** One thing that was looked at. */
+/** The result of one check. */
 interface Check {
   readonly name: string
   /** `note`: works, but could be better. */
@@ -30,16 +30,17 @@ interface Report {
 }
 
 const help = `
-Exit code 0: reranking works here. 1: it does not; the report says what to do.
+Exit code 0: reranking works on this machine. 1: it does not, and the report says
+what to do.
 `
 
 /** Adds `dawnrank doctor` to the program. */
 export function addDoctor(program: Command, io: Io): void {
   program
     .command('doctor')
-    .summary('look at this machine, run a self-test, say what to do if something is missing')
+    .summary('check this machine, run a self-test, and say what to do if something is missing')
     .description(
-      'Looks at versions, WebGPU adapter, features and limits, and runs each embedded model as a self-test. Says what to do where something is missing.',
+      'Checks versions, WebGPU adapter, features and limits, runs a self-test of each embedded model, and says what to do if something is missing.',
     )
     .option('--json', 'print the report as JSON', false)
     .addHelpText('after', help)

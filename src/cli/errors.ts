@@ -1,16 +1,16 @@
 import { DawnrankError } from '../error.ts'
 
 /**
- * A fault of what the command line was given. Codes:
+ * An error in the input of the command line. Codes:
  *
- * - `usage`: arguments that do not go together, or not with the model; the exit code is 2, of all others 1;
- * - `input-missing`: a file that is not there;
+ * - `usage`: arguments that conflict with each other or with the model; the exit code is 2, otherwise 1;
+ * - `input-missing`: a file that does not exist;
  * - `input-unreadable`: stdin cannot be read;
  * - `input-malformed`: a line of the input that is not in its format (the message names the line);
- * - `record-refused`: a record that the model refuses, or has no score for (the message names line and passage);
- * - `records-failed`: some records were not answered, and were skipped as was asked;
+ * - `record-refused`: a record that the model rejects or cannot score (the message names line and passage);
+ * - `records-failed`: some records were skipped with `--on-error skip`;
  * - `output-unwritable`: a file that cannot be written;
  * - `machine-unfit`: `dawnrank doctor` found a fault;
- * - `output-closed`: the reader of the output has gone (`dawnrank … | head`); it ends the command quietly.
+ * - `output-closed`: the reader closed the output pipe (`dawnrank … | head`); the command ends without a message.
  */
 export class CliError extends DawnrankError {}

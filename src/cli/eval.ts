@@ -32,19 +32,29 @@ interface EvalOptions extends ModelOptions, LayerOptions, RunOptions {
 }
 
 const help = `
-The data is a folder in BEIR's format: corpus.jsonl, queries.jsonl, qrels/test.tsv, each plain or .gz. Judgements are
-query, document and grade between tabs, with a header or without, or TREC's four columns. Where an id or a judgement is
-there twice, the last counts, as BEIR reads it.
-The run is a first stage in TREC's format: query Q0 document rank score tag. Each file may be a pipe; --run - is stdin.
-Documents that have the id of their query (in ArguAna and Quora the query's own text) are left out of the first stage
-before it is cut to --top, as BEIR does; --keep-identical-ids keeps them.
-Documents below the first --top of a query keep their order beneath the reranked ones.
-With --out, each query is written as it is done: run the same command again to go on after a stop.
-With --cascade, the passages that left early are put beneath the others in the order in which they left: their scores
-in the output are moved for that, those of the last stage are the model's.
+The data is a folder in BEIR's format: corpus.jsonl, queries.jsonl and
+qrels/test.tsv, each plain or .gz. A line of judgements has query id, document id
+and grade, separated by tabs, with or without a header, or TREC's four columns.
+If an id or a judgement is repeated, the last one counts, as in BEIR.
+
+The run is a first stage in TREC's format: query Q0 document rank score tag. Each
+file may be a pipe; --run - reads stdin.
+
+Documents with the id of their query (in ArguAna and Quora the text of the query
+itself) are removed from the first stage before it is cut to --top, as in BEIR;
+--keep-identical-ids keeps them. Documents below the first --top of a query keep
+their order below the reranked ones.
+
+With --out, each query is written when it is done. Run the same command again to
+continue after an interruption.
+
+With --cascade, dropped passages are ranked below the others, in the order of the
+cascade. Their scores in the output are shifted for that; the scores of the last
+stage are the model's.
 
 Example:
-  dawnrank eval --data squad-dev-hard --run squad-dev-hard/bm25.trec --top 20 --out reranked.trec
+  dawnrank eval --data squad-dev-hard --run squad-dev-hard/bm25.trec --top 20 \\
+    --out reranked.trec
 `
 
 /** Adds `dawnrank eval` to the program. */
@@ -55,8 +65,8 @@ export function addEval(program: Command, io: Io): void {
     .description('Reranks a first-stage run and measures both: nDCG, MRR, recall, hit rate.')
     .requiredOption('-d, --data <folder>', "data in BEIR's format")
     .requiredOption('-r, --run <file>', 'the first-stage run')
-    .option('-n, --top <k>', 'how many documents of each query are reranked', wholeNumber, 100)
-    .option('-o, --out <file>', 'write the reranked run here; go on with it where it was begun')
+    .option('-n, --top <k>', 'how many documents of each query to rerank', wholeNumber, 100)
+    .option('-o, --out <file>', 'write the reranked run to this file, or continue it')
     .option('--json', 'print the result as JSON', false)
   withModelOptions(withLayerOptions(withRunOptions(command)))
     .addHelpText('after', help)
@@ -101,7 +111,7 @@ async function evaluateModel(options: EvalOptions, io: Io): Promise<void> {
   })
 }
 
-/** A query's scores: the model's, or those that a cascade's order gives. */
+/** The scores of a query: the model's, or scores in the order of a cascade. */
 function scorerOf(reranker: CliReranker, { cascade }: EvalOptions, { signal }: Io): Scorer {
   const scores = async (query: string, texts: readonly string[]) =>
     cascade
@@ -118,15 +128,15 @@ function scorerOf(reranker: CliReranker, { cascade }: EvalOptions, { signal }: I
     })
 }
 
-/** The usual cut, and recall at K: what no reranker of the first K can exceed. */
+/** The usual cutoffs, and recall@K, which is the upper bound for a reranker of the first K. */
 function measuresFor(top: number): Measure[] {
   const measures: Measure[] = ['nDCG@10', 'MRR@10', 'hit@10', 'recall@10']
   return top === 10 ? measures : [...measures, `recall@${top}`]
 }
 
 /**
- * All that the scores depend on, so that an output run is never a mixture. The tokens of a batch are not among it: no
- * score depends on what else is in its batch.
+ * Everything that the scores depend on, so that an output run is never mixed. The batch size is not included: no score
+ * depends on the rest of its batch.
  */
 async function settingsOf(options: EvalOptions, reranker: CliReranker) {
   return {

@@ -33,11 +33,11 @@ interface LayersOptions extends ModelOptions, RunOptions {
   times: boolean
 }
 
-/** Pairs to be looked at, and what is known of them. */
+/** The pairs to score, with their judgements and names. */
 interface Material extends Pick<LayerSweepOptions, 'pairs' | 'groups' | 'judged'> {
-  /** Where each pair stands in the data, for messages. */
+  /** The position of each pair in the data, for messages. */
   readonly places: readonly string[]
-  /** What the output calls each pair. */
+  /** The name of each pair in the output. */
   readonly labels: readonly PairLabel[]
   readonly source: string
 }
@@ -47,30 +47,35 @@ const rounds = 5
 
 const help = `
 Two ways to give the pairs:
-  JSON lines, as for rerank; pairs of one query are one list, wherever they stand
+  JSON lines, as for rerank; pairs with the same query form one list
       dawnrank layers --file records.jsonl
-      {"query": "what is panda?", "passages": ["hi", "The giant panda is a bear."]}
-      {"query": "what is panda?", "passage": "The giant panda is a bear."}
-  data in BEIR's format and a first-stage run; its judgements then give nDCG@10 and MRR@10 at each layer
-      dawnrank layers --data squad-dev-hard --run squad-dev-hard/bm25.trec --top 20 --chart layers.svg
+      {"query": "what is panda?", "passages": ["hi", "The panda is a bear."]}
+      {"query": "what is panda?", "passage": "The panda is a bear."}
+  data in BEIR's format and a first-stage run; its judgements give nDCG@10 and
+  MRR@10 at each layer
+      dawnrank layers --data squad-dev-hard --run squad-dev-hard/bm25.trec \\
+        --top 20 --chart layers.svg
 
-Columns: the mean score; Spearman's and Kendall's rank correlation with the last layer, by query and then averaged;
-milliseconds a pair up to this layer, and their share of those up to the last layer.
+Columns: the mean score; Spearman's and Kendall's rank correlation with the last
+layer, computed for each query and averaged; milliseconds per pair up to this
+layer, and their ratio to the time up to the last layer.
 
-Times are measured, not estimated: the same pairs (--time-pairs, those of queries spread over the data) are scored with
-each layer in turn as the cutoff, once to warm up and then in ${rounds} rounds, of which the median is told, and how far they
-differ. They hold for this machine and these pairs: tokenizing is in them, loading is not, and passages of one query share
-the query's states.
+Times are measured: the same pairs (--time-pairs, from queries spread over the
+data) are scored with each layer in turn as the cutoff, once as a warm-up and then
+in ${rounds} rounds. The table has the median; the text below it has the spread.
+Times hold for this machine and these pairs. They include tokenization, not
+loading, and use prefix caching for passages of one query.
 
---hidden-states writes, for each layer of --layers (0: the embeddings), a tensor "layer.N" of f32 [pairs, hidden]: the
-states of the scored token before the final norm, rows in the order of the pairs.
+--hidden-states writes, for each layer of --layers (0: the embeddings), a tensor
+"layer.N", f32 [pairs, hidden]: the states of the scored tokens before the final
+norm, in the order of the pairs.
 `
 
 /** Adds `dawnrank layers` to the program. */
 export function addLayers(program: Command, io: Io): void {
   const command = program
     .command('layers')
-    .summary('show what each layer of a layerwise model is worth')
+    .summary('compare the layers of a layerwise model')
     .description(
       'Scores pairs at every layer of a layerwise model: scores, agreement with the last layer, quality and time by layer.',
     )
@@ -80,12 +85,12 @@ export function addLayers(program: Command, io: Io): void {
     )
     .option('-d, --data <folder>', "data in BEIR's format")
     .option('-r, --run <file>', 'the first-stage run')
-    .option('-n, --top <k>', 'how many documents of each query are scored', wholeNumber, 100)
-    .option('--json <file>', 'write all of it, with every score, as JSON; - for stdout')
-    .option('--chart <file>', 'draw it, as .svg or .html', chartFile)
+    .option('-n, --top <k>', 'how many documents of each query to score', wholeNumber, 100)
+    .option('--json <file>', 'write the report with every score as JSON; - for stdout')
+    .option('--chart <file>', 'write a chart, .svg or .html', chartFile)
     .option('--hidden-states <file>', 'write hidden states as safetensors')
-    .option('--layers <list>', 'the layers of --hidden-states, such as 4,8', layerList)
-    .option('--time-pairs <n>', 'at most so many pairs are timed', wholeNumber, 32)
+    .option('--layers <list>', 'layers for --hidden-states, such as 4,8', layerList)
+    .option('--time-pairs <n>', 'the most pairs to time', wholeNumber, 32)
     .option('--no-times', 'do not measure times')
   withModelOptions(withRunOptions(command))
     .addHelpText('after', help)
@@ -114,7 +119,7 @@ async function showLayers(options: LayersOptions, io: Io): Promise<void> {
   const material = await readMaterial(options, io)
   io.signal.throwIfAborted()
   await withLayerwiseModel(options, io, 'layers', async (reranker, progress) => {
-    // A layer that the model does not have is told before the work, not after it.
+    // Reports a layer that the model does not have before the work, not after it.
     if (layers) await reranker.hiddenStates([], layers)
     const sweep = await sweepLayers({
       ...material,
@@ -172,7 +177,7 @@ function scorerOf(
   let first = true
   return (pairs, cutoff) => {
     const cutoffLayers = cutoff === 'all' ? cutoff : [cutoff]
-    // The scores themselves; the calls after them are timed, and have their own bar.
+    // The first call computes the scores; later calls are timed and have their own progress bar.
     if (!first) return reranker.computeScore(pairs, { cutoffLayers, signal })
     first = false
     progress.start('scoring', places.length)

@@ -56,38 +56,42 @@ export function withModelOptions(command: Command): Command {
   return command
     .option('-m, --model <folder>', 'folder of the model (default: an embedded one)')
     .addOption(
-      new Option('--dtype <type>', 'how weights lie on the device')
+      new Option('--dtype <type>', 'dtype of the weights on the device')
         .choices(['auto', 'f32', 'f16', 'bf16', 'int8', 'int4'])
         .default('auto'),
     )
     .addOption(
       new Option(
         '--activations <type>',
-        'how activations lie on the device (default: f32)',
+        'dtype of the activations on the device (default: f32)',
       ).choices(['f32', 'f16']),
     )
     .addOption(
       new Option(
         '--inputs <form>',
-        'build inputs as the FlagEmbedding class does, or as the plain recipe of its README (default: flag)',
+        'build inputs as FlagEmbedding or as transformers and sentence-transformers do (default: as the publisher of the model)',
       ).choices(['flag', 'plain']),
     )
     .option(
       '--max-length <n>',
-      'most tokens of a pair (default: 512; 1024 for plain inputs of LLM rerankers)',
+      'maximum tokens of a pair (default: 512; 1024 for plain inputs of LLM rerankers)',
       wholeNumber,
     )
     .option(
       '--query-instruction <text>',
-      'put before the query (default: nothing; "A: " for LLM rerankers)',
+      'text before the query (default: none; "A: " for LLM rerankers)',
     )
     .option(
       '--passage-instruction <text>',
-      'put before the passage (default: nothing; "B: " for LLM rerankers)',
+      'text before the passage (default: none; "B: " for LLM rerankers)',
     )
-    .option('--prompt <text>', 'what LLM rerankers are asked after query and passage')
-    .option('--max-batch-tokens <n>', 'most tokens of a batch: fewer take less memory', wholeNumber)
-    .option('--no-progress', 'no progress bar (there is none where stderr is no terminal)')
+    .option('--prompt <text>', 'question to LLM rerankers, after query and passage')
+    .option(
+      '--max-batch-tokens <n>',
+      'maximum tokens of a batch; fewer need less memory',
+      wholeNumber,
+    )
+    .option('--no-progress', 'no progress bar (there is none if stderr is not a terminal)')
 }
 
 /** Adds the options of {@link LayerOptions} to a command. */
@@ -96,20 +100,20 @@ export function withLayerOptions(command: Command): Command {
     .addOption(
       new Option(
         '--cutoff-layer <n>',
-        'rank by the score at this layer of a layerwise model; no layer above it is loaded',
+        'rank by the score at this layer of a layerwise model; higher layers are not loaded',
       )
         .argParser(wholeNumber)
         .conflicts('cascade'),
     )
     .option(
       '--cascade <stages>',
-      'rank in stages, such as 12:40,20:15,28: of the scores at layer 12 the best 40 go on to layer 20, ' +
-        'of these the best 15 to layer 28',
+      'rank in stages, such as 12:40,20:15,28: the best 40 at layer 12 continue to layer 20, ' +
+        'the best 15 of these to layer 28',
       parseCascade,
     )
 }
 
-/** Settings of inputs and layers, which change scores, where they were given. */
+/** The given settings of inputs and layers, which change scores. */
 export function scoreSettings(options: ModelOptions & LayerOptions) {
   const { inputs, maxLength, queryInstruction, passageInstruction, prompt } = options
   const { cutoffLayer, cascade } = options
@@ -131,8 +135,8 @@ export function scoreSettings(options: ModelOptions & LayerOptions) {
 }
 
 /**
- * Loads the model, hands it and the progress bar to `use`, and frees both whatever happens. With {@link LayerOptions} it
- * is a layerwise one.
+ * Loads the model, calls `use` with it and a progress bar, and frees both in any case. With {@link LayerOptions} the
+ * model must be layerwise.
  */
 export function withModel<T>(
   options: ModelOptions & LayerOptions,
@@ -148,8 +152,8 @@ export function withModel<T>(
 /**
  * The same with a layerwise model.
  *
- * @param asked what needs such a model, for the message about another
- * @param cutoffLayers the layer to which it is loaded; left out, all are
+ * @param asked the option or command that needs such a model, for the error about another one
+ * @param cutoffLayers the last layer to load; default: all
  */
 export function withLayerwiseModel<T>(
   options: ModelOptions,

@@ -15,15 +15,15 @@ import { addTune } from './tune.ts'
 const help = `
 Examples:
   dawnrank rerank "what is panda?" "hi" "The giant panda is a bear."
-  dawnrank rerank --help          the forms of input and output
-  dawnrank layers --help          what each layer of a layerwise model is worth
+  dawnrank rerank --help          formats of input and output
+  dawnrank layers --help          compare the layers of a layerwise model
 
-Exit codes: 0 done, 1 a fault of the data, the model or the device, 2 wrong usage, among it an option that
-the model does not take, 130 interrupted.
-DAWNRANK_DEBUG=1 shows where an error comes from.
+Exit codes: 0 success; 1 an error of the data, the model or the device; 2 wrong
+usage, such as an option that does not apply to the model; 130 interrupted.
+DAWNRANK_DEBUG=1 prints the stack of an error.
 `
 
-/** Runs the command line and gives its exit code; all output goes to the streams of `on`. */
+/** Runs the command line and returns its exit code. All output goes to the streams of `io`. */
 export async function runCli(args: readonly string[], io: Io): Promise<number> {
   const program = new Command('dawnrank')
     .description('Ranks passages by their relevance to a query, on WebGPU.')
@@ -35,7 +35,7 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
       getOutHelpWidth: () => io.stdout.columns ?? 100,
       getErrHelpWidth: () => io.stderr.columns ?? 100,
     })
-    .showHelpAfterError('(--help tells more)')
+    .showHelpAfterError('(--help lists the options)')
     .addHelpText('after', help)
   addRerank(program, io)
   addTokenize(program, io)
@@ -45,7 +45,7 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
   addTune(program, io)
   addDoctor(program, io)
 
-  // A failed write is told by its own callback; without a listener it would end the process.
+  // The callback of `write` reports a failed write; without a listener the error would end the process.
   const ignore = () => {}
   io.stdout.on('error', ignore)
   io.stderr.on('error', ignore)
@@ -58,9 +58,9 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
 }
 
 function exitCode(error: unknown, { stderr, signal, debug }: Io): number {
-  const tell = (text: string) => stderr.write(`dawnrank: ${text}\n`)
+  const report = (text: string) => stderr.write(`dawnrank: ${text}\n`)
   if (signal.aborted) {
-    tell('stopped')
+    report('stopped')
     return 130
   }
   if (error instanceof CommanderError) {
@@ -68,8 +68,8 @@ function exitCode(error: unknown, { stderr, signal, debug }: Io): number {
     return error.exitCode === 0 ? 0 : 2
   }
   if (error instanceof CliError && error.code === 'output-closed') return 0
-  if (debug && error instanceof Error) tell(error.stack ?? error.message)
-  else tell(error instanceof Error ? error.message : String(error))
+  if (debug && error instanceof Error) report(error.stack ?? error.message)
+  else report(error instanceof Error ? error.message : String(error))
   const wrongUsage =
     (error instanceof CliError && error.code === 'usage') ||
     (error instanceof RerankerError && error.code === 'option-invalid') ||

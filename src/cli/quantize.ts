@@ -29,9 +29,10 @@ interface QuantizeOptions {
 }
 
 const help = `
-The matrices of the layers become whole numbers with a scale and an offset to each group of 32; embeddings, norms, biases
-and the head stay in 16 bits (vectors of f32 in 32). The new folder loads as any other, and scores as the old one does
-with the same --dtype. No GPU is needed.
+The matrices of the layers become integers with a scale and an offset for each
+group of 32. Embeddings, norms, biases and the head stay in 16 bits (f32 vectors
+in 32). The new folder loads like any other and gives the same scores as the old
+one with the same --dtype. No GPU is needed.
 
 Example:
   dawnrank quantize bge-reranker-v2-m3 bge-reranker-v2-m3-int8 --dtype int8
@@ -44,20 +45,20 @@ export function addQuantize(program: Command, io: Io): void {
     .summary('write a model with its layers in int8 or int4 to a new folder')
     .description('Writes a model with its layers in int8 or int4 to a new folder.')
     .argument('<model>', 'folder of the model')
-    .argument('<out>', 'folder to be written; it must not exist, or be empty')
+    .argument('<out>', 'folder to write; it must be new or empty')
     .addOption(
-      new Option('--dtype <type>', 'what the layers become')
+      new Option('--dtype <type>', 'dtype of the layers')
         .choices(['int8', 'int4'])
         .makeOptionMandatory(),
     )
-    .option('--no-progress', 'no progress bar (there is none where stderr is no terminal)')
+    .option('--no-progress', 'no progress bar (there is none if stderr is not a terminal)')
     .addHelpText('after', help)
     .action((model: string, out: string, options: QuantizeOptions) =>
       quantize(model, resolve(out), options, io),
     )
 }
 
-/** Runs `dawnrank quantize`. Until it is whole, the folder is called `<out>.part`. */
+/** Runs `dawnrank quantize`. The folder is named `<out>.part` until it is complete. */
 async function quantize(
   model: string,
   out: string,
@@ -97,7 +98,7 @@ async function quantize(
   }
 }
 
-/** Makes the folder that is filled; another run may be filling it. */
+/** Creates the temporary folder. It may already exist because of another run. */
 async function newFolder(path: string): Promise<void> {
   await mkdir(path).catch((cause: NodeJS.ErrnoException) => {
     const why =
@@ -122,7 +123,7 @@ async function isEmptyFolder(path: string): Promise<boolean> {
   )
 }
 
-/** Weights in any format, and what tells where they lie. */
+/** Weights in any format, and their indexes. */
 const weightFiles = /\.(safetensors|bin|pt|pth|h5|msgpack|onnx|gguf)$|\.index\.json$/
 
 /** Copies the files of a folder that are neither weights nor config.json: tokenizer, self-test, licence. */

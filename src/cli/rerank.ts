@@ -29,32 +29,39 @@ interface RerankOptions extends ModelOptions, LayerOptions {
 }
 
 const help = `
-Three ways to give the input:
+Input, in one of three ways:
   query and passages as arguments
-      dawnrank rerank "what is panda?" "hi" "The giant panda is a bear." "Paris is in France."
-  the query as an argument, one passage a line (blank lines are skipped)
+      dawnrank rerank "what is panda?" "hi" "The giant panda is a bear."
+  the query as an argument, one passage per line (blank lines are skipped)
       dawnrank rerank -q "what is panda?" --file passages.txt --top 3
       grep -h panda *.txt | dawnrank rerank -q "what is panda?"
-  JSON lines, of any number and length; answers come in the same order, as soon as they are there
-      {"query": "what is panda?", "passages": ["hi", "The giant panda is a bear."]}
-      {"query": "what is panda?", "passage": "The giant panda is a bear.", "id": 7}
+  JSON lines of any number and length; answers come in the same order,
+  each as soon as it is ready
+      {"query": "what is panda?", "passages": ["hi", "The panda is a bear."]}
+      {"query": "what is panda?", "passage": "The panda is a bear.", "id": 7}
       dawnrank rerank --file records.jsonl > answers.jsonl
-      Other fields of a record, such as an id, are handed through as they are written. A record that has a field of
-      the answer's name, "results" of a list or "score" of a pair, is refused: --results-field and --score-field
-      give the answer's another name.
-      A record that is malformed, or that the model refuses, ends the command after the answers before it. With
-      --on-error skip it goes on: in place of the answer stands the record with "error": {"line", "code", "message"}
-      (without its fields where one is called "error"), and the exit code at the end is 1.
 
-Files are UTF-8 text, plain or gzip (also of several members), or pipes: <(…), /dev/stdin, named ones, - for stdin.
+Other fields of a record, such as an id, are printed as they were written. A
+record is rejected if it already has the field of the answer ("results" for a
+list, "score" for a pair); --results-field and --score-field rename that field.
 
-Scores are the model's logits, larger being better; --normalize puts them between 0 and 1.
+A record that is malformed, or that the model rejects, stops the command after
+the answers before it. With --on-error skip the command continues and prints the
+record with "error": {"line", "code", "message"} in place of the answer (without
+its other fields if one of them is named "error"). The exit code is then 1.
 
-A layerwise model has a score at many layers, the earlier ones cheaper and coarser; rows then tell their layer:
+Files are UTF-8 text, plain or gzip (also with several members), or pipes: <(…),
+/dev/stdin, named pipes, - for stdin.
+
+Scores are the model's logits; larger is better. --normalize maps them to 0..1.
+
+A layerwise model has a score at several layers. Lower layers are faster and
+less accurate. Each row then names its layer:
       dawnrank rerank --cutoff-layer 16 --model folder --file records.jsonl
       dawnrank rerank --cascade 12:40,20:15,28 --model folder --file records.jsonl
-Of a cascade, the passages that left follow those that stayed, later leavers first. A record with a single passage
-has the last stage's score. "dawnrank layers" shows what each layer of a model is worth.
+Passages that a cascade drops are ranked below those that stay; of the dropped,
+the later come first. A record with a single passage gets the score of the last
+stage. "dawnrank layers" compares the layers of a model.
 `
 
 /** Adds `dawnrank rerank` to the program. */
@@ -67,16 +74,16 @@ export function addRerank(program: Command, io: Io): void {
     .argument('[passages...]', 'the passages')
     .option('-q, --query <text>', 'the query; all arguments are then passages')
     .option('-f, --file <file>', 'read from this file or pipe (plain or gzip) instead of stdin')
-    .option('-n, --top <n>', 'give only the n best passages of each query', wholeNumber)
-    .option('--normalize', 'scores between 0 and 1, by the sigmoid', false)
+    .option('-n, --top <n>', 'print only the n best passages of each query', wholeNumber)
+    .option('--normalize', 'print the sigmoid of each score, between 0 and 1', false)
     .addOption(
       new Option(
         '--format <format>',
-        'form of the output (default: table on a terminal, else jsonl)',
+        'output format (default: table on a terminal, else jsonl)',
       ).choices(['table', 'json', 'jsonl']),
     )
     .addOption(
-      new Option('--on-error <what>', 'what happens at a JSON line that cannot be answered')
+      new Option('--on-error <what>', 'what to do at a JSON line that cannot be answered')
         .choices(['stop', 'skip'])
         .default('stop'),
     )
@@ -163,7 +170,7 @@ function rerankRecords(input: Input, options: RerankOptions, io: Io): Promise<vo
       await printer.end()
       throw stop.failed.fault
     }
-    // On a terminal the answers themselves show how far the work is.
+    // On a terminal the answers show the progress.
     if (!io.stdout.isTTY && input.size !== undefined) progress.start('reranking', input.size)
     for await (const lines of input.batches()) {
       const all = groupRecords(lines, input.name, fields)

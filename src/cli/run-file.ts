@@ -17,7 +17,7 @@ import { openSource } from './input.ts'
 import type { Io } from './io.ts'
 import { writable } from './output.ts'
 
-/** A run on the disk; its settings are in `<path>.settings.json`. A pipe or a device is only written to. */
+/** A run on disk, with its settings in `<path>.settings.json`. A pipe or a device is only written to. */
 export function diskRunFile(path: string): RunFile {
   const beside = `${path}.settings.json`
   let isStream = false
@@ -55,7 +55,7 @@ async function appendWhole(path: string, text: string): Promise<void> {
   }
 }
 
-/** Options of what is read beside a first stage, and of how it is taken. */
+/** Options of reading a first stage and its judgements. */
 export interface RunOptions {
   top: number
   qrels: string
@@ -65,10 +65,10 @@ export interface RunOptions {
 /** Adds the options of {@link RunOptions} but `--top` to a command. */
 export function withRunOptions(command: Command): Command {
   return command
-    .option('--qrels <name>', 'which judgements of the folder qrels/', 'test')
+    .option('--qrels <name>', 'file of judgements in qrels/, without .tsv', 'test')
     .option(
       '--keep-identical-ids',
-      "keep documents that have their query's id; left out otherwise, as BEIR does",
+      'keep documents with the id of their query; BEIR and this command remove them by default',
       false,
     )
 }

@@ -12,8 +12,8 @@ Example:
 export function addTokenize(program: Command, io: Io): void {
   const command = program
     .command('tokenize')
-    .summary('show the token ids and pieces of a pair as the model sees it')
-    .description('Shows the token ids and pieces of a pair as the model sees it.')
+    .summary('print the token ids and pieces of the input for a pair')
+    .description('Prints the token ids and pieces of the input for a pair.')
     .argument('<query>', 'the query')
     .argument('<passage>', 'the passage')
     .option('--json', 'print {"query", "passage", "ids", "pieces"}', false)

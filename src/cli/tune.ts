@@ -12,24 +12,25 @@ interface TuneCommandOptions {
 }
 
 const help = `
-Several kernels can do the same work; which is the fastest depends on the adapter. What is used unless this command finds
-better was measured on a software adapter, and is a guess on a GPU. Quiet the machine first: what else runs disturbs the
-figures.
-The result is kept in XDG_CACHE_HOME (~/.cache) for this adapter and driver, and used by every later load. Scores stay the
-same within the tolerances of the tests.
+Several kernels can compute the same operation; the fastest one depends on the
+adapter. The defaults were measured on a software adapter and are a guess for
+GPUs. Stop other programs first; they distort the figures.
+
+The result is saved in XDG_CACHE_HOME (~/.cache) for this adapter and driver, and
+every later load uses it. Scores stay within the tolerances of the tests.
 `
 
 /** Adds `dawnrank tune` to the program. */
 export function addTune(program: Command, io: Io): void {
   program
     .command('tune')
-    .summary('measure the kernels on this adapter and keep the fastest')
-    .description('Measures the kernels on this adapter and keeps the fastest for later loads.')
-    .argument('[operations...]', 'what to measure, such as "linear f16"; all if none is named')
+    .summary('measure the kernels on this adapter and save the fastest')
+    .description('Measures the kernels on this adapter and saves the fastest for later loads.')
+    .argument('[operations...]', 'what to measure, such as "linear f16" (default: everything)')
     .option('--json', 'print the figures as JSON', false)
-    .option('--no-keep', 'measure only')
-    .option('--forget', 'measure nothing, and forget what was kept for this adapter', false)
-    .option('--no-progress', 'no progress bar (there is none where stderr is no terminal)')
+    .option('--no-keep', 'do not save the result')
+    .option('--forget', 'delete the saved result of this adapter and measure nothing', false)
+    .option('--no-progress', 'no progress bar (there is none if stderr is not a terminal)')
     .addHelpText('after', help)
     .action(async (named: string[], { json, keep, forget, progress }: TuneCommandOptions) => {
       if (forget) {

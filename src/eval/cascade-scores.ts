@@ -6,8 +6,8 @@ interface CascadeRow {
 }
 
 /**
- * Scores, by index, that put passages in the order in which a cascade ranked them. Those that went to the end keep
- * theirs; those that left after one layer are moved together, so that the best of them lies 1 below the ones before.
+ * Scores by index that reproduce the order of a cascade. Passages of the last stage keep their scores. The scores of
+ * passages dropped at one layer are shifted together, so that the best of them is 1 below the lowest score above them.
  *
  * @param rows ranked: later layers first, best first
  */

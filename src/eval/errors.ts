@@ -1,13 +1,13 @@
 import { DawnrankError } from '../error.ts'
 
 /**
- * A fault of evaluation data or of an evaluation run. Codes:
+ * An error in evaluation data or in an evaluation run. Codes:
  *
- * - `data-missing`: a file that the data must have is not there;
+ * - `data-missing`: a required file does not exist;
  * - `data-malformed`: a line, or a whole file, is not in its format (the message names file and line);
  * - `id-duplicate`: a document appears twice for a query of a run;
- * - `id-invalid`: an id that TREC's format cannot hold;
- * - `id-unknown`: an id that no record of the data has;
+ * - `id-invalid`: an id that TREC's format cannot represent;
+ * - `id-unknown`: an id that the data does not contain;
  * - `measure-unknown`: a measure's name that does not exist;
  * - `option-invalid`: an option outside its range;
  * - `score-invalid`: a scorer gave the wrong number of scores, or one that is not finite;

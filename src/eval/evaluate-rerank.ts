@@ -23,11 +23,11 @@ export type Scorer = (
   ids: { readonly query: string; readonly documents: readonly string[] },
 ) => Promise<ArrayLike<number>>
 
-/** What is to be reranked, with what, and how it is judged. */
+/** The first stage, the scorer and the measures. */
 export interface RerankEvaluationOptions extends FirstStage {
   readonly score: Scorer
   readonly measures: readonly Measure[]
-  /** Where the reranked run goes; what it already holds of these settings is not computed again. */
+  /** The output run. Queries that it already contains are not scored again. */
   readonly output?: RunFile
   /** What scores depend on (model, dtype, ...); an output run with other settings is refused. */
   readonly settings?: RunSettings
@@ -37,7 +37,7 @@ export interface RerankEvaluationOptions extends FirstStage {
   readonly onProgress?: (progress: RerankProgress) => void
 }
 
-/** How far an evaluation is. */
+/** The progress of an evaluation. */
 export interface RerankProgress {
   /** Queries that are reranked, those found in the output run included. */
   readonly done: number
@@ -63,10 +63,10 @@ export interface RerankEvaluation {
 }
 
 /**
- * Reranks a first-stage run and measures both. Of each query, the `topK` best documents of the first
- * stage (by score, ties in the order of the run) get the scorer's scores; the others keep the first
- * stage's order beneath them. With an `output`, each query is written as soon as it is scored, and a
- * later call with the same settings goes on where this one stopped.
+ * Reranks a first-stage run and measures both runs. The `topK` best documents of each query in the first stage (by
+ * score, ties in the order of the run) get the scorer's scores. The others keep the order of the first stage below
+ * them. With an `output`, each query is written as soon as it is scored, and a later call with the same settings
+ * continues there.
  *
  * @throws EvaluationError `id-unknown` where run, queries, passages and judgements do not belong together;
  *   `id-invalid` where an id cannot be written; `score-invalid`, `output-mismatch`, `option-invalid`,
@@ -152,8 +152,8 @@ function checkScores(
 }
 
 /**
- * The query's documents with the new scores, best first, and beneath them the ones that have none.
- * These get scores that fall by 1, or by enough for trec_eval's 32-bit floats to tell them apart.
+ * The documents of a query with their new scores, best first, followed by those without one. The scores of the latter
+ * decrease by 1, or by enough to be distinct as 32-bit floats, which trec_eval uses.
  */
 export function placeScores(
   documents: readonly ScoredDocument[],

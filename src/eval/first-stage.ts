@@ -1,7 +1,7 @@
 import { EvaluationError } from './errors.ts'
 import type { Qrels, Run } from './metrics.ts'
 
-/** A first stage with what it refers to. */
+/** A first-stage run with its queries, passages and judgements. */
 export interface FirstStage {
   /** Query id -> text. */
   readonly queries: ReadonlyMap<string, string>
@@ -12,8 +12,8 @@ export interface FirstStage {
   /** How many documents of each query are scored. */
   readonly topK: number
   /**
-   * Keeps documents that have the id of their query. Default false: they are left out before anything is cut to `topK`
-   * or measured, as BEIR does (`ignore_identical_ids`), since in some data a document is the query's own text.
+   * Keeps documents with the id of their query. Default false: they are removed before anything is cut to `topK` or
+   * measured, as BEIR does (`ignore_identical_ids`), since in some data a document is the query's own text.
    */
   readonly keepIdenticalIds?: boolean | undefined
 }

@@ -1,4 +1,4 @@
-/** The evaluation room: data in BEIR's format, TREC runs, measures, and reranking over a first stage, and sweeps over layers. */
+/** Evaluation: data in BEIR's format, TREC runs, measures, reranking of a first stage, and layer sweeps. */
 export { openPlainOrGzip, readCorpus, readQueries } from './beir.ts'
 export { cascadeScores } from './cascade-scores.ts'
 export { isGzip } from './content.ts'

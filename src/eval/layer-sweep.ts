@@ -15,7 +15,7 @@ export type LayerScorer = (
   cutoff: Cutoff,
 ) => Promise<readonly ArrayLike<number>[]>
 
-/** What is looked at layer by layer. */
+/** The pairs and layers of a sweep, and how to score them. */
 export interface LayerSweepOptions {
   /** The layers that have a score, in ascending order. */
   readonly layers: readonly number[]
@@ -38,17 +38,17 @@ export interface JudgedGroups {
 }
 
 export interface TimingOptions {
-  /** At most so many pairs are timed, those of queries evenly spread over the data. */
+  /** The most pairs to time, from queries spread evenly over the data. */
   readonly pairs: number
-  /** How often each layer is timed; the median is told. */
+  /** How often each layer is timed; the median is reported. */
   readonly rounds: number
   readonly onProgress?: (progress: { done: number; total: number }) => void
 }
 
-/** What is found of one layer. */
+/** The results of one layer. */
 export interface LayerFindings {
   readonly layer: number
-  /** Mean of all scores, and what a tenth of them lies below and above. */
+  /** The mean of all scores, and their 10th and 90th percentiles. */
   readonly mean: number
   readonly low: number
   readonly high: number
@@ -85,8 +85,8 @@ export interface LayerTimes {
 }
 
 /**
- * Scores pairs at every layer of a model and says what each layer is worth: how its ranking agrees with the last
- * layer's and with judgements, and what it costs.
+ * Scores pairs at every layer of a model, and compares each layer's ranking with the last layer's and with judgements,
+ * and its time with the last layer's.
  *
  * @throws EvaluationError `option-invalid` where there is nothing to score
  */
@@ -166,8 +166,8 @@ function quantile(sorted: Float64Array, share: number): number {
 }
 
 /**
- * Times the model up to each layer by running it so: after a first run of each that does not count, every round scores
- * the same pairs up to each layer in turn, so that a slow moment of the machine does not fall on one layer alone.
+ * Times the model up to each layer. After a warm-up run of each, every round scores the same pairs up to each layer in
+ * turn, so that a slow moment of the machine does not affect one layer alone.
  */
 async function timeLayers(
   { layers, pairs, groups, score, signal }: LayerSweepOptions,

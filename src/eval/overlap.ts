@@ -1,6 +1,6 @@
 /**
- * Starts one call for each item and gives the results in the items' order, with up to `width` calls
- * begun at a time: while one call's work is on the device, the next can prepare its own.
+ * Calls `start` for each item and yields the results in the order of the items. Up to `width` calls run at a
+ * time, so that one can prepare its work while the device runs another's.
  */
 export async function* overlap<T, R>(
   items: Iterable<T>,
@@ -10,7 +10,7 @@ export async function* overlap<T, R>(
   const begun: Promise<R>[] = []
   for (const item of items) {
     const call = start(item)
-    // Its error is met when its turn comes. If an earlier call fails, that error is the one told.
+    // Its error is thrown in its turn, unless an earlier call fails first.
     call.catch(() => {})
     begun.push(call)
     if (begun.length >= width) yield await begun.shift()!

@@ -4,18 +4,18 @@ import { readLines } from './lines.ts'
 import type { Run, ScoredDocument } from './metrics.ts'
 import { parseTrecLine } from './trec.ts'
 
-/** What an output run was made with: the same settings give the same run. */
+/** The settings of an output run. The same settings give the same run. */
 export type RunSettings = Readonly<Record<string, string | number | boolean>>
 
-/** A TREC run that grows query by query, and beside it a small text that tells its settings. */
+/** A TREC run that grows query by query, with a text file of its settings next to it. */
 export interface RunFile {
-  /** How messages call the run. */
+  /** The name of the run in messages. */
   readonly name: string
-  /** The run as it is; `undefined` where it was not begun. */
+  /** The existing run; `undefined` if there is none. */
   open(): Promise<ByteSource | undefined>
-  /** Cuts the run back to its first `size` bytes, or begins it. */
+  /** Truncates the run to its first `size` bytes, or creates it. */
   truncate(size: number): Promise<void>
-  /** Adds to the end of the run; done when the system has taken all of it. */
+  /** Appends to the run; resolves when the system has accepted all of it. */
   append(text: string): Promise<void>
   /** The text beside the run. */
   readSettings(): Promise<string | undefined>
@@ -24,8 +24,8 @@ export interface RunFile {
 }
 
 /**
- * Goes on with an output run: gives the queries that are complete in it and cuts off a last one that
- * is not. A run that was not begun, or is empty, is begun with `settings`.
+ * Resumes an output run: returns its complete queries and truncates an incomplete last one. A missing or
+ * empty run is created with `settings`.
  *
  * @param expected the query's documents, in any order, for each query that the run will have
  * @throws EvaluationError `output-mismatch` where the file was made with other settings, or is no run of
