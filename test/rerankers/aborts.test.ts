@@ -68,6 +68,8 @@ describe('calls that are aborted', () => {
     expect(alive).toEqual({ buffers: 0, bytes: 0 })
     const reranker = await load()
     await answers(reranker)
+    // More at a time than there will be: concurrent calls share batches, and the arena grows with the largest.
+    for (let i = 0; i < 2; i++) await Promise.all(calls.map((call) => call(reranker)))
     const before = { ...alive }
     const counts = { completed: 0, aborted: 0 }
     const running = new Set<Promise<void>>()
@@ -91,8 +93,8 @@ describe('calls that are aborted', () => {
       if (running.size > 3 * random()) await Promise.race(running)
     }
     await Promise.all(running)
-    expect(counts.aborted).toBeGreaterThan(100)
-    expect(counts.completed).toBeGreaterThan(150)
+    expect(counts.aborted).toBeGreaterThan(50)
+    expect(counts.completed).toBeGreaterThan(100)
     expect(await answers(reranker)).toEqual(expected)
     expect(alive).toEqual(before)
     expect(reranker.info.memory).toMatchObject(before)
