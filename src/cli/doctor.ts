@@ -30,7 +30,7 @@ interface Report {
 }
 
 const help = `
-Exit code 0: reranking works on this machine. 1: it does not, and the report says
+Exit code 0: reranking works on this machine. 1: it does not; the report says
 what to do.
 `
 

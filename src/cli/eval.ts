@@ -33,12 +33,12 @@ interface EvalOptions extends ModelOptions, LayerOptions, RunOptions {
 
 const help = `
 The data is a folder in BEIR's format: corpus.jsonl, queries.jsonl and
-qrels/test.tsv, each plain or .gz. A line of judgements has query id, document id
-and grade, separated by tabs, with or without a header, or TREC's four columns.
+qrels/test.tsv, each plain or .gz. A line of judgements has query id, document
+id and grade, separated by tabs, with or without a header, or TREC's four columns.
 If an id or a judgement is repeated, the last one counts, as in BEIR.
 
-The run is a first stage in TREC's format: query Q0 document rank score tag. Each
-file may be a pipe; --run - reads stdin.
+The run is a first stage in TREC's format: query Q0 document rank score tag.
+Each file may be a pipe; --run - reads stdin.
 
 Documents with the id of their query (in ArguAna and Quora the text of the query
 itself) are removed from the first stage before it is cut to --top, as in BEIR;
@@ -48,8 +48,8 @@ their order below the reranked ones.
 With --out, each query is written when it is done. Run the same command again to
 continue after an interruption.
 
-With --cascade, dropped passages are ranked below the others, in the order of the
-cascade. Their scores in the output are shifted for that; the scores of the last
+With --cascade, dropped passages are ranked below the others, in the order of
+the cascade. Their scores in the output are shifted for that; the scores of the last
 stage are the model's.
 
 Example:

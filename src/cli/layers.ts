@@ -61,8 +61,8 @@ layer, computed for each query and averaged; milliseconds per pair up to this
 layer, and their ratio to the time up to the last layer.
 
 Times are measured: the same pairs (--time-pairs, from queries spread over the
-data) are scored with each layer in turn as the cutoff, once as a warm-up and then
-in ${rounds} rounds. The table has the median; the text below it has the spread.
+data) are scored with each layer in turn as the cutoff, once as a warm-up and
+then in ${rounds} rounds. The table has the median; the text below it has the spread.
 Times hold for this machine and these pairs. They include tokenization, not
 loading, and use prefix caching for passages of one query.
 

@@ -57,8 +57,8 @@ Scores are the model's logits; larger is better. --normalize maps them to 0..1.
 
 A layerwise model has a score at several layers. Lower layers are faster and
 less accurate. Each row then names its layer:
-      dawnrank rerank --cutoff-layer 16 --model folder --file records.jsonl
-      dawnrank rerank --cascade 12:40,20:15,28 --model folder --file records.jsonl
+      dawnrank rerank --cutoff-layer 16 --model folder --file in.jsonl
+      dawnrank rerank --cascade 12:40,20:15,28 --model folder --file in.jsonl
 Passages that a cascade drops are ranked below those that stay; of the dropped,
 the later come first. A record with a single passage gets the score of the last
 stage. "dawnrank layers" compares the layers of a model.

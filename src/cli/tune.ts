@@ -16,7 +16,7 @@ Several kernels can compute the same operation; the fastest one depends on the
 adapter. The defaults were measured on a software adapter and are a guess for
 GPUs. Stop other programs first; they distort the figures.
 
-The result is saved in XDG_CACHE_HOME (~/.cache) for this adapter and driver, and
+The result is saved in XDG_CACHE_HOME (~/.cache) for this adapter and driver;
 every later load uses it. Scores stay within the tolerances of the tests.
 `
 
