@@ -34,8 +34,8 @@ interface EvalOptions extends ModelOptions, LayerOptions, RunOptions {
 const help = `
 The data is a folder in BEIR's format: corpus.jsonl, queries.jsonl and
 qrels/test.tsv, each plain or .gz. A line of judgements has query id, document
-id and grade, separated by tabs, with or without a header, or TREC's four columns.
-If an id or a judgement is repeated, the last one counts, as in BEIR.
+id and grade, separated by tabs, with or without a header, or TREC's four
+columns. If an id or a judgement is repeated, the last one counts, as in BEIR.
 
 The run is a first stage in TREC's format: query Q0 document rank score tag.
 Each file may be a pipe; --run - reads stdin.
@@ -49,8 +49,8 @@ With --out, each query is written when it is done. Run the same command again to
 continue after an interruption.
 
 With --cascade, dropped passages are ranked below the others, in the order of
-the cascade. Their scores in the output are shifted for that; the scores of the last
-stage are the model's.
+the cascade. Their scores in the output are shifted for that; the scores of the
+last stage are the model's.
 
 Example:
   dawnrank eval --data squad-dev-hard --run squad-dev-hard/bm25.trec --top 20 \\
