@@ -50,7 +50,7 @@ export class Checkpoint {
    * checks everything that can be checked without reading the data.
    *
    * @throws CheckpointError after which no file is left open; its message names the remedy where
-   * the weights lie in another format
+   * the weights are in another format
    */
   static async open(folder: Folder): Promise<Checkpoint> {
     const config = await Checkpoint.readConfig(folder)
@@ -134,7 +134,7 @@ export class Checkpoint {
   }
 
   /**
-   * Bytes `start` to `end` (exclusive) of a tensor's data, as they lie in the file; all of them if
+   * Bytes `start` to `end` (exclusive) of a tensor's data, as in the file; all of them if
    * neither is given. They come in one buffer of their own: read large tensors piece by piece.
    *
    * @throws CheckpointError `range-invalid`, `closed`, `file-truncated`, `file-unreadable`

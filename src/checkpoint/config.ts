@@ -34,7 +34,7 @@ type Type =
  * CheckpointError `config-invalid` that names the file, the key, what was found and what was
  * expected.
  *
- * What was asked for is kept in mind: {@link Config.unread} tells of the keys that nothing looked at.
+ * {@link Config.unread} lists the keys that nothing has read.
  *
  * ```ts
  * const hidden = config.integer('hidden_size', { min: 1, max: 65536 })

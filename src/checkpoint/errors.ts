@@ -5,7 +5,7 @@ import { DawnrankError } from '../error.ts'
  *
  * - `config-missing`, `config-invalid`: config.json is not there; it cannot be read as JSON, or a
  *   value in it is absent, of another type or out of range
- * - `weights-missing`: the folder has no safetensors file; the message tells the remedy
+ * - `weights-missing`: the folder has no safetensors file; the message says the remedy
  * - `index-invalid`: model.safetensors.index.json is malformed or names a file outside the folder, or two of
  *   its shards hold the same tensor
  * - `shard-missing`: a file that the index names is not there

@@ -62,7 +62,7 @@ async function weightsMissing(folder: Folder): Promise<CheckpointError> {
   }
   return new CheckpointError(
     'weights-missing',
-    `${missing}; the weights must lie beside ${configFile} in one of these${await why(folder, weightsFile)}`,
+    `${missing}; the weights must be beside ${configFile} in one of these${await why(folder, weightsFile)}`,
   )
 }
 
@@ -109,7 +109,7 @@ async function readIndex(folder: Folder): Promise<string[] | undefined> {
       const plain = file.replace(/^(\.\/+)+/, '')
       if (!isPlainName(plain)) {
         throw invalid(
-          `tensor ${show(tensor)} lies in ${show(file)}; expected the name of a file in the same folder`,
+          `tensor ${show(tensor)} is in ${show(file)}; expected the name of a file in the same folder`,
         )
       }
       files.add(plain)
@@ -167,7 +167,7 @@ async function readHeaders(
       if (twin) {
         throw new CheckpointError(
           'index-invalid',
-          `${sources.get(tensor.file)?.name}: tensor ${show(tensor.name)} lies in this file and in ${show(twin.file)}; expected one of them`,
+          `${sources.get(tensor.file)?.name}: tensor ${show(tensor.name)} is in this file and in ${show(twin.file)}; expected one of them`,
         )
       }
       tensors.set(tensor.name, tensor)

@@ -31,7 +31,7 @@ export function f32ToF16(src: Float32Array, out = new Uint16Array(src.length)): 
     const magnitude = x & 0x7fffffff
     let half: number
     if (magnitude >= 0x47800000) {
-      // 2^16 and above; beyond infinity's pattern lie the NaNs.
+      // 2^16 and above; bit patterns above infinity's are NaNs.
       half = magnitude > 0x7f800000 ? 0x7e00 | ((magnitude >>> 13) & 0x1ff) : 0x7c00
     } else if (magnitude >= 0x38800000) {
       // Normal in f16: move the exponent's bias from 127 to 15. A carry out of the mantissa goes into

@@ -1,5 +1,5 @@
 /**
- * Weights as whole numbers of 8 or 4 bits: what is quantized, to what values, and how these lie in a checkpoint that
+ * Weights as whole numbers of 8 or 4 bits: what is quantized, to what values, and how these are stored in a checkpoint that
  * `dawnrank quantize` wrote. Such a checkpoint's config.json has
  *
  *     "quantization_config": { "quant_method": "dawnrank", "bits": 8, "group_size": 32 }

@@ -66,7 +66,7 @@ export function quantizeCheckpoint(
     )
   }
   const others = infos.filter((info) => !isMatrix(info)).map((info) => other(checkpoint, info))
-  // Elements of a file lie on multiples of their size where larger ones go before smaller ones.
+  // Elements of a file are aligned to their size where larger ones precede smaller ones.
   others.sort(({ entries: [a] }, { entries: [b] }) => storedBits(b.dtype) - storedBits(a.dtype))
   const parts = [...others, ...matrices]
   const { header, size } = safetensorsLayout(parts.flatMap(({ entries }) => entries))

@@ -3,7 +3,7 @@ import type { TensorInfo } from './safetensors.ts'
 
 export type Bytes = Uint8Array<ArrayBuffer>
 
-/** Rows of each tensor of a {@link Job} as they lie in the file. */
+/** Rows of each tensor of a {@link Job} as in the file. */
 export type Pieces = readonly [Bytes, ...Bytes[]]
 
 /** Takes rows as they are read; `row` counts from the first one of the job. */
@@ -34,14 +34,14 @@ export interface ReadOptions {
   readonly onProgress?: ((progress: ReadProgress) => void) | undefined
 }
 
-/** Bytes read at a time. Pieces that are done with lie about until they are collected: larger ones fill the host. */
+/** Bytes read at a time. Used pieces stay in memory until they are collected: larger ones would fill the host. */
 const pieceBytes = 2 * 2 ** 20
 
 /** Reads under way at a time, where they are small. */
 const mostReads = 8
 
 /**
- * Reads jobs in the order in which their tensors lie in the files, in pieces, of which small ones are read ahead: most tensors
+ * Reads jobs in file order, in pieces, of which small ones are read ahead: most tensors
  * are small, and each read takes its turn in the system. Settles when nothing is read any more.
  *
  * @throws the signal's reason; what reading or taking throws
@@ -120,6 +120,6 @@ async function readPart(
   return pieces
 }
 
-/** Bytes of a row of a tensor as it lies in the file; a vector is one row. */
+/** Bytes of a row of a tensor in the file; a vector is one row. */
 const storedRowBytes = ({ shape, bytes }: TensorInfo): number =>
   shape.length > 1 ? bytes / (shape[0] as number) : bytes

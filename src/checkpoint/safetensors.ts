@@ -43,7 +43,7 @@ export type StoredDtype = Lowercase<FormatDtype>
 export const storedBits = (dtype: StoredDtype): number =>
   dtypeBits[dtype.toUpperCase() as FormatDtype]
 
-/** What the header tells of a tensor. Data is little-endian, rows one after another. */
+/** What the header says about a tensor. Data is little-endian, rows one after another. */
 export interface TensorInfo {
   readonly name: string
   readonly dtype: StoredDtype
@@ -211,7 +211,7 @@ function bitsOf(dtype: FormatDtype, shape: readonly number[]): number | undefine
 
 /** Sorts the tensors by their data, which must fill the file from the header to the end. */
 function checkCoverage(tensors: TensorInfo[], source: ByteSource, dataStart: number): void {
-  // An empty tensor may lie at the start of another.
+  // An empty tensor may be at the start of another.
   tensors.sort((a, b) => a.start - b.start || a.bytes - b.bytes)
   let covered = dataStart
   let before = 'the header'
@@ -223,7 +223,7 @@ function checkCoverage(tensors: TensorInfo[], source: ByteSource, dataStart: num
           : `${start - covered} bytes after the end of ${before}`
       throw new CheckpointError(
         'tensor-invalid',
-        `${source.name}: tensor ${show(name)} begins ${found}; tensors must lie one after another without gaps`,
+        `${source.name}: tensor ${show(name)} begins ${found}; tensors must follow one another without gaps`,
       )
     }
     covered += bytes

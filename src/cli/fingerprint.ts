@@ -7,7 +7,7 @@ const pieceSize = 1 << 14
 
 /**
  * SHA-256 over the names, the sizes and evenly spaced samples of a model folder's files. Training
- * changes nearly every weight, so that 1 MiB of each file tells two models apart without reading all.
+ * changes nearly every weight, so that 1 MiB of each file distinguishes two models without reading all.
  */
 export async function fingerprintFolder(folder: string): Promise<string> {
   const hash = createHash('sha256')

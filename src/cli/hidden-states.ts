@@ -11,7 +11,7 @@ const pairsAtOnce = 256
  * Writes the hidden states of the scored tokens as safetensors: for each layer a tensor `layer.N`, f32 [pairs, hidden].
  * Until it is whole, the file is called `<path>.part`.
  *
- * @param onProgress told how many pairs are done
+ * @param onProgress called with the number of pairs done
  */
 export async function writeHiddenStates(
   path: string,

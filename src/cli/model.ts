@@ -1,6 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { ModelError } from '../models/errors.ts'
 import type { CascadeStage, LoadOptions } from '../rerankers/index.ts'
+import { recipeNames } from '../rerankers/options.ts'
 import { CliError } from './errors.ts'
 import { type CliReranker, type Io, write } from './io.ts'
 import { type Progress, progressOn } from './progress.ts'
@@ -10,6 +11,7 @@ export interface ModelOptions {
   model?: string
   dtype: NonNullable<LoadOptions['dtype']>
   activations?: NonNullable<LoadOptions['activations']>
+  recipe?: NonNullable<LoadOptions['recipe']>
   inputs?: NonNullable<LoadOptions['inputs']>
   maxLength?: number
   queryInstruction?: string
@@ -68,6 +70,12 @@ export function withModelOptions(command: Command): Command {
     )
     .addOption(
       new Option(
+        '--recipe <name>',
+        'how inputs are built and which logit is the score (default: as the publisher of the model)',
+      ).choices(recipeNames),
+    )
+    .addOption(
+      new Option(
         '--inputs <form>',
         'build inputs as FlagEmbedding or as transformers and sentence-transformers do (default: as the publisher of the model)',
       ).choices(['flag', 'plain']),
@@ -115,10 +123,11 @@ export function withLayerOptions(command: Command): Command {
 
 /** The given settings of inputs and layers, which change scores. */
 export function scoreSettings(options: ModelOptions & LayerOptions) {
-  const { inputs, maxLength, queryInstruction, passageInstruction, prompt } = options
+  const { recipe, inputs, maxLength, queryInstruction, passageInstruction, prompt } = options
   const { cutoffLayer, cascade } = options
   const stages = cascade?.map(({ layer, keep }) => (keep ? `${layer}:${keep}` : `${layer}`))
   const settings = {
+    recipe,
     inputs,
     maxLength,
     queryInstruction,
@@ -183,6 +192,7 @@ async function withLoaded<T>(
     reranker = await load(options.model, {
       dtype: options.dtype,
       activations: options.activations,
+      recipe: options.recipe,
       inputs: options.inputs,
       maxLength: options.maxLength,
       queryInstructionForRerank: options.queryInstruction,

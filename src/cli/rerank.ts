@@ -184,7 +184,7 @@ function rerankRecords(input: Input, options: RerankOptions, io: Io): Promise<vo
     if (skipped === 0) return
     throw new CliError(
       'records-failed',
-      `${input.name}: ${skipped} of ${done} records were not answered; "error" in their places tells why`,
+      `${input.name}: ${skipped} of ${done} records have no answer; their "error" says why`,
     )
   })
 }

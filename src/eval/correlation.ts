@@ -55,7 +55,7 @@ export function kendall(a: ArrayLike<number>, b: ArrayLike<number>): number | un
 
 const pairsOf = (count: number) => (count * (count - 1)) / 2
 
-/** How many pairs of a list lie in one run of equals. */
+/** How many pairs of a list are in one run of equal values. */
 function tiedPairs(values: readonly number[], equal: (i: number, j: number) => boolean): number {
   let pairs = 0
   let start = 0

@@ -18,7 +18,7 @@ const historySize = 1 << 15
 const outputSize = historySize + (1 << 17)
 /** Zeros behind the input, so that a block's header may be read beyond it before that is noticed. */
 const padding = 1024
-/** The order in which a header tells the lengths of the code that its lengths are in. */
+/** The order in which a header lists the lengths of the code that its lengths are in. */
 const lengthOrder = [16, 17, 18, 0, 8, 7, 9, 6, 10, 5, 11, 4, 12, 3, 13, 2, 14, 1, 15]
 
 /** The first value of each symbol, where a symbol has so many bits beside it. */
@@ -87,7 +87,7 @@ export class Inflater {
   readonly #chunks: AsyncIterator<Uint8Array>
   readonly #fault: (what: string) => Error
   // What is read and not used yet: the low bits of `#bits`, then `#input` from `#at` to `#end`. Bits are taken in whole
-  // bytes, also from the padding: `#isShort` tells when some of these were used.
+  // bytes, also from the padding: `#isShort` is set when some of these were used.
   #input = new Uint8Array(padding)
   #end = 0
   #at = 0

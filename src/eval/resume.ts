@@ -65,7 +65,7 @@ function compareSettings(name: string, text: string | undefined, now: RunSetting
   if (!before) {
     throw new EvaluationError(
       'output-mismatch',
-      `${name}: exists, and nothing beside it tells what it was made with; ${remedy}`,
+      `${name}: exists, and no file beside it says what it was made with; ${remedy}`,
     )
   }
   const keys = new Set([...Object.keys(before), ...Object.keys(now)])

@@ -7,7 +7,7 @@ export interface ProfileRow {
   flops: number
 }
 
-/** What the dispatches of a label are summed under: layers are told apart by number only, their times belong together. */
+/** What the dispatches of a label are summed under: labels that differ only in the number of a layer share an entry. */
 export const operationOf = (label: string): string => label.replace(/\.\d+\./g, '.*.')
 
 /** Dispatches timed in one batch; timestamp query sets hold at most 4,096 entries. */

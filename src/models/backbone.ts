@@ -31,7 +31,7 @@ export interface LayerRange {
 /** A stack of layers that turns a batch into states. */
 export interface Backbone {
   readonly config: BackboneConfig
-  /** How its weights lie on the device; the matrices of the layers may be quantized besides. */
+  /** Dtype of its weights on the device; the matrices of the layers may be quantized besides. */
   readonly dtype: WeightDtype
   /** Layers that are loaded. */
   readonly layers: number

@@ -12,7 +12,7 @@ const sections = ['rope_scaling', 'rope_parameters'] as const
 
 /**
  * Reads rope_theta, rope_scaling and rope_parameters. In a section rope_theta goes before that outside, as in transformers 5.
- * Sections, and what one says for each type of layer, must come to the same: no class that is loaded here tells them apart.
+ * Sections, and what one says for each type of layer, must come to the same: no class that is loaded here distinguishes them.
  *
  * @param scales the sections in which the reference reads a scaling; in others it must be none
  * @throws ModelError `config-unsupported`, CheckpointError `config-invalid`

@@ -36,7 +36,7 @@ import { ModelError } from './errors.ts'
 
 /**
  * `auto` keeps 16-bit and quantized files as they are and makes f16 of f32 and f64 files. `int8` and `int4` are for the matrices
- * of the layers; embeddings and heads then lie as with `auto`.
+ * of the layers; embeddings and heads are then stored as with `auto`.
  */
 export type DtypeOption = LinearDtype | 'auto'
 
@@ -73,7 +73,7 @@ const wholeTableBytes = 64 * 2 ** 20
 
 /**
  * The weights of a model: declared first, when shapes are checked against the checkpoint and memory is
- * counted, then all read in the order in which they lie in the files.
+ * counted, then all read in file order.
  */
 export class Weights {
   readonly #jobs: Job[] = []
@@ -94,7 +94,7 @@ export class Weights {
     return { device: this.#deviceBytes, host: this.#hostBytes }
   }
 
-  /** How a tensor will lie on the device. */
+  /** How a tensor will be stored on the device. */
   dtypeOf(tensor: TensorInfo): WeightDtype {
     if (this.dtype !== 'auto' && !isQuantized(this.dtype)) return this.dtype
     return tensor.dtype === 'bf16' ? 'bf16' : 'f16'

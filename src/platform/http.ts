@@ -20,7 +20,7 @@ interface Missing {
   readonly refused: boolean
 }
 
-/** The bytes of a 206 answer, where they lie, and of what. */
+/** The bytes of a 206 answer, their offset, and of which file. */
 interface Part {
   readonly bytes: Uint8Array<ArrayBuffer>
   readonly start: number
@@ -93,7 +93,7 @@ export function checkUrl(url: URL, own?: string): URL {
   return url
 }
 
-/** The URL of the folder that a file lies in, and the file's name. */
+/** The URL of the folder of a file, and the file's name. */
 export function splitUrl(url: URL): { parent: URL; file: string } {
   const parent = new URL('.', url)
   parent.search = url.search
@@ -105,7 +105,7 @@ export function splitUrl(url: URL): { parent: URL; file: string } {
   }
 }
 
-/** Near misses that a URL tells by itself. */
+/** Near misses that the URL alone shows. */
 function checkFolderUrl(url: URL): void {
   const invalid = (fault: string) => new PlatformError('place-invalid', `${nameOf(url)}: ${fault}`)
   if (/\.(json|safetensors|model)$/i.test(url.pathname)) {
@@ -114,7 +114,7 @@ function checkFolderUrl(url: URL): void {
   const page = /^\/([^/]+\/[^/]+)(\/(tree|blob)\/([^/]+))?\/?$/.exec(url.pathname)
   if (url.hostname === 'huggingface.co' && page) {
     throw invalid(
-      `is the page about a model; its files lie under ${url.origin}/${page[1]}/resolve/${page[4] ?? 'main'}/`,
+      `is the page about a model; its files are under ${url.origin}/${page[1]}/resolve/${page[4] ?? 'main'}/`,
     )
   }
 }
@@ -129,7 +129,7 @@ const unreadable = (url: URL, fault: string, options?: ErrorOptions) =>
   new PlatformError('file-unreadable', `${nameOf(url)}: ${fault}`, options)
 
 /**
- * Looks for a file. Its size comes with its first bytes, in the Content-Range of a ranged GET: HEAD tells the packed
+ * Looks for a file. Its size comes with its first bytes, in the Content-Range of a ranged GET: HEAD gives the packed
  * size, or is refused. Where that does not work, all of it is fetched.
  */
 async function find(url: URL): Promise<ByteSource | Missing> {
@@ -315,7 +315,7 @@ function looksLikePage(url: URL, bytes: Uint8Array): Missing | undefined {
 }
 
 /**
- * The bytes of a 206 answer; `undefined` where they cannot be placed: the server does not tell where they lie or what
+ * The bytes of a 206 answer; `undefined` where they cannot be placed: the server does not say their offset or what
  * the file's size is, or does not let pages of other origins see it, or they are bytes of a packed file.
  */
 async function partOf(answer: Response): Promise<Part | undefined> {

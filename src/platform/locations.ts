@@ -120,8 +120,8 @@ export async function explainMissing(
     if (/^snapshots\/[^/]+\/$/.test(path)) snapshots.push(prefix + path.slice(0, -1))
     if (/^[^/]+\/?$/.test(path)) beside.push(path)
   }
-  if (homes.length === 1) return `${file} lies in ${homes[0]}; give that folder`
-  if (homes.length > 1) return `${file} lies in folders below: ${some(homes)}; give one of them`
+  if (homes.length === 1) return `${file} is in ${homes[0]}; give that folder`
+  if (homes.length > 1) return `${file} is in folders below: ${some(homes)}; give one of them`
   if (snapshots.length > 0) {
     return `The folder is that of a hub cache, and none of its revisions has ${file}: ${some(snapshots)}; is the download complete?`
   }

@@ -4,6 +4,7 @@ import {
   type LayerwiseRankOptions,
   type LoadOptions,
   type RankOptions,
+  recipeNames,
   type ScoreOptions,
   type ScoreSettings,
   show,
@@ -68,7 +69,7 @@ const ranking = {
 
 const loading = {
   ...scoring,
-  recipe: oneOf('FlagReranker', 'FlagLLMReranker', 'LayerWiseFlagLLMReranker', 'CrossEncoder'),
+  recipe: oneOf(...recipeNames),
   dtype: oneOf('auto', 'f32', 'f16', 'bf16', 'int8', 'int4'),
   activations: oneOf('f32', 'f16'),
   device: object,

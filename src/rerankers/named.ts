@@ -10,7 +10,7 @@ import {
 } from './options.ts'
 import { type LayerwiseRow, Reranker } from './reranker.ts'
 
-/** Loads models with one recipe; `instanceof` tells whether a reranker has it. */
+/** Loads models with one recipe; `instanceof` checks whether a reranker has it. */
 const loaderOf = (name: RecipeName) => ({
   name,
   /** Loads a model as `Reranker.load` does, with this recipe; the embedded model for it if no place is given. */

@@ -51,25 +51,27 @@ export interface RankOptions<T> extends ScoreOptions {
   readonly text?: ((passage: T) => string) | undefined
 }
 
-/**
- * How a reranker is made of a model: as FlagEmbedding's class of that name does, or as sentence-transformers' `CrossEncoder`.
- */
-export type RecipeName =
-  | 'FlagReranker'
-  | 'FlagLLMReranker'
-  | 'LayerWiseFlagLLMReranker'
-  | 'CrossEncoder'
+/** The recipes: those of FlagEmbedding's classes by their names, and sentence-transformers' `CrossEncoder`. */
+export const recipeNames = [
+  'FlagReranker',
+  'FlagLLMReranker',
+  'LayerWiseFlagLLMReranker',
+  'CrossEncoder',
+] as const
+
+/** How a reranker builds its inputs, and which logit is the score. */
+export type RecipeName = (typeof recipeNames)[number]
 
 /** Options of `load`. */
 export interface LoadOptions extends ScoreSettings {
   /** The recipe. Default: what the publisher of the model uses. */
   readonly recipe?: RecipeName | undefined
   /**
-   * How weights lie on the device: `auto` (default) keeps 16-bit and quantized files as they are and makes f16 of f32
+   * Dtype of the weights on the device: `auto` (default) keeps 16-bit and quantized files as they are and makes f16 of f32
    * files. `int8` and `int4` quantize the matrices of the layers as they are loaded, at some loss of quality.
    */
   readonly dtype?: DtypeOption | undefined
-  /** How activations lie on the device: `f32` (default), or `f16` where the adapter has it. */
+  /** Dtype of the activations on the device: `f32` (default), or `f16` where the adapter has it. */
   readonly activations?: 'f32' | 'f16' | undefined
   /** A device of yours, used and left open. */
   readonly device?: GPUDevice | undefined
@@ -84,7 +86,7 @@ export interface LoadOptions extends ScoreSettings {
   readonly sharePrefixes?: boolean | undefined
   /**
    * Kernels to use in place of those chosen for the adapter, by operation, such as `{ 'linear f16': 'linear_tiled 64x64' }`;
-   * `info.kernels` tells what is in use, `tune` measures what there is.
+   * `info.kernels` lists those in use, `tune` measures what there is.
    */
   readonly kernels?: KernelNames | undefined
   /** Times every operation; `reranker.profile()` gives the table. */

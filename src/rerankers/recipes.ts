@@ -125,7 +125,7 @@ export async function chooseRecipe(folder: Folder, asked: RecipeName | undefined
   if (chat !== undefined) {
     throw new RerankerError(
       'recipe-ambiguous',
-      `${folder.name}: ${chat} has a chat template, so this is a chat model and not a reranker by its files. Where it was trained as one after all, load it with ${name}.load or the option recipe`,
+      `${folder.name}: ${chat} has a chat template, so this is a chat model and not a reranker by its files. Where it was trained as one after all, load it with ${name}.load, the option recipe: ${show(name)}, or --recipe ${name}`,
     )
   }
   return { architecture, family, recipe: recipes[name] }

@@ -143,9 +143,9 @@ function promptBuilder(
  * What inputs begin with: bos, unless it is the padding token too; `always` puts it there even then. Where files and
  * class leave open whether there is one, inputs would begin without bos unseen, and that is a fault.
  */
-function bosOf({ bosId, padId, tellsBos }: Tokenizer, always: boolean): number[] {
+function bosOf({ bosId, padId, bosIsKnown }: Tokenizer, always: boolean): number[] {
   if (bosId !== undefined) return always || bosId !== padId ? [bosId] : []
-  if (tellsBos && !always) return []
+  if (bosIsKnown && !always) return []
   throw new RerankerError(
     'option-invalid',
     'the tokenizer names no bos_token, with which inputs begin; name it in tokenizer_config.json, or the tokenizer_class that has one',

@@ -1,4 +1,4 @@
-/** How weights lie on the device, as pure functions of host memory: words are u32, little-endian. */
+/** How weights are stored on the device, as pure functions of host memory: words are u32, little-endian. */
 import {
   groupSize,
   isQuantized,

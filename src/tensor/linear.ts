@@ -93,7 +93,7 @@ const groupSizes = (dtype: LinearDtype) => (isQuantized(dtype) ? { GROUP: groupS
 /** The weight of a linear layer, [columns, inner] as checkpoints have it, in its kernel's order. */
 export interface LinearWeight extends Weight<LinearDtype> {
   readonly kernel: LinearKernel
-  /** The column tile of its block that it starts at: layers that read the same x lie side by side. */
+  /** The column tile of its block that it starts at: layers that read the same x are adjacent. */
   readonly tile: number
 }
 
@@ -135,7 +135,7 @@ export function linear(tape: Tape, x: Tensor, layer: Linear, options: LinearOpti
 /** Layers that one launch takes: shaders/linear_finish.wgsl. */
 const mostLayers = 3
 
-/** x · weightᵀ + bias of several layers, at once where they lie side by side: [rows, columns] of each. */
+/** x · weightᵀ + bias of several layers, in one dispatch where they are adjacent: [rows, columns] of each. */
 export function linears<const Layers extends readonly Linear[]>(
   tape: Tape,
   x: Tensor,

@@ -33,7 +33,7 @@ export interface Pieces {
 /**
  * The added tokens of a tokenizer, kept as Hugging Face's tokenizers keeps them (`AddedVocabulary`, 0.20): a token that
  * is a piece has its id, others follow the pieces and each other, whatever ids files tell. A token that comes again
- * takes the new flags, but that a special one stays special, and is looked for in the text as it was first told.
+ * takes the new flags, but that a special one stays special, and is looked for in the text as first declared.
  */
 export class AddedVocabulary {
   readonly #pieces: Pieces
@@ -91,7 +91,7 @@ const isSame = (a: TokenForm | undefined, b: TokenForm): boolean =>
   a.special === b.special
 
 /**
- * The `added_tokens` of a tokenizer.json, whose model has ids below `idsEnd`. The ids are those told, which need not
+ * The `added_tokens` of a tokenizer.json, whose model has ids below `idsEnd`. The ids are those declared, which need not
  * be those that {@link AddedVocabulary} gives.
  */
 export function parseAddedTokens(field: Field, pieces: Pieces, idsEnd: number): AddedToken[] {

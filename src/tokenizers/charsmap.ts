@@ -29,7 +29,7 @@ export class Charsmap {
     this.#units = units
     const texts = bytes.subarray(4 + size)
 
-    // A child lies at its parent's base XOR its label, so every unit tells the base it may be a child of.
+    // A child is stored at its parent's base XOR its label, so every unit shows which base it may be a child of.
     const firstChild = new Int32Array(units.length).fill(-1)
     const sibling = new Int32Array(units.length).fill(-1)
     for (let i = 0; i < units.length; i++) {

@@ -24,12 +24,12 @@ export type IdOf = (name: SpecialName) => number
 
 /** What a class of transformers (4.46, the fast one) takes for granted, and changes in what tokenizer.json says. */
 export interface TokenizerClass {
-  /** What special tokens are called where no file tells. */
+  /** What special tokens are called where no file says. */
   readonly names: Readonly<Partial<Record<SpecialName, string>>>
-  /** A `mask_token` of which a file tells the text alone takes the white space on its left with it. */
+  /** A `mask_token` that a file declares by its text alone includes the white space on its left. */
   readonly maskTakesSpace?: boolean
   /**
-   * Whether bos and eos stand around each text as `add_bos_token` (true unless told otherwise) and `add_eos_token`
+   * Whether bos and eos stand around each text as `add_bos_token` (true unless set otherwise) and `add_eos_token`
    * say, whatever the post-processor.
    */
   readonly frames?: boolean
@@ -38,7 +38,7 @@ export interface TokenizerClass {
   /** Its `model_input_names` are without `token_type_ids`. */
   readonly isUntyped?: boolean
   /**
-   * What `do_lower_case` (true unless told otherwise), `strip_accents` (null) and `tokenize_chinese_chars` (true) say
+   * What `do_lower_case` (true unless set otherwise), `strip_accents` (null) and `tokenize_chinese_chars` (true) say
    * takes the place of what a BertNormalizer says.
    */
   readonly setsBertNormalizer?: boolean

@@ -71,7 +71,7 @@ export class Field {
   fail(expected: string): never {
     throw new TokenizerError(
       'tokenizer-invalid',
-      `${this.where} is ${told(this.value)}; expected ${expected}`,
+      `${this.where} is ${inWords(this.value)}; expected ${expected}`,
     )
   }
 
@@ -79,7 +79,7 @@ export class Field {
   unsupported(known: string): never {
     throw new TokenizerError(
       'tokenizer-unsupported',
-      `${this.where} is ${told(this.value)}, which is not supported; supported: ${known}`,
+      `${this.where} is ${inWords(this.value)}, which is not supported; supported: ${known}`,
     )
   }
 }
@@ -87,7 +87,7 @@ export class Field {
 const loneSurrogate = /\p{Surrogate}/u
 
 /** A value in few words. */
-function told(value: unknown): string {
+function inWords(value: unknown): string {
   if (value === undefined) return 'missing'
   if (typeof value === 'string')
     return JSON.stringify(value.length > 60 ? `${value.slice(0, 60)}…` : value)

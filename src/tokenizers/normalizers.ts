@@ -53,7 +53,7 @@ export function parseNormalizer(field: Field, depth = 0): Normalizer[] {
   }
 }
 
-/** Accents go in lower case unless it is told whether they go. */
+/** Lower casing strips accents unless a setting says whether they are stripped. */
 function parseBertOptions(field: Field): BertOptions {
   const accents = field.at('strip_accents')
   const lowercase = field.at('lowercase').boolean()

@@ -43,7 +43,7 @@ function parseTemplates(field: Field, vocabSize: number, depth: number): Templat
       return robertaTemplates(idOf('cls'), idOf('sep'))
     case 'BertProcessing':
       return bertTemplates(idOf('cls'), idOf('sep'))
-    // It changes where tokens are said to lie, and no ids.
+    // It changes the offsets of tokens, not their ids.
     case 'ByteLevel':
       return undefined
     case 'Sequence': {
@@ -100,7 +100,7 @@ function parseTemplate(field: Field, special: Field, vocabSize: number, texts: s
     }
     const name = item.at('SpecialToken').at('id')
     const token = special.at(name.string())
-    if (token.absent) name.fail(`a token that ${special.where} tells the ids of`)
+    if (token.absent) name.fail(`a token that ${special.where} lists`)
     for (const id of token.at('ids').items()) {
       template.push(id.integer(0, vocabSize - 1))
       types.push(typeOf(item.at('SpecialToken')))

@@ -175,7 +175,7 @@ function behaviorOf(field: Field, otherwise?: SplitBehavior): SplitBehavior {
 /** How many code units that are sought stand at `at`, where the word goes to `end`; 0 where there are none. */
 type Seek = (data: Uint16Array, at: number, end: number) => number
 
-/** Cuts words into places that are `text` and what lies between them. */
+/** Cuts words into matches of `text` and what is between them. */
 export function split(text: string, behavior: SplitBehavior, invert: boolean): PreTokenizer {
   const sought = unitsOf(text)
   const seek: Seek = (data, at, end) => {
@@ -186,7 +186,7 @@ export function split(text: string, behavior: SplitBehavior, invert: boolean): P
   return splitPlaces(seek, behavior, invert)
 }
 
-/** Cuts words into characters that are sought and what lies between them. */
+/** Splits words into matching characters and what is between them. */
 function splitCharacters(sought: RegExp, behavior: SplitBehavior): PreTokenizer {
   const seek: Seek = (data, at) => {
     const isSought = sought.test(String.fromCodePoint(codePointAt(data, at)))
@@ -196,7 +196,7 @@ function splitCharacters(sought: RegExp, behavior: SplitBehavior): PreTokenizer 
 }
 
 /**
- * Cuts words into places that are sought and what lies between them; `invert` takes the one for the other. Two
+ * Splits words into matches and what is between them; `invert` takes the one for the other. Two
  * neighbours stay together, or the places go, as `behavior` says.
  */
 function splitPlaces(seek: Seek, behavior: SplitBehavior, invert: boolean): PreTokenizer {

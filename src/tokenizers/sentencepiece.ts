@@ -58,7 +58,7 @@ export function convertSentencePiece(
   if (family === undefined)
     throw new TokenizerError(
       'tokenizer-unsupported',
-      `${where}: a SentencePiece model does not tell the ids of its family, and no tokenizer_config.json with a tokenizer_class lies beside it; add that file, or a tokenizer.json`,
+      `${where}: a SentencePiece model does not contain the ids of its family, and no tokenizer_config.json with a tokenizer_class is beside it; add that file, or a tokenizer.json`,
     )
   if (!Object.hasOwn(familyTypes, family))
     throw new TokenizerError(

@@ -22,8 +22,10 @@ export interface SettingsFiles {
   readonly model?: Field | undefined
 }
 
-/** A token as a file tells it: its text alone, or with how it is found. */
-type Told = string | (Omit<TokenForm, 'normalized'> & { readonly normalized: boolean | undefined })
+/** A token as a file declares it: its text alone, or with the flags of its matching. */
+type Declared =
+  | string
+  | (Omit<TokenForm, 'normalized'> & { readonly normalized: boolean | undefined })
 
 /** Whether special_tokens_map.json and added_tokens.json count. */
 export const isOldConfig = (config: Field | undefined): boolean =>
@@ -77,7 +79,7 @@ export class Settings {
   /** The text of a special token. */
   text(name: SpecialName): string | undefined {
     const field = this.at(name)
-    if (field) return field.absent ? undefined : contentOf(told(field))
+    if (field) return field.absent ? undefined : contentOf(declared(field))
     const padding = name === 'pad_token' ? this.#files.tokenizer?.at('padding') : undefined
     return (
       this.class?.names[name] ?? (padding?.absent === false ? padding.at(name).string() : undefined)
@@ -121,8 +123,8 @@ export class Settings {
 
   /** Where a text that is too long is cut. */
   get truncationSide(): 'left' | 'right' {
-    const told = this.at('truncation_side')
-    if (told && !told.absent) return told.oneOf('left', 'right')
+    const side = this.at('truncation_side')
+    if (side && !side.absent) return side.oneOf('left', 'right')
     const section = this.#files.tokenizer?.at('truncation')
     const direction = section?.absent === false ? section.at('direction') : undefined
     return direction?.absent === false && direction.oneOf('Left', 'Right') === 'Left'
@@ -136,7 +138,7 @@ export class Settings {
     const forms = new Map(listed.map((token) => [contentOf(token), token]))
     const special = this.#special(forms)
     const names = new Set(special.map(contentOf))
-    // What is told by its text alone is added where it is not there in any form.
+    // A token declared by its text alone is added only if no other form of it exists.
     const missing = special.filter(
       (token) => typeof token !== 'string' || !(vocabulary.has(token) || forms.has(token)),
     )
@@ -159,13 +161,13 @@ export class Settings {
   }
 
   /** The tokens that files list with ids, in the order of these, which tell nothing else. */
-  #listed(ofTokenizer: readonly AddedToken[]): Told[] {
+  #listed(ofTokenizer: readonly AddedToken[]): Declared[] {
     const byId = new Map(this.#fieldsListed().map(([id, token]) => [id, token]))
     if (this.#isOld) for (const token of ofTokenizer) byId.set(token.id, token)
     return [...byId].sort(([a], [b]) => a - b).map(([, token]) => token)
   }
 
-  #fieldsListed(): [id: number, token: Told, field: Field][] {
+  #fieldsListed(): [id: number, token: Declared, field: Field][] {
     const { config, added } = this.#files
     if (config && !this.#isOld) {
       const decoder = config.at('added_tokens_decoder')
@@ -173,10 +175,10 @@ export class Settings {
         const field = decoder.at(key)
         if (!/^\d+$/.test(key)) field.fail('under an id')
         field.object()
-        return [Number(key), told(field), field]
+        return [Number(key), declared(field), field]
       })
     }
-    const names = new Set(this.#toldSpecial().map(contentOf))
+    const names = new Set(this.#declaredSpecial().map(contentOf))
     return Object.keys(added?.object() ?? {}).map((content) => {
       const field = added!.at(content)
       const special = names.has(content)
@@ -186,14 +188,14 @@ export class Settings {
   }
 
   /** The special tokens that files tell, not those of the class. */
-  #toldSpecial(): Told[] {
+  #declaredSpecial(): Declared[] {
     const named = specialNames.map((name) => this.at(name)).filter((field) => field !== undefined)
-    return [...named.filter((field) => !field.absent).map(told), ...this.#additional()]
+    return [...named.filter((field) => !field.absent).map(declared), ...this.#additional()]
   }
 
   /** The special tokens in the order in which they are added; `forms` is how listed ones are found. */
-  #special(forms: ReadonlyMap<string, Told>): Told[] {
-    const tokens: Told[] = []
+  #special(forms: ReadonlyMap<string, Declared>): Declared[] {
+    const tokens: Declared[] = []
     const seen = new Set<string>()
     // Which class adds those that are named is not known without one.
     for (const name of this.className === undefined ? [] : specialNames) {
@@ -201,7 +203,7 @@ export class Settings {
       if (!content || seen.has(content)) continue
       seen.add(content)
       const field = this.at(name)
-      const token = field ? (forms.get(content) ?? told(field)) : content
+      const token = field ? (forms.get(content) ?? declared(field)) : content
       const isMask = name === 'mask_token' && typeof token === 'string'
       tokens.push(
         isMask && this.class?.maskTakesSpace ? { ...plainForm, content, lstrip: true } : token,
@@ -211,7 +213,7 @@ export class Settings {
   }
 
   /** Special tokens without a name. */
-  #additional(): Told[] {
+  #additional(): Declared[] {
     const { config, map } = this.#files
     const key = 'additional_special_tokens'
     const mapped = this.#isOld ? map?.at(key) : undefined
@@ -219,8 +221,9 @@ export class Settings {
     return [...fields, this.at('extra_special_tokens')].flatMap((field) => {
       if (!field || field.absent) return []
       // In extra_special_tokens, models with tokens of their own have them by name.
-      if (field.where.endsWith(key) || Array.isArray(field.value)) return field.items().map(told)
-      return Object.keys(field.object()).map((name) => told(field.at(name)))
+      if (field.where.endsWith(key) || Array.isArray(field.value))
+        return field.items().map(declared)
+      return Object.keys(field.object()).map((name) => declared(field.at(name)))
     })
   }
 }
@@ -233,10 +236,10 @@ const plainForm = {
   special: false,
 } as const
 
-const contentOf = (token: Told): string => (typeof token === 'string' ? token : token.content)
+const contentOf = (token: Declared): string => (typeof token === 'string' ? token : token.content)
 
 /** A token as it stands in a file: a string, or an object with `content` and flags. */
-function told(field: Field): Told {
+function declared(field: Field): Declared {
   if (typeof field.value === 'string') return field.string()
   const content = field.at('content').string()
   const flag = (name: string): boolean => !field.at(name).absent && field.at(name).boolean()
@@ -251,7 +254,7 @@ function told(field: Field): Told {
 }
 
 /** How a token is found that is special where it says so, or is one of `names`. */
-function formOf(token: Told, names: ReadonlySet<string>): TokenForm {
+function formOf(token: Declared, names: ReadonlySet<string>): TokenForm {
   const { normalized, ...flags } =
     typeof token === 'string' ? { ...plainForm, content: token } : token
   const special = flags.special || names.has(flags.content)

@@ -55,8 +55,8 @@ export class Tokenizer {
   readonly pairOverhead: number
   /** At which end a text that is too long is cut. */
   readonly truncationSide: 'left' | 'right'
-  /** Whether a file, or a class that is known, tells that there is no {@link bosId}, where there is none. */
-  readonly tellsBos: boolean
+  /** Whether a missing {@link bosId} is certain: a file or a known class says that there is none. */
+  readonly bosIsKnown: boolean
   /**
    * The id of unknown text, from the model; the others by the names that the files tell, or that the class has without
    * being told.
@@ -79,7 +79,7 @@ export class Tokenizer {
     }
     this.vocabSize = idsEnd(parts)
     this.truncationSide = settings.truncationSide
-    this.tellsBos = settings.class !== undefined || settings.at('bos_token')?.value === null
+    this.bosIsKnown = settings.class !== undefined || settings.at('bos_token')?.value === null
     this.unkId = parts.model.unkId
     this.padId = this.#named('pad_token')
     this.bosId = this.#named('bos_token')
@@ -137,7 +137,7 @@ export class Tokenizer {
     )
   }
 
-  /** Reads a tokenizer file and what lies beside it; `undefined` where there is no such file. */
+  /** Reads a tokenizer file and the files beside it; `undefined` where there is no such file. */
   static async #open(name: string, open: Folder['open']): Promise<Tokenizer | undefined> {
     const file = await open(name)
     if (!file) return undefined
@@ -169,8 +169,8 @@ export class Tokenizer {
     const { model } = converted
     const end = model.pieces.length
     if (!json) settings.checkListed(fixedPieces(sentencePiece, settings))
-    const told = json ? parseAddedTokens(json.at('added_tokens'), model, end) : []
-    const addedTokens = addedOf(model, addedPieces(sentencePiece), told, settings)
+    const declared = json ? parseAddedTokens(json.at('added_tokens'), model, end) : []
+    const addedTokens = addedOf(model, addedPieces(sentencePiece), declared, settings)
     return new Tokenizer({ ...converted, addedTokens, splitSpecial: splits(settings) }, settings)
   }
 
@@ -189,8 +189,8 @@ export class Tokenizer {
 
   static #fromFields(json: Field, settings: Settings): Tokenizer {
     const model = parseModel(json.at('model'))
-    const told = parseAddedTokens(json.at('added_tokens'), model, model.pieces.length)
-    const addedTokens = addedOf(model, told, told, settings)
+    const declared = parseAddedTokens(json.at('added_tokens'), model, model.pieces.length)
+    const addedTokens = addedOf(model, declared, declared, settings)
     return new Tokenizer(
       {
         addedTokens,
@@ -296,16 +296,16 @@ const idsEnd = ({ model, addedTokens }: Pick<Parts, 'model' | 'addedTokens'>): n
 
 const splits = (settings: Settings): boolean => settings.flag('split_special_tokens', false)
 
-/** The added tokens of a model: its own, and those that the settings add; `told` are those of a tokenizer.json. */
+/** The added tokens of a model: its own, and those that the settings add; `declared` are those of a tokenizer.json. */
 function addedOf(
   model: Model,
   own: readonly TokenForm[],
-  told: readonly AddedToken[],
+  declared: readonly AddedToken[],
   settings: Settings,
 ): AddedToken[] {
   const vocabulary = new AddedVocabulary(model)
   vocabulary.add(own)
-  settings.addTo(vocabulary, told)
+  settings.addTo(vocabulary, declared)
   return vocabulary.tokens()
 }
 

@@ -101,7 +101,7 @@ const orderedFlag = -1 << 31
 
 /**
  * A change that treats each character by itself, but that it may put marks in order. It is asked for a character once; from
- * then on a table tells. A text with marks that have an order is changed as a whole.
+ * then on a table decides. A text with marks that have an order is changed as a whole.
  */
 function byCharacter(change: Change): Normalizer {
   // By code point: the one code unit it becomes + 1, or where its text stands: -1 - place; 0 where that is not known yet.

@@ -3,7 +3,7 @@ import type { Field } from './field.ts'
 // Ids may be left out, but a few pieces must not ask for much memory.
 const maxId = 2 ** 20
 
-/** The `vocab` of a model that tells the ids: the pieces by these; `undefined` where an id is left out. */
+/** The `vocab` of a model that lists ids: the pieces by id; `undefined` where an id is left out. */
 export function parseVocab(field: Field): (string | undefined)[] {
   const members = field.object()
   const names = Object.keys(members)

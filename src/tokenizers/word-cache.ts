@@ -14,7 +14,7 @@ export class WordCache {
   readonly #words = new Uint16Array(slotCount * wordUnits)
   readonly #ids = new Uint32Array(slotCount * idsPerSlot)
 
-  /** Appends the ids of the word `data[start]` to `data[end - 1]`, or tells that they are not there. */
+  /** Appends the ids of the word `data[start]` to `data[end - 1]`, or reports that they are not cached. */
   append(data: Uint16Array, start: number, end: number, hash: number, ids: Ids): boolean {
     const words = this.#words
     const slot = slotOf(hash)

@@ -351,18 +351,18 @@ describe('a sharded checkpoint', () => {
       '{"weight_map":{"a":"one.safetensors","a":"two.safetensors"}}',
       'at "weight_map": the key "a" stands twice',
     ],
-    [{ weight_map: { ...good, a: '../one.safetensors' } }, '"a" lies in "../one.safetensors"'],
+    [{ weight_map: { ...good, a: '../one.safetensors' } }, '"a" is in "../one.safetensors"'],
     [{ weight_map: { ...good, a: '/etc/one.safetensors' } }, '"/etc/one.safetensors"'],
     [{ weight_map: { ...good, a: 'sub/one.safetensors' } }, 'a file in the same folder'],
     [{ weight_map: { ...good, a: '..\\one.safetensors' } }, 'a file in the same folder'],
     [{ weight_map: { ...good, a: 'C:one.safetensors' } }, 'a file in the same folder'],
-    [{ weight_map: { ...good, a: '..' } }, '"a" lies in ".."'],
-    [{ weight_map: { ...good, a: '.' } }, '"a" lies in "."'],
-    [{ weight_map: { ...good, a: '' } }, '"a" lies in ""'],
+    [{ weight_map: { ...good, a: '..' } }, '"a" is in ".."'],
+    [{ weight_map: { ...good, a: '.' } }, '"a" is in "."'],
+    [{ weight_map: { ...good, a: '' } }, '"a" is in ""'],
     [{ weight_map: { ...good, a: 'one\u0000.safetensors' } }, '"one\\u0000.safetensors"'],
     [{ weight_map: { ...good, a: './../one.safetensors' } }, '"./../one.safetensors"'],
     [{ weight_map: { ...good, a: './/etc/one.safetensors' } }, '".//etc/one.safetensors"'],
-    [{ weight_map: { ...good, a: './' } }, '"a" lies in "./"'],
+    [{ weight_map: { ...good, a: './' } }, '"a" is in "./"'],
     ['{"weight_map":{"a":NaN}}', 'at "weight_map" > "a": found "NaN}}"; expected the name'],
     ['{"weight_map":{"a":"one.safetensors"},"x":nan}', 'at "x": found "nan}"; expected a value'],
   ])('must have an index that fits: %j', async (index, message) => {
@@ -387,7 +387,7 @@ describe('a sharded checkpoint', () => {
     await expectFault(
       Checkpoint.open(folder),
       'index-invalid',
-      'folder/two.safetensors: tensor "a" lies in this file and in "one.safetensors"',
+      'folder/two.safetensors: tensor "a" is in this file and in "one.safetensors"',
     )
     expect(folder.nowOpen).toBe(0)
   })

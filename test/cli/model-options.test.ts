@@ -16,11 +16,12 @@ describe('options of models', () => {
     const args = [
       ...['--prompt', 'Why?', '--inputs', 'plain', '--activations', 'f16'],
       ...['--query-instruction', 'Q: ', '--passage-instruction', 'P: '],
-      ...['--max-batch-tokens', '256'],
+      ...['--max-batch-tokens', '256', '--recipe', 'FlagLLMReranker'],
     ]
     expect(await on.run('rerank', 'q', 'a 1', ...args)).toBe(0)
     expect(on.loads[0]!.options).toMatchObject({
       prompt: 'Why?',
+      recipe: 'FlagLLMReranker',
       inputs: 'plain',
       activations: 'f16',
       queryInstructionForRerank: 'Q: ',

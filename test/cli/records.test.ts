@@ -151,9 +151,7 @@ describe('records that cannot be answered', () => {
       { id: 9, query: 'q', passage: '9', score: 9 },
     ])
     expect(code).toBe(1)
-    expect(told).toBe(
-      'dawnrank: stdin: 5 of 9 records were not answered; "error" in their places tells why\n',
-    )
+    expect(told).toBe('dawnrank: stdin: 5 of 9 records have no answer; their "error" says why\n')
   })
 
   it.each([

@@ -87,7 +87,7 @@ describe.each(Object.entries(loaders))('%s refuses', (_, load) => {
     ['file:///a%2Fb', 'file:///a%2Fb: not to be taken as a URL'],
     [
       'https://huggingface.co/org/name/tree/v2',
-      'its files lie under https://huggingface.co/org/name/resolve/v2/',
+      'its files are under https://huggingface.co/org/name/resolve/v2/',
     ],
   ])('%s', async (place, message) => {
     const found = await refusal(load, place)
@@ -179,9 +179,9 @@ describe('a path', () => {
   const link = make('link', 'model.safetensors')
   symlinkSync('../gone/config.json', join(link, 'config.json'))
   const cases: [name: string, place: string | URL, message: string][] = [
-    ['of a hub cache', one, `config.json lies in ${one}/snapshots/5f0c; give that folder`],
-    ['of a hub cache with a slash', `${one}/`, `config.json lies in ${one}/snapshots/5f0c;`],
-    ['of a hub cache as a URL', pathToFileURL(one), `config.json lies in ${one}/snapshots/5f0c;`],
+    ['of a hub cache', one, `config.json is in ${one}/snapshots/5f0c; give that folder`],
+    ['of a hub cache with a slash', `${one}/`, `config.json is in ${one}/snapshots/5f0c;`],
+    ['of a hub cache as a URL', pathToFileURL(one), `config.json is in ${one}/snapshots/5f0c;`],
     ['of two revisions', two, `${two}/snapshots/5f0c, ${two}/snapshots/8a1e; give one of them`],
     ['of a hub cache without a model', none, 'The folder has blobs/, refs/, snapshots/'],
     [
@@ -189,7 +189,7 @@ describe('a path', () => {
       part,
       `none of its revisions has config.json: ${part}/snapshots/5f0c; is the download complete?`,
     ],
-    ['of a folder above', above, `config.json lies in ${above}/model; give that folder`],
+    ['of a folder above', above, `config.json is in ${above}/model; give that folder`],
     ['of other formats', onnx, 'The folder has model.gguf, model.onnx, onnx/'],
     ['of a folder of broken links', link, 'config.json is a link to what is not there'],
     ['of an empty folder', make('empty'), 'The folder is empty'],
@@ -216,7 +216,7 @@ describe('a path', () => {
 
   it('is explained for the other files, too', async () => {
     expect(await refusal(Tokenizer.load, one)).toContain(
-      `tokenizer.json lies in ${one}/snapshots/5f0c; give that folder`,
+      `tokenizer.json is in ${one}/snapshots/5f0c; give that folder`,
     )
     expect(await refusal(FlagReranker.load.bind(FlagReranker), weights)).toMatch(
       /^weights-missing: .* The folder has config\.json, model\.onnx$/,

@@ -175,8 +175,8 @@ describe('scores', () => {
     ],
   ])('never begin without bos unseen: %s', async (_name, edits) => {
     const folder = editedFolder('gemma', [...edits, ['config.json', ['model_type'], 'other']])
-    const { bosId, tellsBos } = await Tokenizer.load(folder)
-    expect({ bosId, tellsBos }).toEqual({ bosId: undefined, tellsBos: false })
+    const { bosId, bosIsKnown } = await Tokenizer.load(folder)
+    expect({ bosId, bosIsKnown }).toEqual({ bosId: undefined, bosIsKnown: false })
     const reranker = await loadReranker(folder)
     try {
       await expect(reranker.computeScore(pairs)).rejects.toMatchObject({

@@ -8,10 +8,10 @@ describe('a SentencePiece model', () => {
 
   it('needs a family that is known', async () => {
     expect(await rejectionOf(Tokenizer.load(modelFolder(model)))).toMatch(
-      /^tokenizer-unsupported: .*sentencepiece\.bpe\.model: a SentencePiece model does not tell the ids of its family, and no tokenizer_config\.json/,
+      /^tokenizer-unsupported: .*sentencepiece\.bpe\.model: a SentencePiece model does not contain the ids of its family, and no tokenizer_config\.json/,
     )
     expect(await rejectionOf(Tokenizer.load(modelFolder(model, {})))).toContain(
-      'does not tell the ids',
+      'does not contain the ids',
     )
     const other = { tokenizer_class: 'T5Tokenizer' }
     expect(await rejectionOf(Tokenizer.load(modelFolder(model, other)))).toMatch(
