@@ -1,8 +1,9 @@
 import { type Ids, width } from './buffers.ts'
 import { byteName, toUtf8 } from './bytes.ts'
 import { Field } from './field.ts'
+import { growHash, hashUnits } from './hashing.ts'
 import { Merges } from './merges.ts'
-import { growHash, hashOf, maxPiece, PieceTable } from './piece-table.ts'
+import { maxPiece, PieceTable } from './piece-table.ts'
 import type { Model } from './pipeline.ts'
 import { parseVocab } from './vocabulary.ts'
 import { WordCache } from './word-cache.ts'
@@ -266,10 +267,10 @@ function parseMerges(field: Field, table: PieceTable): MergeLists {
       const middle = before.length
       for (let at = 0; at < middle; at++) units[at] = before.charCodeAt(at)
       for (let at = middle; at < end; at++) units[at] = after.charCodeAt(at - middle)
-      const hash = hashOf(units, 0, middle)
+      const hash = hashUnits(units, 0, middle)
       left[count] = table.find(units, 0, middle, hash)
-      right[count] = table.find(units, middle, end, hashOf(units, middle, end))
-      made[count] = table.find(units, 0, end, hashOf(units, middle, end, hash))
+      right[count] = table.find(units, middle, end, hashUnits(units, middle, end))
+      made[count] = table.find(units, 0, end, hashUnits(units, middle, end, hash))
       if (left[count]! >= 0 && right[count]! >= 0 && made[count]! >= 0) {
         count++
         continue

@@ -1,12 +1,10 @@
-import { TokenizerError } from './errors.ts'
+import { collision, hashPair, maxProbes } from './hashing.ts'
 
 /** No merge: greater than every rank. */
 export const noMerge = 0x7fffffff
 
 // A slot is three integers: left id + 1 (0: the slot is free), right id, rank.
 const slotWidth = 3
-// The longest probe over Gemma's 580,604 merges is 64 slots; more than this is a crafted file.
-const maxProbes = 1024
 // Up to this many symbols, looking through all of them for the next merge is faster than keeping a heap.
 const shortWord = 48
 // A symbol's place in the low digits of a heap entry, its rank above: the sum stays below 2^53.
@@ -29,15 +27,14 @@ export class Merges {
     this.#shift = 32 - bits
     this.#slots = slots
     for (let rank = 0; rank < made.length; rank++) {
-      let slot = slotOf(left[rank]!, right[rank]!, this.#shift)
+      let slot = hashPair(left[rank]!, right[rank]!) >>> this.#shift
       let probes = 0
       for (;;) {
         const at = slotWidth * slot
         if (slots[at] === 0) break
         if (slots[at] === left[rank]! + 1 && slots[at + 1] === right[rank]) break
         slot = slot === last ? 0 : slot + 1
-        if (++probes > maxProbes)
-          throw new TokenizerError('tokenizer-invalid', 'the merges are crafted to collide')
+        if (++probes > maxProbes) throw collision('merges')
       }
       slots[slotWidth * slot] = left[rank]! + 1
       slots[slotWidth * slot + 1] = right[rank]!
@@ -48,7 +45,7 @@ export class Merges {
   /** The rank of the merge of two ids, or {@link noMerge}. */
   #rankOf(left: number, right: number): number {
     const slots = this.#slots
-    let at = slotWidth * slotOf(left, right, this.#shift)
+    let at = slotWidth * (hashPair(left, right) >>> this.#shift)
     for (let probes = 0; probes <= maxProbes; probes++) {
       const found = slots[at]!
       if (found === left + 1 && slots[at + 1] === right) return slots[at + 2]!
@@ -129,11 +126,6 @@ export class Merges {
     for (let i = 0; i < count; i = next[i]!) symbols[left++] = symbols[i]!
     return left
   }
-}
-
-function slotOf(left: number, right: number, shift: number): number {
-  const mixed = Math.imul(left, 0x9e3779b1) ^ Math.imul(right + 1, 0x85ebca6b)
-  return Math.imul(mixed ^ (mixed >>> 15), 0x2c1b3c6d) >>> shift
 }
 
 /** A binary heap of numbers from 0 on, the least on top. */

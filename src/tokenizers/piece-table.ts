@@ -1,17 +1,15 @@
 import { unitsOf } from './buffers.ts'
 import { TokenizerError } from './errors.ts'
+import { collision, hashUnits, maxProbes, slotOfHash } from './hashing.ts'
 
 /** The longest piece that is taken, in UTF-16 code units. */
 export const maxPiece = 1024
-
-// The longest probe over Gemma's 256,000 pieces is 34 slots; more than this is a crafted file.
-const maxProbes = 1024
 
 /** Pieces by their UTF-16 code units: a hash table, much faster to fill and to ask than a Map of strings. */
 export class PieceTable {
   /** The id of a piece + 1; 0 where the slot is free. */
   readonly #slots: Int32Array
-  readonly #shift: number
+  readonly #bits: number
   readonly #units: Uint16Array
   /** Piece i is `#units[#starts[i]]` up to `#units[#starts[i + 1]]`, exclusive. */
   readonly #starts: Int32Array
@@ -31,7 +29,7 @@ export class PieceTable {
     const units = new Uint16Array(starts[pieces.length]!)
     const bits = Math.ceil(Math.log2(2 * pieces.length + 1))
     this.#slots = new Int32Array(2 ** bits)
-    this.#shift = 32 - bits
+    this.#bits = bits
     this.#starts = starts
     this.#units = units
     for (let id = 0; id < pieces.length; id++) {
@@ -40,9 +38,8 @@ export class PieceTable {
       const start = starts[id]!
       const end = start + piece.length
       for (let i = start; i < end; i++) units[i] = piece.charCodeAt(i - start)
-      const slot = this.#slotOf(units, start, end, hashOf(units, start, end))
-      if (slot < 0)
-        throw new TokenizerError('tokenizer-invalid', 'the pieces are crafted to collide')
+      const slot = this.#slotOf(units, start, end, hashUnits(units, start, end))
+      if (slot < 0) throw collision('pieces')
       this.#slots[slot] = id + 1
     }
   }
@@ -50,7 +47,7 @@ export class PieceTable {
   /** The slot of a piece, or the free one where it belongs; -1 where both are too far away. */
   #slotOf(data: Uint16Array, start: number, end: number, hash: number): number {
     const slots = this.#slots
-    let slot = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b) >>> this.#shift
+    let slot = slotOfHash(hash, this.#bits)
     for (let probes = 0; probes <= maxProbes; probes++) {
       const id = slots[slot]! - 1
       if (id < 0 || this.#is(id, data, start, end)) return slot
@@ -67,7 +64,7 @@ export class PieceTable {
     return true
   }
 
-  /** The id of the piece `data[start]` to `data[end - 1]`, of which `hash` is {@link hashOf}, or -1. */
+  /** The id of the piece `data[start]` to `data[end - 1]`, of which `hash` is {@link hashUnits}, or -1. */
   find(data: Uint16Array, start: number, end: number, hash: number): number {
     const slot = this.#slotOf(data, start, end, hash)
     return slot < 0 ? -1 : this.#slots[slot]! - 1
@@ -76,17 +73,6 @@ export class PieceTable {
   /** The id of a piece, or -1. */
   idOf(piece: string): number {
     const units = unitsOf(piece)
-    return this.find(units, 0, units.length, hashOf(units, 0, units.length))
+    return this.find(units, 0, units.length, hashUnits(units, 0, units.length))
   }
 }
-
-/** A hash of `data[start]` to `data[end - 1]`, or, with the hash of what comes before, of both. */
-export function hashOf(data: Uint16Array, start: number, end: number, before = 0): number {
-  let hash = before
-  for (let i = start; i < end; i++) hash = growHash(hash, data[i]!)
-  return hash
-}
-
-/** The hash of a text that is one unit longer. */
-export const growHash = (hash: number, unit: number): number =>
-  Math.imul(hash ^ (hash >>> 15) ^ unit, 0x9e3779b1)

@@ -1,8 +1,9 @@
 import { Bpe, type MergeLists } from './bpe.ts'
 import { unitsOf } from './buffers.ts'
 import { TokenizerError } from './errors.ts'
+import { hashUnits } from './hashing.ts'
 import { prepend, replaceUnit } from './normalizers.ts'
-import { hashOf, PieceTable } from './piece-table.ts'
+import { PieceTable } from './piece-table.ts'
 import type { Converted } from './pipeline.ts'
 import { plainTemplates } from './post-processors.ts'
 import { metaspace, split } from './pre-tokenizers.ts'
@@ -85,9 +86,9 @@ function mergesOf(
     for (let middle = 1; middle < units.length; middle++) {
       if ((units[middle]! & 0xfc00) === 0xdc00) continue
       leftSize++
-      const left = table.find(units, 0, middle, hashOf(units, 0, middle))
+      const left = table.find(units, 0, middle, hashUnits(units, 0, middle))
       if (left < 0) continue
-      const right = table.find(units, middle, units.length, hashOf(units, middle, units.length))
+      const right = table.find(units, middle, units.length, hashUnits(units, middle, units.length))
       if (right >= 0) merges.push({ left, right, made, leftSize, size })
     }
   }

@@ -1,9 +1,8 @@
 import { TokenizerError } from './errors.ts'
+import { collision, hashPair, maxProbes } from './hashing.ts'
 
 // A slot is three integers: parent node + 1 (0: the slot is free), code unit, value + 1 (0: no key ends here).
 const slotWidth = 3
-// At half load the longest probe over 500,000 nodes is about 30 slots; more than this is a crafted file.
-const maxProbes = 1024
 // Longer keys would let a crafted vocabulary make the work on a text quadratic.
 const maxKey = 1024
 // XLM-R has 1.4 million code units in all its pieces.
@@ -71,10 +70,9 @@ export class Trie {
   }
 }
 
-function slotOf(node: number, unit: number, shift: number): number {
-  const mixed = Math.imul(node, 0x9e3779b1) ^ Math.imul(unit + 1, 0x85ebca6b)
-  return (Math.imul(mixed ^ (mixed >>> 15), 0x2c1b3c6d) >>> shift) + 1
-}
+/** The slot of an edge; slot 0 is the root's. */
+const slotOf = (node: number, unit: number, shift: number): number =>
+  (hashPair(node, unit) >>> shift) + 1
 
 /** The table with 2^bits slots after the root's, or `undefined` where the keys would fill over half of it. */
 function fill(keys: readonly string[], bits: number): Int32Array | undefined {
@@ -93,8 +91,7 @@ function fill(keys: readonly string[], bits: number): Int32Array | undefined {
         (slots[slotWidth * slot] !== node + 1 || slots[slotWidth * slot + 1] !== unit)
       ) {
         slot = slot === last ? 1 : slot + 1
-        if (++probes > maxProbes)
-          throw new TokenizerError('tokenizer-invalid', 'the pieces are crafted to collide')
+        if (++probes > maxProbes) throw collision('pieces')
       }
       if (slots[slotWidth * slot] === 0) {
         if (++nodes > last / 2) return undefined

@@ -1,4 +1,5 @@
 import type { Ids } from './buffers.ts'
+import { slotOfHash } from './hashing.ts'
 
 const slotBits = 16
 const slotCount = 2 ** slotBits
@@ -17,7 +18,7 @@ export class WordCache {
   /** Appends the ids of the word `data[start]` to `data[end - 1]`, or reports that they are not cached. */
   append(data: Uint16Array, start: number, end: number, hash: number, ids: Ids): boolean {
     const words = this.#words
-    const slot = slotOf(hash)
+    const slot = slotOfHash(hash, slotBits)
     const length = end - start
     let at = slot * wordUnits
     if (words[at] !== length) return false
@@ -34,7 +35,7 @@ export class WordCache {
     const length = end - start
     const count = ids.length - from
     if (length >= wordUnits || count >= idsPerSlot) return
-    const slot = slotOf(hash)
+    const slot = slotOfHash(hash, slotBits)
     let at = slot * wordUnits
     this.#words[at] = length
     for (let i = start; i < end; i++) this.#words[++at] = data[i]!
@@ -43,6 +44,3 @@ export class WordCache {
     for (let i = from; i < ids.length; i++) this.#ids[++at] = ids.data[i]!
   }
 }
-
-const slotOf = (hash: number): number =>
-  Math.imul(hash ^ (hash >>> 16), 0x85ebca6b) >>> (32 - slotBits)

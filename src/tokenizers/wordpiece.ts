@@ -1,7 +1,7 @@
 import { type Ids, unitsOf } from './buffers.ts'
 import { TokenizerError } from './errors.ts'
 import type { Field } from './field.ts'
-import { hashOf } from './piece-table.ts'
+import { hashUnits } from './hashing.ts'
 import type { Model } from './pipeline.ts'
 import { Trie } from './trie.ts'
 import { parseVocab } from './vocabulary.ts'
@@ -47,7 +47,7 @@ export class WordPiece implements Model {
 
   /** Appends the ids of one word, `data[start]` to `data[end - 1]`. */
   encode(data: Uint16Array, start: number, end: number, ids: Ids): void {
-    const hash = hashOf(data, start, end)
+    const hash = hashUnits(data, start, end)
     if (this.#cache.append(data, start, end, hash, ids)) return
     const before = ids.length
     if (isLonger(data, start, end, this.#maxCharacters) || !this.#cut(data, start, end, ids)) {
