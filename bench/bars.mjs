@@ -2,11 +2,11 @@
 // What the figures are held to.
 
 /** The shape of the matmul's bar: into the MLP of bge-reranker-base, 512 tokens; rows, inner, columns. */
-export const BAR_SHAPE = /** @type {[number, number, number]} */ ([512, 768, 3072])
+export const barShape = /** @type {[number, number, number]} */ ([512, 768, 3072])
 /** What the best kernel should reach there: of the arithmetic ceiling, and times onnxruntime. */
-const MATMUL = { ceiling: 0.4, peer: 2.5 }
+const matmul = { ceiling: 0.4, peer: 2.5 }
 /** How many times sooner than the better peer a first score should be there. */
-const STARTUP = 2
+const startup = 2
 
 /** @param {number} value @param {number} bar */
 const verdict = (value, bar) => `(bar ${bar}: ${value >= bar ? 'met' : 'missed'})`
@@ -18,19 +18,19 @@ const verdict = (value, bar) => `(bar ${bar}: ${value >= bar ? 'met' : 'missed'}
  * @param {number | undefined} peer GFLOP/s
  */
 export function matmulLines(rows, ceiling, peer) {
-  const shape = BAR_SHAPE.join('x')
+  const shape = barShape.join('x')
   const best = rows
     .filter((row) => row.shape === shape)
     .reduce((a, b) => (b.gflops > a.gflops ? b : a))
   const share = best.gflops / ceiling
   const lines = [
     `best at ${shape}: ${best.kernel} ${best.dtype}, ${best.gflops.toFixed(1)} GFLOP/s`,
-    `  ${share.toFixed(2)} of the arithmetic ceiling ${verdict(share, MATMUL.ceiling)}`,
+    `  ${share.toFixed(2)} of the arithmetic ceiling ${verdict(share, matmul.ceiling)}`,
   ]
   if (peer === undefined) return lines
   const ratio = best.gflops / peer
   const times = `${ratio.toFixed(2)} times onnxruntime's WebGPU MatMul`
-  return [...lines, `  ${times} ${verdict(ratio, MATMUL.peer)}`]
+  return [...lines, `  ${times} ${verdict(ratio, matmul.peer)}`]
 }
 
 /**
@@ -43,7 +43,7 @@ export function soonerThanPeers(entries) {
   if (!first || peers.length === 0) return undefined
   const better = peers.reduce((a, b) => (b.ms < a.ms ? b : a))
   const ratio = better.ms / first.ms
-  return { peer: better.name, ratio, verdict: verdict(ratio, STARTUP) }
+  return { peer: better.name, ratio, verdict: verdict(ratio, startup) }
 }
 
 /**

@@ -7,7 +7,7 @@ import { grid } from './report.mjs'
 /** @typedef {import('./record.mjs').Figure} Figure */
 
 /** Units of which less is better. */
-const TIMES = ['ms', 'us/token']
+const times = ['ms', 'us/token']
 
 /**
  * @param {string} file what an earlier run kept
@@ -96,7 +96,7 @@ export function checkWorkload(then, part, workload) {
  * @param {Figure} now
  */
 export const ratioOf = (then, now) =>
-  TIMES.includes(now.unit) ? then.value / now.value : now.value / then.value
+  times.includes(now.unit) ? then.value / now.value : now.value / then.value
 
 /**
  * One part of two runs as a table: each contestant then, now, and how many times as good.

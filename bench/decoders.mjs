@@ -3,7 +3,7 @@
 // prefixes, a cascade and loading to a cutoff layer gain. All ratios are of runs taken in turns.
 import { join } from 'node:path'
 import { Tokenizer } from '../dist/index.js'
-import { BAR_SHAPE } from './bars.mjs'
+import { barShape } from './bars.mjs'
 import { decoderFlops, decoderMatmulShapes, distinctShapes } from './flops.mjs'
 import { makeRanking } from './peers/workload.mjs'
 import { makeRandomDecoder } from './random-model.mjs'
@@ -12,7 +12,7 @@ import { bestMs, grid, matmulShares, medianMs, otherCores, seconds, showCores } 
 import { bundle, enter, out, root, runInTurns } from './turns.mjs'
 
 /** Passages that are ranked, and the most tokens of each; prompt and query come on top. */
-const RANKING = { count: 20, limit: 48 }
+const rankingShape = { count: 20, limit: 48 }
 
 /**
  * @typedef {import('./report.mjs').Entry} Entry
@@ -98,7 +98,7 @@ async function enterAll(shape, config, model, ranking) {
   const { cascade, cutoff } = shape
   const stages = cascade?.map((stage) => ({ ...stage, layer: atDepth(shape, config, stage.layer) }))
   const own = decoderMatmulShapes(config, config === shape.published ? 2048 : 512)
-  const matmul = { shapes: distinctShapes([BAR_SHAPE, ...own]), dtypes: ['bf16', 'f16'] }
+  const matmul = { shapes: distinctShapes([barShape, ...own]), dtypes: ['bf16', 'f16'] }
   const short = cutoff && { cutoffLayers: atDepth(shape, config, cutoff) }
   return {
     matmul: await enter('matmul', await bundle('matmul.ts'), matmul),
@@ -168,7 +168,7 @@ export async function benchDecoder(recorder, name, shape, { rounds, published = 
   const tokenizerFrom = join(root, 'test', 'fixtures', shape.tokenizer, 'model')
   makeRandomDecoder(model, config, tokenizerFrom)
   const tokenizer = await Tokenizer.load(model)
-  const ranking = makeRanking(tokenizer, RANKING)
+  const ranking = makeRanking(tokenizer, rankingShape)
   const workload = {
     model: modelName(model),
     passages: ranking.passages.length,

@@ -6,7 +6,7 @@ import { makeRandomEncoder } from './random-model.mjs'
 import { out, root } from './turns.mjs'
 
 /** What is the same in all of them. */
-const COMMON = {
+const common = {
   architectures: ['XLMRobertaForSequenceClassification'],
   model_type: 'xlm-roberta',
   bos_token_id: 0,
@@ -59,7 +59,7 @@ export function encoderFolder({ model, shape }) {
   mkdirSync(out, { recursive: true })
   const folder = join(out, 'models', `bench-${shape}`)
   const tokenizer = join(root, 'test', 'fixtures', 'tokenizers', 'xlm-roberta')
-  makeRandomEncoder(folder, { ...COMMON, ...sizes, vocab_size: 250002 }, tokenizer)
+  makeRandomEncoder(folder, { ...common, ...sizes, vocab_size: 250002 }, tokenizer)
   return folder
 }
 

@@ -4,7 +4,7 @@
 import { readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
 import { Tokenizer } from '../dist/index.js'
-import { BAR_SHAPE } from './bars.mjs'
+import { barShape } from './bars.mjs'
 import { encoderFolder } from './encoder-shapes.mjs'
 import { distinctShapes, forwardFlops, matmulShapes } from './flops.mjs'
 import { findPython, missingGraphs, missingPackage } from './peers/set-up.mjs'
@@ -23,7 +23,7 @@ import { bundle, enter, out, root, runInTurns } from './turns.mjs'
  */
 
 /** onnxruntime runs Dawn with these; with DAWNRANK_DAWN_FLAGS so does dawnrank. */
-const PEER_FLAGS = 'enable-dawn-features=skip_validation,disable_robustness'
+const peerFlags = 'enable-dawn-features=skip_validation,disable_robustness'
 
 /**
  * The contestants that can run here: dawnrank, dawnrank with the peer's toggles, the peers.
@@ -40,7 +40,7 @@ async function enterAll(model, { pairs, ids }, { graphs, python }) {
     options: { maxLength: Math.max(...ids.map(({ length }) => length)) },
     pairs,
   }
-  const environment = { DAWNRANK_DAWN_FLAGS: PEER_FLAGS }
+  const environment = { DAWNRANK_DAWN_FLAGS: peerFlags }
   const entries = [
     await enter('dawnrank', ours, ourOptions),
     await enter("dawnrank, peer's toggles", ours, ourOptions, { environment }),
@@ -151,7 +151,7 @@ export async function benchEncoder(recorder, options) {
   }
 
   const matmul = await enter('matmul', await bundle('matmul.ts'), {
-    shapes: distinctShapes([BAR_SHAPE, ...matmulShapes(config)]),
+    shapes: distinctShapes([barShape, ...matmulShapes(config)]),
     dtypes: ['f32', 'f16'],
   })
   const entries = await enterAll(model, texts, peers)

@@ -1,7 +1,7 @@
 // @ts-check
 // Kernels alone, next to what the adapter does at most and to onnxruntime's matrix product, all in one run.
 import { join } from 'node:path'
-import { BAR_SHAPE, matmulLines } from './bars.mjs'
+import { barShape, matmulLines } from './bars.mjs'
 import { encoderShapes } from './encoder-shapes.mjs'
 import { distinctShapes, matmulShapes } from './flops.mjs'
 import { missingPackage } from './peers/set-up.mjs'
@@ -12,10 +12,10 @@ import { bundle, enter, root, runInTurns } from './turns.mjs'
 /** @typedef {{ kernel: string, dtype: string, shape: string, gflops: number }} Row */
 
 /** How the weights lie. */
-const DTYPES = ['f32', 'f16', 'int8', 'int4']
+const dtypes = ['f32', 'f16', 'int8', 'int4']
 
 /** Products in one run of onnxruntime: on a GPU one alone takes no longer than a run's fixed costs. */
-const COPIES = { software: 1, gpu: 32 }
+const weightCopies = { software: 1, gpu: 32 }
 
 /**
  * The best of all runs of each of a contestant's values: noise only slows.
@@ -40,7 +40,7 @@ function bestLimit(entry, counts) {
 /** The shapes measured: the bar's, and those of a layer of the embedded model and of bge-reranker-base. */
 function shapes() {
   const models = [encoderShapes['6x384'], encoderShapes.base]
-  return distinctShapes([BAR_SHAPE, ...models.flatMap(matmulShapes)])
+  return distinctShapes([barShape, ...models.flatMap(matmulShapes)])
 }
 
 /**
@@ -49,7 +49,7 @@ function shapes() {
  */
 export async function benchKernels(recorder, options) {
   const names = shapes().map((shape) => shape.join('x'))
-  const workload = { shapes: names.join(' '), dtypes: DTYPES.join(' ') }
+  const workload = { shapes: names.join(' '), dtypes: dtypes.join(' ') }
   recorder.begin('kernels', workload)
   console.log('\nbench: kernels alone')
   const missing = options.peers
@@ -60,14 +60,14 @@ export async function benchKernels(recorder, options) {
   const limits = await enter('limits', await bundle('limits.ts'), {})
   const matmul = await enter('linear kernels', await bundle('matmul.ts'), {
     shapes: shapes(),
-    dtypes: DTYPES,
+    dtypes: dtypes,
   })
   if (!limits || !matmul) throw new Error('the kernels could not be measured')
-  const copies = COPIES[limits.facts.software ? 'software' : 'gpu']
+  const copies = weightCopies[limits.facts.software ? 'software' : 'gpu']
   const ort = missing
     ? undefined
     : await enter('ORT WebGPU MatMul', join(root, 'bench', 'peers', 'ort-matmul.mjs'), {
-        shape: BAR_SHAPE,
+        shape: barShape,
         copies,
         provider: 'webgpu',
       })
@@ -125,7 +125,7 @@ export async function benchKernels(recorder, options) {
  * @param {number | undefined} peer
  */
 function table(rows, ceiling, peer) {
-  const shape = BAR_SHAPE.join('x')
+  const shape = barShape.join('x')
   const head = ['kernel', 'weights', 'rows x inner x columns', 'GFLOP/s', 'of ceiling', 'to ORT']
   const ratio = (/** @type {Row} */ row) =>
     peer !== undefined && row.shape === shape ? (row.gflops / peer).toFixed(2) : ''

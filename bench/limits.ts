@@ -9,17 +9,17 @@ import fma from './fma.wgsl'
 import stream from './stream.wgsl'
 
 /** A submission takes at least as long, so that its fixed costs do not count. */
-const ENOUGH_MS = 50
-const MOST_REPEATS = 2 ** 16
+const enoughMs = 50
+const mostRepeats = 2 ** 16
 
-const GROUPS = 1024
+const groups = 1024
 /** Multiply-adds of a turn of fma.wgsl in each chain. */
-const UNROLLED = 8
+const unrolled = 8
 /** Each of the two buffers, unless a binding spans less: well above any cache. */
-const BUFFER_BYTES = 2 ** 28
+const bufferBytes = 2 ** 28
 
-const WIDTHS = { f32: 1, vec4f: 4 } as const
-type Vector = keyof typeof WIDTHS
+const widths = { f32: 1, vec4f: 4 } as const
+type Vector = keyof typeof widths
 
 /** One way to reach for a limit. */
 interface Variant {
@@ -69,7 +69,7 @@ function dispatch(
   const pass = encoder.beginComputePass()
   pass.setPipeline(pipeline)
   pass.setBindGroup(0, group)
-  for (let i = 0; i < times; i++) pass.dispatchWorkgroups(GROUPS)
+  for (let i = 0; i < times; i++) pass.dispatchWorkgroups(groups)
   pass.end()
 }
 
@@ -88,11 +88,11 @@ async function arithmetic(gpu: Gpu, { y, params }: Buffers): Promise<Variant[]> 
       const head = { V: vector, CHAINS: `${count}`, SIZE: `${size}` }
       const pipeline = await makePipeline(gpu, fma, 'main', head)
       const group = bind(gpu, pipeline, [params, y])
-      const each = 2 * UNROLLED * WIDTHS[vector] * count
+      const each = 2 * unrolled * widths[vector] * count
       return {
         limit: 'arithmetic' as const,
         name: `${vector} x ${count}, workgroups of ${size}`,
-        amount: (GROUPS * size * each) / 1e9,
+        amount: (groups * size * each) / 1e9,
         repeats: 16,
         record(encoder: GPUCommandEncoder, repeats: number) {
           const data = new DataView(new ArrayBuffer(16))
@@ -117,7 +117,7 @@ async function memory(gpu: Gpu, { x, y, params }: Buffers): Promise<Variant[]> {
     const head = { V: vector, SIZE: `${size}` }
     const pipeline = await makePipeline(gpu, stream, entry, head)
     const group = bind(gpu, pipeline, [params, x, y])
-    const count = x.size / (4 * WIDTHS[vector] * GROUPS)
+    const count = x.size / (4 * widths[vector] * groups)
     return {
       limit: 'memory' as const,
       name: `${entry} ${vector}, workgroups of ${size}`,
@@ -153,7 +153,7 @@ async function measure({ device }: Gpu, { y, done }: Buffers, variant: Variant):
     await mapForReading(done)
     const ms = performance.now() - start
     done.unmap()
-    if (ms >= ENOUGH_MS || variant.repeats >= MOST_REPEATS) {
+    if (ms >= enoughMs || variant.repeats >= mostRepeats) {
       return (variant.amount * variant.repeats * 1000) / ms
     }
   }
@@ -161,7 +161,7 @@ async function measure({ device }: Gpu, { y, done }: Buffers, variant: Variant):
 
 /** Buffers with numbers in them: pages that were never written may all be one page of zeros. */
 function makeBuffers({ device, facts, memory: arena }: Gpu): Buffers {
-  const bytes = Math.min(BUFFER_BYTES, facts.maxBinding - (facts.maxBinding % 2 ** 20))
+  const bytes = Math.min(bufferBytes, facts.maxBinding - (facts.maxBinding % 2 ** 20))
   const { STORAGE, UNIFORM, COPY_DST, COPY_SRC, MAP_READ } = GPUBufferUsage
   const make = (name: string) => {
     const buffer = arena.create(name, bytes, STORAGE | COPY_DST | COPY_SRC)

@@ -16,9 +16,9 @@ import { gunzipSync } from 'node:zlib'
 import { generator } from './peers/workload.mjs'
 
 /** Numbers drawn; the weights repeat them. A prime, so that no two rows are alike. */
-const DRAWN = 1048573
-const SEED = 20261123
-const PIECE_ROWS = 1024
+const drawnNumbers = 1048573
+const seed = 20261123
+const pieceRows = 1024
 
 /**
  * @typedef {Record<string, any>} Config of config.json
@@ -142,8 +142,8 @@ function writeTensor(file, { name, shape: [rows, columns] }, drawn, dtype) {
     dtype,
   )
   let at = 0
-  for (let row = 0; row < rows; row += PIECE_ROWS) {
-    const piece = new Uint16Array(Math.min(PIECE_ROWS, rows - row) * columns)
+  for (let row = 0; row < rows; row += pieceRows) {
+    const piece = new Uint16Array(Math.min(pieceRows, rows - row) * columns)
     for (let filled = 0; filled < piece.length; ) {
       const part = values.subarray(at, at + piece.length - filled)
       piece.set(part, filled)
@@ -173,8 +173,8 @@ function writeWeights(folder, tensors, dtype) {
   const padded = Buffer.concat([json, Buffer.alloc((8 - (json.length % 8)) % 8, ' ')])
   const size = Buffer.alloc(8)
   size.writeBigUInt64LE(BigInt(padded.length))
-  const random = generator(SEED)
-  const drawn = Float32Array.from({ length: DRAWN }, () => 2 * random() - 1)
+  const random = generator(seed)
+  const drawn = Float32Array.from({ length: drawnNumbers }, () => 2 * random() - 1)
   const file = join(folder, 'model.safetensors')
   const handle = openSync(`${file}.part`, 'w')
   writeSync(handle, Buffer.concat([size, padded]))

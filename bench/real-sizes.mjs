@@ -11,10 +11,12 @@ import { peakMemoryMiB } from './measure.mjs'
 import { grid } from './report.mjs'
 
 /** Largest |difference| relative to max(1, |score|) for full-size models. */
-const TOLERANCE = 2e-3
+const largestDifference = 2e-3
 
 /** What is loaded to see how much memory a process takes whose model takes none. */
-const TINY = fileURLToPath(new URL('../test/fixtures/minicpm-layerwise/model', import.meta.url))
+const tinyModel = fileURLToPath(
+  new URL('../test/fixtures/minicpm-layerwise/model', import.meta.url),
+)
 
 /**
  * @typedef {{
@@ -110,7 +112,7 @@ function watchReading() {
 async function measureTiny() {
   const { loadReranker } = await import('../dist/index.js')
   const reading = watchReading()
-  await loadReranker(TINY, { dtype: 'bf16', onProgress: reading.onProgress })
+  await loadReranker(tinyModel, { dtype: 'bf16', onProgress: reading.onProgress })
   return reading.peakMiB
 }
 
@@ -136,7 +138,7 @@ function apart(what, args) {
 }
 
 /** @param {Result} result */
-const isClose = ({ idsEqual, difference }) => idsEqual && difference <= TOLERANCE
+const isClose = ({ idsEqual, difference }) => idsEqual && difference <= largestDifference
 
 /**
  * @param {Result[]} results
@@ -239,7 +241,7 @@ for (const args of folders.flatMap(waysToLoad)) {
   results.push(result)
   if (!isClose(result)) process.exitCode = 1
 }
-if (results[0]) console.log(`adapter: ${results[0].adapter}; tolerance ${TOLERANCE}`)
+if (results[0]) console.log(`adapter: ${results[0].adapter}; tolerance ${largestDifference}`)
 console.log(table(results, tinyMiB))
 console.log(
   'read: bytes of weights taken from the files; device, table: what they take on the device and on the host.\n' +

@@ -31,7 +31,7 @@ function machine() {
 }
 
 /** The packages that a figure hangs on, with the folder that each is looked for in. */
-const PACKAGES = {
+const recordedPackages = {
   webgpu: root,
   'onnxruntime-node': join(root, 'bench', 'peers'),
   '@huggingface/transformers': join(root, 'bench', 'peers'),
@@ -41,7 +41,7 @@ const PACKAGES = {
 /** @returns {Record<string, string>} */
 function versions() {
   const { version } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
-  const packages = Object.entries(PACKAGES).flatMap(([name, folder]) => {
+  const packages = Object.entries(recordedPackages).flatMap(([name, folder]) => {
     const file = join(folder, 'node_modules', name, 'package.json')
     return existsSync(file) ? [[name, JSON.parse(readFileSync(file, 'utf8')).version]] : []
   })

@@ -1,7 +1,7 @@
 // @ts-check
 // What is shown and kept of the runs.
 import Table from 'cli-table3'
-import { BAR_SHAPE } from './bars.mjs'
+import { barShape } from './bars.mjs'
 import { median } from './measure.mjs'
 
 /**
@@ -128,7 +128,7 @@ export function bestMatmul({ facts, cold, runs }, counts = () => true) {
  * @param {Entry} matmul
  */
 export function matmulShares(gflops, matmul) {
-  const shape = BAR_SHAPE.join('x')
+  const shape = barShape.join('x')
   const atBar = bestMatmul(matmul, (name) => name.endsWith(shape))
   const best = bestMatmul(matmul)
   const share = (/** @type {{ name: string, gflops: number }} */ found) =>

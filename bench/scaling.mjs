@@ -13,8 +13,8 @@ import { grid, otherCores, percent, seconds, showCores } from './report.mjs'
 import { bundle, enter, root } from './turns.mjs'
 
 /** Pairs of mixed length; tokens of pairs of one length; tokens in all that a length is measured with. */
-const WHOLE = { counts: [8, 32, 128, 512, 1000], lengths: [16, 32, 64, 128, 256, 512], each: 4096 }
-const QUICK = { counts: [8, 32], lengths: [16, 128, 512], each: 1024 }
+const whole = { counts: [8, 32, 128, 512, 1000], lengths: [16, 32, 64, 128, 256, 512], each: 4096 }
+const quick = { counts: [8, 32], lengths: [16, 128, 512], each: 1024 }
 
 /**
  * @typedef {{
@@ -66,7 +66,7 @@ const usPerToken = (point) =>
  */
 export async function benchScaling(recorder, options) {
   const model = encoderFolder(options)
-  const { counts, lengths, each } = options.quick ? QUICK : WHOLE
+  const { counts, lengths, each } = options.quick ? quick : whole
   const { pairs } = makeWorkload(await Tokenizer.load(model), Math.max(...counts))
   const byCount = counts.map((count) => pointOfCount(pairs, count))
   const byLength = lengths.map((length) => pointOfLength(length, each))

@@ -18,9 +18,9 @@ import { grid, seconds, showCores } from './report.mjs'
 import { root } from './turns.mjs'
 
 /** Fewer give no median. */
-const LEAST_ROUNDS = 3
+const leastRounds = 3
 /** What a score may differ by, relative to max(1, |score|): the peers compute in f32 throughout. */
-const TOLERANCE = 1e-2
+const tolerance = 1e-2
 
 /**
  * @typedef {{ name: string, script: string, task: Record<string, unknown>, peer: boolean }} Contestant
@@ -149,7 +149,7 @@ function checkScores(entries) {
   const expected = first?.warm[0]?.score ?? Number.NaN
   for (const { name, cold, warm } of entries) {
     const wrong = [...cold, ...warm].find(
-      ({ score }) => !(Math.abs(score - expected) <= TOLERANCE * Math.max(1, Math.abs(expected))),
+      ({ score }) => !(Math.abs(score - expected) <= tolerance * Math.max(1, Math.abs(expected))),
     )
     if (wrong) throw new Error(`${name} scores ${wrong.score}, ${first?.name} ${expected}`)
   }
@@ -172,7 +172,7 @@ export async function benchStartup(recorder, options) {
     texts: digest(JSON.stringify(first.pair)),
   }
   recorder.begin('startup', workload)
-  const rounds = Math.max(options.rounds, LEAST_ROUNDS)
+  const rounds = Math.max(options.rounds, leastRounds)
   console.log(
     `\nbench: ${basename(model)}: process start to first score, a pair of ${first.ids.length} tokens, ${rounds} rounds`,
   )

@@ -16,7 +16,7 @@ import { digest } from './record.mjs'
 import { grid, showCores } from './report.mjs'
 import { root } from './turns.mjs'
 
-const SECONDS = 1
+const seconds = 1
 
 /**
  * @typedef {{ rounds: number, python?: string, gemma?: string, texts?: string[] }} Options python: an interpreter that has
@@ -97,11 +97,11 @@ function speedOf(encode, texts) {
   do {
     for (const text of texts) encode(text)
     rounds++
-  } while (cpuSeconds() - start < SECONDS)
+  } while (cpuSeconds() - start < seconds)
   return (bytesOf(texts) * rounds) / (cpuSeconds() - start) / 1e6
 }
 
-const PYTHON = `
+const pythonCode = `
 import json, sys, time
 from tokenizers import Tokenizer, __version__
 tokenizer = Tokenizer.from_file(sys.argv[1])
@@ -110,7 +110,7 @@ tokenizer.no_padding()
 texts = json.load(open(sys.argv[2], encoding="utf-8"))
 size = sum(len(text.encode()) for text in texts)
 start, rounds = time.process_time(), 0
-while time.process_time() - start < ${SECONDS}:
+while time.process_time() - start < ${seconds}:
     for text in texts:
         tokenizer.encode(text, add_special_tokens=False).ids
     rounds += 1
@@ -126,9 +126,13 @@ print(json.dumps({"version": __version__, "speed": speed, "cpuSeconds": time.pro
  * @returns {{ version: string, speed: number, cpuSeconds: number }}
  */
 function huggingFaceSpeed(python, tokenizer, texts) {
-  const { status, stdout, stderr, error } = spawnSync(python, ['-c', PYTHON, tokenizer, texts], {
-    encoding: 'utf8',
-  })
+  const { status, stdout, stderr, error } = spawnSync(
+    python,
+    ['-c', pythonCode, tokenizer, texts],
+    {
+      encoding: 'utf8',
+    },
+  )
   if (status !== 0) throw new Error(`--python ${python}: ${stderr || error}`)
   return JSON.parse(stdout)
 }

@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
 import { build } from 'esbuild'
-import { BUILD_STAMP } from './setup/stale.mjs'
+import { buildStamp } from './setup/stale.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = join(root, 'dist')
@@ -89,4 +89,4 @@ rmSync(dist, { recursive: true, force: true })
 await Promise.all([buildServer(), buildBrowser()])
 buildTypes()
 printSizes()
-writeFileSync(join(root, BUILD_STAMP), `${new Date().toISOString()}\n`)
+writeFileSync(join(root, buildStamp), `${new Date().toISOString()}\n`)

@@ -5,7 +5,7 @@ import { FlagReranker } from '../dist/index.js'
 import { questions } from './demo-texts.mjs'
 
 /** Columns that a line may take. */
-const WIDTH = 80
+const lineWidth = 80
 const colours = process.stdout.isTTY && !process.env.NO_COLOR
 
 /**
@@ -58,7 +58,7 @@ function table(query, ranked) {
   lines.push(style('dim', `  rank given   score   passage`))
   for (const [place, { index, score, passage }] of ranked.entries()) {
     const lead = `  ${String(place + 1).padStart(4)} ${String(index + 1).padStart(5)} ${score.toFixed(2).padStart(7)}   `
-    const [first = '', ...rest] = wrap(passage, WIDTH - lead.length - 1)
+    const [first = '', ...rest] = wrap(passage, lineWidth - lead.length - 1)
     const shown = [lead + first, ...rest.map((line) => ' '.repeat(lead.length) + line)]
     lines.push(...(place === 0 ? shown.map((line) => style('green', line)) : shown))
   }

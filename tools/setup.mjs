@@ -6,7 +6,7 @@
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { probeAdapter } from './setup/adapter.mjs'
-import { CHROMIUM_VARIABLE, findChromium } from './setup/chromium.mjs'
+import { chromiumVariable, findChromium } from './setup/chromium.mjs'
 import { canInstall, installPackages, readSystem, vulkanPlan } from './setup/debian.mjs'
 import { npm, run, SetupError } from './setup/run.mjs'
 import { buildReason, packagesReason } from './setup/stale.mjs'
@@ -106,7 +106,7 @@ function ensureChromium() {
       'No Chromium was found; the browser tests need Chromium or Chrome.\n' +
         (system.id === 'debian'
           ? 'This installs it: sudo node tools/setup.mjs --system --browser\n'
-          : `Install one, or set ${CHROMIUM_VARIABLE} to its program file.\n`) +
+          : `Install one, or set ${chromiumVariable} to its program file.\n`) +
         'Then run the command again.',
     )
   }

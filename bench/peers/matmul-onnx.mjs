@@ -2,8 +2,8 @@
 // ONNX files of matrix products with constant weights, written without Python: the few messages of onnx.proto that they
 // need, in the encoding of Protocol Buffers.
 
-const FLOAT = 1
-const INT64 = 7
+const float = 1
+const int64 = 7
 
 /** @param {number} value */
 function varint(value) {
@@ -56,7 +56,7 @@ const tensor = (name, type, dims, data) => [
  */
 function value(name, dims) {
   const shape = dims.map((size) => block(1, [number(1, size)]))
-  return [block(1, name), block(2, [block(1, [number(1, FLOAT), block(2, shape)])])]
+  return [block(1, name), block(2, [block(1, [number(1, float), block(2, shape)])])]
 }
 
 /**
@@ -81,13 +81,13 @@ const node = (operator, inputs, output) => [
 export function matmulModel({ rows, inner, columns, copies }) {
   const nodes = []
   const constants = [
-    tensor('starts', INT64, [2], BigInt64Array.of(0n, 0n)),
-    tensor('ends', INT64, [2], BigInt64Array.of(1n, 1n)),
+    tensor('starts', int64, [2], BigInt64Array.of(0n, 0n)),
+    tensor('ends', int64, [2], BigInt64Array.of(1n, 1n)),
   ]
   const outputs = []
   for (let i = 0; i < copies; i++) {
     const data = Float32Array.from({ length: inner * columns }, (_, at) => ((at * 7 + i) % 13) - 6)
-    constants.push(tensor(`w${i}`, FLOAT, [inner, columns], data))
+    constants.push(tensor(`w${i}`, float, [inner, columns], data))
     nodes.push(node('MatMul', ['a', `w${i}`], `c${i}`))
     nodes.push(node('Slice', [`c${i}`, 'starts', 'ends'], `y${i}`))
     outputs.push(value(`y${i}`, [1, 1]))

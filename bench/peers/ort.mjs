@@ -4,8 +4,8 @@
 import * as ort from 'onnxruntime-node'
 import { serve } from '../contestant.mjs'
 
-const BATCH = 8
-const PAD = 1n
+const batch = 8
+const pad = 1n
 
 /**
  * @typedef {{ positions: number[], inputs: Record<string, ort.Tensor> }} Batch positions of its pairs, and what is fed
@@ -18,11 +18,11 @@ const PAD = 1n
 function makeBatches(ids) {
   const order = ids.map((_, i) => i).sort((a, b) => length(ids, b) - length(ids, a))
   const batches = []
-  for (let start = 0; start < order.length; start += BATCH) {
-    const positions = order.slice(start, start + BATCH)
+  for (let start = 0; start < order.length; start += batch) {
+    const positions = order.slice(start, start + batch)
     const width = length(ids, positions[0] ?? 0)
     const shape = [positions.length, width]
-    const tokens = new BigInt64Array(positions.length * width).fill(PAD)
+    const tokens = new BigInt64Array(positions.length * width).fill(pad)
     const mask = new BigInt64Array(positions.length * width)
     positions.forEach((position, row) => {
       ids[position]?.forEach((id, column) => {

@@ -31,7 +31,7 @@ export function missingPackage(name, mayInstall) {
 }
 
 /** Models whose weights take more in 16 bits have no ONNX files made: two graphs in f32 would take four times that. */
-const HEAVIEST = 256 * 2 ** 20
+const heaviest = 256 * 2 ** 20
 
 /**
  * plain/model.onnx and fused/model.onnx of a model folder, under `out`.
@@ -41,9 +41,9 @@ const HEAVIEST = 256 * 2 ** 20
  */
 export function missingGraphs(model, out) {
   const bytes = weightFiles(model).reduce((sum, file) => sum + statSync(file).size, 0)
-  if (bytes > HEAVIEST) {
+  if (bytes > heaviest) {
     const mib = (/** @type {number} */ count) => `${Math.round(count / 2 ** 20)} MiB`
-    return `weights of ${mib(bytes)}: no ONNX files are made of more than ${mib(HEAVIEST)}`
+    return `weights of ${mib(bytes)}: no ONNX files are made of more than ${mib(heaviest)}`
   }
   const stamp = join(out, 'made-from.json')
   const source = JSON.stringify({ weights: weightsHash(model) })

@@ -4,12 +4,12 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 
-const SEED = 20261123
-const SHORTEST = 24
-const LONGEST = 256
+const workloadSeed = 20261123
+const shortest = 24
+const longest = 256
 /** Lognormal lengths: about 94 tokens in the mean. */
-const MEDIAN = 95
-const SPREAD = 0.6
+const median = 95
+const spread = 0.6
 
 /** @param {string} file of test/fixtures/beir */
 function readText(file) {
@@ -71,14 +71,14 @@ function cutTo(text, limit, countTokens) {
 export function makeWorkload(tokenizer, count = 32) {
   const queries = readRows('squad-dev-hard/queries.jsonl')
   const passages = readRows('squad-dev-hard/corpus.jsonl.gz')
-  const random = generator(SEED)
+  const random = generator(workloadSeed)
   /** @template T @param {T[]} list */
   const pick = (list) => /** @type {T} */ (list[Math.floor(random() * list.length)])
   /** @type {[string, string][]} */
   const pairs = []
   while (pairs.length < count) {
-    const length = Math.round(MEDIAN * Math.exp(SPREAD * normal(random)))
-    const limit = Math.min(LONGEST, Math.max(SHORTEST, length))
+    const length = Math.round(median * Math.exp(spread * normal(random)))
+    const limit = Math.min(longest, Math.max(shortest, length))
     const query = pick(queries).text
     const text = `${pick(passages).text} ${pick(passages).text}`
     const passage = cutTo(text, limit, (part) => tokenizer.encodePair(query, part).length)

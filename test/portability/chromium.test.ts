@@ -1,9 +1,9 @@
 import { type Browser, chromium } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
-  CHROMIUM_LAUNCH,
-  CHROMIUM_VARIABLE,
   chromiumEnvironment,
+  chromiumLaunch,
+  chromiumVariable,
   findChromium,
 } from '../../tools/setup/chromium.mjs'
 import {
@@ -33,12 +33,12 @@ let browser: Browser
 beforeAll(async () => {
   expectFreshBuild()
   const executablePath = findChromium()
-  if (!executablePath) throw new Error(`no Chromium; install one or set ${CHROMIUM_VARIABLE}`)
+  if (!executablePath) throw new Error(`no Chromium; install one or set ${chromiumVariable}`)
   server = await serveFiles(root, ['dist', 'test/portability', ...models.map(modelFolder)])
   browser = await chromium.launch({
     executablePath,
     env: chromiumEnvironment(),
-    ...CHROMIUM_LAUNCH,
+    ...chromiumLaunch,
   })
 })
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from 'vitest'
 import { missingFromLock } from '../../tools/complete-lock.mjs'
-import { BUILD_STAMP, buildReason, packagesReason } from '../../tools/setup/stale.mjs'
+import { buildReason, buildStamp, packagesReason } from '../../tools/setup/stale.mjs'
 
 let root = ''
 beforeEach(() => {
@@ -61,13 +61,13 @@ describe('the build', () => {
     for (const file of sources) put(file)
     const folders = ['src', 'src/gpu', 'shaders']
     for (const path of [...sources, ...folders]) age(path, 1000)
-    put(BUILD_STAMP)
-    age(BUILD_STAMP, 2000)
+    put(buildStamp)
+    age(buildStamp, 2000)
   })
 
   test('is missing or newer than all sources', () => {
     expect(buildReason(root)).toBeUndefined()
-    rmSync(join(root, BUILD_STAMP))
+    rmSync(join(root, buildStamp))
     expect(buildReason(root)).toBe('no build yet')
   })
 

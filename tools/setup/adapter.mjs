@@ -3,7 +3,7 @@
 import { spawnSync } from 'node:child_process'
 import { childEnvironment } from './run.mjs'
 
-const PROBE = `
+const probeCode = `
 import { create } from 'webgpu'
 globalThis.gpu = create([])
 const adapter = await globalThis.gpu.requestAdapter()
@@ -22,7 +22,7 @@ process.exit(0)
 export function probeAdapter(root) {
   const { status, signal, error, stdout, stderr } = spawnSync(
     process.execPath,
-    ['--input-type=module', '--eval', PROBE],
+    ['--input-type=module', '--eval', probeCode],
     {
       cwd: root,
       env: childEnvironment(),

@@ -4,16 +4,16 @@ import { existsSync } from 'node:fs'
 import { delimiter, join } from 'node:path'
 
 /** The environment variable that names another Chromium. */
-export const CHROMIUM_VARIABLE = 'DAWNRANK_CHROMIUM'
+export const chromiumVariable = 'DAWNRANK_CHROMIUM'
 
-const NAMES = [
+const names = [
   'chromium',
   'chromium-browser',
   'google-chrome',
   'google-chrome-stable',
   'chrome.exe',
 ]
-const PLACES = [
+const places = [
   '/Applications/Chromium.app/Contents/MacOS/Chromium',
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
   'C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe',
@@ -24,15 +24,15 @@ const PLACES = [
  * @returns {string | undefined}
  */
 export function findChromium() {
-  const named = process.env[CHROMIUM_VARIABLE]
+  const named = process.env[chromiumVariable]
   if (named) return existsSync(named) ? named : undefined
   const folders = (process.env.PATH ?? '').split(delimiter)
-  const candidates = NAMES.flatMap((name) => folders.map((folder) => join(folder, name)))
-  return [...candidates, ...PLACES].find((file) => existsSync(file))
+  const candidates = names.flatMap((name) => folders.map((folder) => join(folder, name)))
+  return [...candidates, ...places].find((file) => existsSync(file))
 }
 
 /** How playwright-core starts it: headless, WebGPU on SwiftShader, no traffic of its own. */
-export const CHROMIUM_LAUNCH = {
+export const chromiumLaunch = {
   ignoreDefaultArgs: ['--disable-gpu'],
   args: [
     '--headless=new',

@@ -5,16 +5,16 @@ import { join } from 'node:path'
 import { run, SetupError } from './run.mjs'
 
 /** The Vulkan loader and Mesa's drivers, lavapipe among them. */
-const VULKAN = ['mesa-vulkan-drivers', 'libvulkan1']
+const vulkanPackages = ['mesa-vulkan-drivers', 'libvulkan1']
 
 /**
  * Releases whose own Mesa is too old for Dawn, and the suite that has a newer one.
  * @type {Record<string, string>}
  */
-const NEWER_MESA = { bookworm: 'bookworm-backports' }
+const newerMesa = { bookworm: 'bookworm-backports' }
 
 /** Where the added suite is written down. */
-const ADDED_SOURCE = '/etc/apt/sources.list.d/dawnrank-backports.sources'
+const addedSource = '/etc/apt/sources.list.d/dawnrank-backports.sources'
 
 /**
  * @typedef {object} System
@@ -68,8 +68,8 @@ export const canInstall = (system) => system.apt && system.root
  * @returns {Plan & { command: string }}
  */
 export function vulkanPlan({ codename }) {
-  const suite = NEWER_MESA[codename]
-  const packages = VULKAN
+  const suite = newerMesa[codename]
+  const packages = vulkanPackages
   if (!suite) return { packages, command: `apt-get install ${packages.join(' ')}` }
   return {
     packages,
@@ -88,7 +88,7 @@ export function installPackages({ packages, suite, codename }) {
     try {
       aptGet('update')
     } catch (error) {
-      rmSync(ADDED_SOURCE)
+      rmSync(addedSource)
       throw error
     }
   } else {
@@ -122,7 +122,7 @@ function addSuite(suite, codename) {
         `Add "${suite} main" to the apt sources by hand and run the command again.`,
     )
   }
-  writeFileSync(ADDED_SOURCE, sourceText(base, suite))
+  writeFileSync(addedSource, sourceText(base, suite))
   return true
 }
 
@@ -138,7 +138,7 @@ function addSuite(suite, codename) {
  * Options of one-line entries and the deb822 fields that mean the same.
  * @type {Record<string, string>}
  */
-const OPTIONS = { 'signed-by': 'Signed-By', arch: 'Architectures', trusted: 'Trusted' }
+const aptOptions = { 'signed-by': 'Signed-By', arch: 'Architectures', trusted: 'Trusted' }
 
 /**
  * All binary sources of this machine.
@@ -175,7 +175,7 @@ export function parseOneLine(text) {
     /** @type {Record<string, string>} */
     const options = {}
     for (const [, key = '', value = ''] of optionText.matchAll(/([\w-]+)=(\S+)/g)) {
-      const field = OPTIONS[key]
+      const field = aptOptions[key]
       if (field) options[field] = value.replaceAll(',', ' ')
     }
     sources.push({ uris, suites: [suite], components: words(components), options })
@@ -207,7 +207,7 @@ export function parseDeb822(text) {
     if (!words(fields.types).includes('deb') || fields.enabled === 'no') continue
     /** @type {Record<string, string>} */
     const options = {}
-    for (const field of Object.values(OPTIONS)) {
+    for (const field of Object.values(aptOptions)) {
       const value = fields[field.toLowerCase()]
       if (value) options[field] = value
     }

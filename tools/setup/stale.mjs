@@ -29,7 +29,7 @@ export function packagesReason(root) {
 }
 
 /** What the bundles are made of. */
-const SOURCES = [
+const sources = [
   'src',
   'shaders',
   'package.json',
@@ -40,7 +40,7 @@ const SOURCES = [
 ]
 
 /** What a build leaves. `.complete` is written last. */
-export const BUILD_STAMP = 'dist/.complete'
+export const buildStamp = 'dist/.complete'
 
 /**
  * Why dist/ has to be built; undefined where it is newer than all sources.
@@ -48,10 +48,10 @@ export const BUILD_STAMP = 'dist/.complete'
  * @returns {string | undefined}
  */
 export function buildReason(root) {
-  const stamp = join(root, BUILD_STAMP)
+  const stamp = join(root, buildStamp)
   if (!existsSync(stamp)) return 'no build yet'
   const built = statSync(stamp).mtimeMs
-  for (const source of SOURCES) {
+  for (const source of sources) {
     const newer = newerThan(root, source, built)
     if (newer) return `${newer} changed since the last build`
   }
