@@ -1,7 +1,7 @@
 // uses: reduce
 // needs: T, LANES
 // y = x / sqrt(mean(x²) + eps) * (weight + offset), the mean over a row (Zhang and Sennrich 2019); Gemma's offset is 1.
-// x, y: T [rows, width]   weight: f32 [width]   sums in f32; LANES invocations share a row.
+// x, y: T [rows, heads * width]   weight: f32 [width]   sums in f32; LANES invocations share a head of a row.
 struct Params { width: u32, eps: f32, offset: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<T>;
@@ -9,9 +9,13 @@ struct Params { width: u32, eps: f32, offset: f32 }
 @group(0) @binding(3) var<storage, read_write> y: array<T>;
 
 @compute @workgroup_size(LANES)
-fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u) {
+fn main(
+  @builtin(workgroup_id) group: vec3u,
+  @builtin(num_workgroups) groups: vec3u,
+  @builtin(local_invocation_id) local: vec3u,
+) {
   let lane = local.x;
-  let start = group.x * params.width;
+  let start = (group.x * groups.y + group.y) * params.width;
 
   var squares = 0.0;
   for (var i = lane; i < params.width; i += LANES) {

@@ -32,6 +32,7 @@ export interface Fixtures {
     readonly scores: readonly number[]
   }[]
   readonly tokenizer: { readonly yes_ids?: number[] }
+  readonly defaults: { readonly yes_id?: number; readonly no_id?: number }
   readonly tokenization: readonly { readonly text: string; readonly ids: number[] }[]
 }
 
@@ -52,6 +53,38 @@ export function readFixtures(name: string): Fixtures {
   const path = fileURLToPath(new URL(`./fixtures/${name}/fixtures.json`, import.meta.url))
   return JSON.parse(readFileSync(path, 'utf8'))
 }
+
+/** One case of a cross-encoder's fixtures.json. */
+export interface CrossCase {
+  readonly id: string
+  readonly query: string
+  readonly passage: string
+  readonly settings: { readonly max_length?: number; readonly instruction?: string }
+  readonly reference: {
+    readonly input_ids: number[]
+    readonly token_type_ids?: number[]
+    readonly logit: number
+    readonly score: number
+    readonly normalized?: number
+  }
+  readonly trace?: readonly { readonly name: string; readonly first: number[] }[]
+}
+
+/** The answers of sentence-transformers' `CrossEncoder`, of a model card, or of a publisher's package. */
+export interface CrossFixtures {
+  readonly defaults: { readonly yes_id?: number; readonly no_id?: number }
+  readonly tokenization: readonly { readonly text: string; readonly ids: number[] }[]
+  readonly cases: readonly CrossCase[]
+  readonly batches: readonly {
+    readonly id: string
+    readonly settings: CrossCase['settings']
+    readonly cases: readonly string[]
+    readonly logits: readonly number[]
+  }[]
+}
+
+export const readCrossFixtures = (path: string): CrossFixtures =>
+  JSON.parse(readFileSync(new URL(`./fixtures/${path}`, import.meta.url), 'utf8'))
 
 /** Settings of a case by the names that ours have. */
 export function settingsOf(settings: Readonly<Record<string, unknown>>): ScoreSettings {

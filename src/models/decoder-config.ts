@@ -12,9 +12,12 @@ export interface DecoderConfig extends BackboneConfig, RopeConfig {
   readonly headDim: number
   readonly intermediate: number
   readonly eps: number
-  /** Tokens that a token sees, itself counted; 0 for all before it. */
-  readonly window: number
-  readonly attentionBias: boolean
+  /** Of each layer the tokens that a token sees, itself counted; 0 for all before it. */
+  readonly windows: readonly number[]
+  readonly qkvBias: boolean
+  readonly outputBias: boolean
+  /** Whether queries and keys are normalized, each head by itself, before they are rotated. */
+  readonly qkNorm: boolean
   readonly mlpBias: boolean
   readonly activation: Activation
   /** Added to the weights of the norms. */
@@ -57,6 +60,8 @@ export function decoderSizes(
       `${config.file}: hidden_size ${hidden} with ${heads} heads of ${headDim} numbers and ${kvHeads} key/value heads; expected even heads of at most 256 numbers in equal groups`,
     )
   }
+  const layers = config.integer('num_hidden_layers', { min: 1, max: 1024 })
+  const bias = config.boolean('attention_bias', { default: false })
   return {
     vocab: size('vocab_size'),
     hidden,
@@ -64,10 +69,12 @@ export function decoderSizes(
     kvHeads,
     headDim,
     intermediate: size('intermediate_size'),
-    layers: config.integer('num_hidden_layers', { min: 1, max: 1024 }),
+    layers,
     eps: config.number('rms_norm_eps', { min: 0, default: 1e-6 }),
-    window: 0,
-    attentionBias: config.boolean('attention_bias', { default: false }),
+    windows: sameForAll(layers, 0),
+    qkvBias: bias,
+    outputBias: bias,
+    qkNorm: false,
     mlpBias: false,
     normOffset: 0,
     embeddingScale: 1,
@@ -75,8 +82,38 @@ export function decoderSizes(
   }
 }
 
+/** One window for every layer. */
+export const sameForAll = (layers: number, window: number): number[] =>
+  Array.from({ length: layers }, () => window)
+
 /**
- * Checks `layer_types`, which newer configs have: no family here has layers of more than one type.
+ * The window of each layer as Qwen's configs have it: with `use_sliding_window`, that of `sliding_window` for the layers of
+ * type `sliding_attention`, by default those from `max_window_layers` on.
+ */
+export function windowsByLayer(config: Config, layers: number): number[] {
+  const sliding = config.integer('sliding_window', { min: 1, default: 4096, null: 0 })
+  const from = config.integer('max_window_layers', { min: 0, default: 28 })
+  const window = config.boolean('use_sliding_window', { default: false }) ? sliding : 0
+  const standard = Array.from({ length: layers }, (_, i) =>
+    window > 0 && i >= from ? 'sliding_attention' : 'full_attention',
+  )
+  const types = config.strings('layer_types', { default: standard })
+  const known = ['full_attention', 'sliding_attention']
+  if (types.length !== layers || types.some((type) => !known.includes(type))) {
+    throw unsupported(
+      config,
+      'layer_types',
+      `expected ${layers} types of layers, each ${known.join(' or ')}`,
+    )
+  }
+  if (window === 0 && types.includes('sliding_attention')) {
+    throw unsupported(config, 'layer_types', 'there is no window: use_sliding_window is false')
+  }
+  return types.map((type) => (type === 'sliding_attention' ? window : 0))
+}
+
+/**
+ * Checks `layer_types`, which newer configs have, in a family whose layers are of one type.
  *
  * @param name what messages call the family
  * @param window tokens that the attention of every layer sees; 0 for all

@@ -16,6 +16,9 @@ const mostTokens = 2 ** 16
 
 interface DecoderLayer extends QueryKeyValue {
   readonly inputNorm: RmsNorm
+  /** Norms of each head. */
+  readonly queryNorm: RmsNorm | undefined
+  readonly keyNorm: RmsNorm | undefined
   readonly attentionOutput: Linear
   readonly mlpNorm: RmsNorm
   readonly gate: Linear
@@ -30,7 +33,7 @@ interface Tables {
 }
 
 /**
- * The decoder that Llama, Mistral, Gemma and MiniCPM share: pre-norm layers of causal attention with rotary positions
+ * The decoder that Llama, Mistral, Qwen, Gemma and MiniCPM share: pre-norm layers of causal attention with rotary positions
  * and a gated MLP (Touvron et al. 2023). A sequence is scored at its last token.
  */
 export class Decoder implements Backbone {
@@ -53,7 +56,6 @@ export class Decoder implements Backbone {
     layers = config.layers,
   ) {
     const { vocab, hidden, heads, kvHeads, headDim, intermediate, eps, normOffset } = config
-    const bias = { bias: config.attentionBias }
     const mlpBias = { bias: config.mlpBias }
     weights.backbone = 'model'
     const isHead = config.tied && weights.has('lm_head.weight')
@@ -69,14 +71,20 @@ export class Decoder implements Backbone {
           [`${self}.v_proj`, kvHeads * headDim],
         ],
         hidden,
-        bias,
+        { bias: config.qkvBias },
       )
+      const headNorm = (name: string) =>
+        config.qkNorm ? weights.rmsNorm(`${self}.${name}`, headDim, eps, normOffset) : undefined
       return {
         inputNorm: weights.rmsNorm(`${layer}.input_layernorm`, hidden, eps, normOffset),
         query,
         key,
         value,
-        attentionOutput: weights.linear(`${self}.o_proj`, hidden, heads * headDim, bias),
+        queryNorm: headNorm('q_norm'),
+        keyNorm: headNorm('k_norm'),
+        attentionOutput: weights.linear(`${self}.o_proj`, hidden, heads * headDim, {
+          bias: config.outputBias,
+        }),
         mlpNorm: weights.rmsNorm(`${layer}.post_attention_layernorm`, hidden, eps, normOffset),
         gate: weights.linear(`${layer}.mlp.gate_proj`, intermediate, hidden, mlpBias),
         up: weights.linear(`${layer}.mlp.up_proj`, intermediate, hidden, mlpBias),
@@ -114,7 +122,8 @@ export class Decoder implements Backbone {
     const start = from ?? { layer: 0, x: this.#embed(tape, batch) }
     yield* layerStates(tape, start, to, upload(last), (i, x, all, which) => {
       const layer = this.#layers[i] as DecoderLayer
-      return this.#layer(tape, layer, x, all, tables[which], tables.every, ropeTable)
+      const window = this.config.windows[i]
+      return this.#layer(tape, layer, x, all, tables[which], tables.every, ropeTable, window)
     })
   }
 
@@ -130,22 +139,24 @@ export class Decoder implements Backbone {
     x: Tensor,
     all: Tensor,
     { tiles, positions }: Tables,
-    every: Tables,
+    keys: Tables,
     ropeTable: Tensor,
+    window = 0,
   ): Tensor {
-    const { headDim, window, activation, residualScale: scale } = this.config
+    const { headDim, activation, residualScale: scale } = this.config
+    const normed = (heads: Tensor, norm?: RmsNorm) => (norm ? rmsNorm(tape, heads, norm) : heads)
     const attended = tape.scope([], () => {
-      const normed = rmsNorm(tape, all, layer.inputNorm)
-      const own = x === all ? normed : rmsNorm(tape, x, layer.inputNorm)
-      const [query, key, v] = queryKeyValue(tape, own, normed, layer)
-      const q = rotary(tape, query, positions, ropeTable)
-      const k = rotary(tape, key, every.positions, ropeTable)
+      const every = rmsNorm(tape, all, layer.inputNorm)
+      const own = x === all ? every : rmsNorm(tape, x, layer.inputNorm)
+      const [query, key, v] = queryKeyValue(tape, own, every, layer)
+      const q = rotary(tape, normed(query, layer.queryNorm), positions, ropeTable)
+      const k = rotary(tape, normed(key, layer.keyNorm), keys.positions, ropeTable)
       const context = attention(tape, q, k, v, tiles, headDim, { causal: true, window })
       return linear(tape, context, layer.attentionOutput, { scale, add: x })
     })
-    const normed = rmsNorm(tape, attended, layer.mlpNorm)
-    const gate = linear(tape, normed, layer.gate, { activation })
-    const gated = linear(tape, normed, layer.up, { multiply: gate })
+    const input = rmsNorm(tape, attended, layer.mlpNorm)
+    const gate = linear(tape, input, layer.gate, { activation })
+    const gated = linear(tape, input, layer.up, { multiply: gate })
     return linear(tape, gated, layer.down, { scale, add: attended })
   }
 

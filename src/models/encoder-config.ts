@@ -37,13 +37,7 @@ export const inertEncoderKeys = [
 /** What the configs of BERT and RoBERTa have in common, read and checked. */
 export function encoderSizes(config: Config) {
   const size = (key: string) => config.integer(key, { min: 1, max: 2 ** 24 })
-  const labels = labelCount(config)
-  if (labels !== 1) {
-    throw new ModelError(
-      'config-unsupported',
-      `${config.file}: the model has ${labels} labels; a reranker has one. Its scores would mean something else`,
-    )
-  }
+  oneLabel(config)
   const hidden = size('hidden_size')
   const heads = size('num_attention_heads')
   if (hidden % heads !== 0 || hidden / heads > 256) {
@@ -63,6 +57,16 @@ export function encoderSizes(config: Config) {
     eps: config.number('layer_norm_eps', { min: 0, default: 1e-12 }),
     activation: activationOf(config, 'hidden_act', 'gelu'),
   }
+}
+
+/** Throws unless a classifier has one label. */
+export function oneLabel(config: Config): void {
+  const labels = labelCount(config)
+  if (labels === 1) return
+  throw new ModelError(
+    'config-unsupported',
+    `${config.file}: the model has ${labels} labels; a reranker has one. Its scores would mean something else`,
+  )
 }
 
 /** Labels as transformers counts them: by the numbers that id2label has names for, else num_labels. */

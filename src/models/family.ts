@@ -16,9 +16,17 @@ export interface EncoderFamily {
   config(config: Config): EncoderConfig
 }
 
-/** Causal language models, of which a word's logit at the last token is the score. */
+/** Causal language models: the score is a word's logit at the last token, or the difference of two words' logits. */
 export interface CausalFamily {
   readonly head: 'word'
+  config(config: Config): DecoderConfig
+}
+
+/** Decoders with a classifier of one label on the last token, without bias. */
+export interface CausalClassifierFamily {
+  readonly head: 'last-token'
+  /** The name of the classifier. */
+  readonly classifier: string
   config(config: Config): DecoderConfig
 }
 
@@ -32,4 +40,4 @@ export interface LayerwiseFamily<C extends DecoderConfig = DecoderConfig> {
   heads(config: C, decoder: Decoder, weights: Weights): ReadonlyMap<number, Head>
 }
 
-export type Family = EncoderFamily | CausalFamily | LayerwiseFamily
+export type Family = EncoderFamily | CausalFamily | CausalClassifierFamily | LayerwiseFamily

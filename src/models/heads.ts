@@ -21,10 +21,26 @@ export function classifierHead(
   }
 }
 
-/** The logit of one word: of a language-model head only its row is loaded. */
-export function wordHead(weights: Weights, decoder: Decoder, word: number): Head {
+/** The token ids of the words whose logits are the score: that of `word`, less that of `minus`. */
+export interface Words {
+  readonly word: number
+  readonly minus?: number | undefined
+}
+
+/** The logit of one word, or the difference of two: of a language-model head only their rows are loaded. */
+export function wordHead(weights: Weights, decoder: Decoder, { word, minus }: Words): Head {
   const { config, table } = decoder
+  const { vocab, hidden } = config
   const name = config.tied ? table : 'lm_head.weight'
-  const row = weights.linearRow(name, config.vocab, config.hidden, word)
+  const row =
+    minus === undefined
+      ? weights.linearRow(name, vocab, hidden, word)
+      : weights.linearRowDifference(name, vocab, hidden, word, minus)
   return (tape, scored) => linear(tape, decoder.output(tape, scored), row, { dtype: 'f32' })
+}
+
+/** A layer to one label, without bias. */
+export function lastTokenHead(weights: Weights, decoder: Decoder, name: string): Head {
+  const layer = weights.linear(name, 1, decoder.config.hidden, { bias: false })
+  return (tape, scored) => linear(tape, decoder.output(tape, scored), layer, { dtype: 'f32' })
 }

@@ -6,6 +6,7 @@ import {
   decoderSizes,
   inertDecoderKeys,
   onlyDecoderKeys,
+  sameForAll,
 } from './decoder-config.ts'
 import type { CausalFamily } from './family.ts'
 import { ropeConfig } from './rope-config.ts'
@@ -23,7 +24,7 @@ function readConfig(config: Config): DecoderConfig {
   const read = {
     ...sizes,
     ...ropeConfig(config, ['rope_parameters']),
-    window,
+    windows: sameForAll(sizes.layers, window),
     activation: activationOf(config, 'hidden_act', 'silu'),
     tied: config.boolean('tie_word_embeddings', { default: false }),
   }

@@ -5,8 +5,14 @@ import type { Backbone } from './backbone.ts'
 import type { Batch } from './batch.ts'
 import { Decoder } from './decoder.ts'
 import { Encoder } from './encoder.ts'
-import type { CausalFamily, EncoderFamily, Family, LayerwiseFamily } from './family.ts'
-import { classifierHead, type Head, wordHead } from './heads.ts'
+import type {
+  CausalClassifierFamily,
+  CausalFamily,
+  EncoderFamily,
+  Family,
+  LayerwiseFamily,
+} from './family.ts'
+import { classifierHead, type Head, lastTokenHead, type Words, wordHead } from './heads.ts'
 import type { Weights } from './weights.ts'
 
 /** A backbone, and a head on each layer that has a score. */
@@ -19,8 +25,8 @@ export interface Model {
 interface Declaration {
   readonly config: Config
   readonly weights: Weights
-  /** The token whose logit is the score of a causal language model. */
-  readonly word?: number | undefined
+  /** The words whose logits are the score of a causal language model. */
+  readonly words?: Words | undefined
   /** The last layer that is loaded, of the layers that have a score. Default: all are. */
   readonly lastLayer?: ((scored: readonly number[]) => number) | undefined
 }
@@ -32,6 +38,8 @@ export function declareModel(family: Family, declaration: Declaration): Model {
       return encoderModel(family, declaration)
     case 'word':
       return causalModel(family, declaration)
+    case 'last-token':
+      return causalClassifier(family, declaration)
     case 'layers':
       return layerwiseModel(family, declaration)
   }
@@ -43,9 +51,16 @@ function encoderModel(family: EncoderFamily, { config, weights }: Declaration): 
   return { backbone, heads: new Map([[backbone.layers, head]]) }
 }
 
-function causalModel(family: CausalFamily, { config, weights, word = 0 }: Declaration): Model {
+function causalModel(family: CausalFamily, { config, weights, words }: Declaration): Model {
   const backbone = new Decoder(family.config(config), weights)
-  return { backbone, heads: new Map([[backbone.layers, wordHead(weights, backbone, word)]]) }
+  const head = wordHead(weights, backbone, words ?? { word: 0 })
+  return { backbone, heads: new Map([[backbone.layers, head]]) }
+}
+
+function causalClassifier(family: CausalClassifierFamily, { config, weights }: Declaration): Model {
+  const backbone = new Decoder(family.config(config), weights)
+  const head = lastTokenHead(weights, backbone, family.classifier)
+  return { backbone, heads: new Map([[backbone.layers, head]]) }
 }
 
 function layerwiseModel(family: LayerwiseFamily, declaration: Declaration): Model {

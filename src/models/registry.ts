@@ -4,6 +4,7 @@ import { gemma } from './gemma.ts'
 import { llama } from './llama.ts'
 import { minicpm } from './minicpm.ts'
 import { mistral } from './mistral.ts'
+import { qwen2, qwen3, qwen3Classifier } from './qwen.ts'
 import { xlmRoberta } from './xlm-roberta.ts'
 
 /** The family of each model, by what `architectures` in config.json calls it. */
@@ -12,6 +13,9 @@ export const families: Readonly<Record<string, Family>> = {
   GemmaForCausalLM: gemma,
   LlamaForCausalLM: llama,
   MistralForCausalLM: mistral,
+  Qwen2ForCausalLM: qwen2,
+  Qwen3ForCausalLM: qwen3,
+  Qwen3ForSequenceClassification: qwen3Classifier,
   LayerWiseMiniCPMForCausalLM: minicpm as LayerwiseFamily,
   BertForSequenceClassification: bert,
 }

@@ -147,6 +147,43 @@ export class Weights {
     return this.#declareLinears([this.#floatSource(name, rows, inner, row, 1)])[0] as Linear
   }
 
+  /** Row `plus` of a tensor [rows, inner] less row `minus`, in f32, as a linear layer to one number. */
+  linearRowDifference(
+    name: string,
+    rows: number,
+    inner: number,
+    plus: number,
+    minus: number,
+  ): Linear {
+    const tensor = this.#tensor(name, [rows, inner])
+    const dtype = 'f32'
+    const kernel = this.#kernel(dtype, inner)
+    const shape = [1, inner] as const
+    const { block, open } = this.#block(name, linearBytes(kernel, dtype, shape))
+    const difference = new Float32Array(inner)
+    let missing = 2
+    const job = (row: number, sign: 1 | -1): Job => ({
+      tensors: [tensor],
+      row,
+      rows: 1,
+      group: 1,
+      open: () => {
+        const write = open()
+        return ([piece]) => {
+          const values = storedToF32(piece, tensor.dtype as FloatDtype)
+          values.forEach((value, i) => {
+            difference[i] = (difference[i] as number) + sign * value
+          })
+          if (--missing > 0) return
+          const padded = padRows(new Uint32Array(difference.buffer), inner, paddedInner(inner))
+          write(kernel.pack(padded, linearUnit(dtype), linearRowWords(dtype, inner), 1), 0)
+        }
+      },
+    })
+    this.#jobs.push(job(plus, 1), job(minus, -1))
+    return { weight: { name, shape, dtype, block, kernel, tile: 0 } }
+  }
+
   #linearSource(name: string, columns: number, inner: number): LinearSource {
     const { quantization } = this
     return quantization && isLayerMatrix(name)

@@ -11,10 +11,15 @@ export interface RmsNorm {
   readonly offset: number
 }
 
-/** Root-mean-square normalization of each row of `x`, [rows, width] (Zhang and Sennrich 2019; `LlamaRMSNorm`, `GemmaRMSNorm`). */
+/**
+ * Root-mean-square normalization of each row of `x`, [rows, width], or of each of its heads, [rows, heads * width], where the
+ * weight is as wide as a head (Zhang and Sennrich 2019; `LlamaRMSNorm`, `GemmaRMSNorm`, `Qwen3RMSNorm`).
+ */
 export function rmsNorm(tape: Tape, x: Tensor, { weight, eps, offset }: RmsNorm): Tensor {
-  const [rows = 0, width = 0] = x.shape
-  expectShape(weight.name, 'weight', weight, [width])
+  const [rows = 0, all = 0] = x.shape
+  const [width = 0] = weight.shape
+  const heads = Math.ceil(all / width)
+  expectShape(weight.name, 'x', x, [null, heads * width])
   const { enable = [], ...rest } = reduction(tape.gpu.facts)
   const y = tape.tensor(x.shape)
   tape.run({
@@ -27,8 +32,8 @@ export function rmsNorm(tape: Tape, x: Tensor, { weight, eps, offset }: RmsNorm)
     },
     params: { width, eps, offset },
     tensors: { x, weight, y },
-    workgroups: [rows],
-    flops: 4 * rows * width,
+    workgroups: [rows, heads],
+    flops: 4 * rows * all,
   })
   return y
 }

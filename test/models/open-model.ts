@@ -6,7 +6,7 @@ import { declareModel, scoreBatch, scoredLayers } from '../../src/models/model.t
 import { families } from '../../src/models/registry.ts'
 import { type DtypeOption, Weights } from '../../src/models/weights.ts'
 import { openFolder } from '../../src/platform/server.ts'
-import { fixtureFolder, readFixtures } from '../fixtures.ts'
+import { fixtureFolder, readCrossFixtures, readFixtures } from '../fixtures.ts'
 import { withoutSubgroups } from '../tensor/harness.ts'
 
 interface OpenOptions {
@@ -28,8 +28,8 @@ export async function openModel(
   const { config } = checkpoint
   const weights = new Weights(gpu, checkpoint, dtype)
   const [architecture] = config.strings('architectures') as [string]
-  const [word] = readFixtures(name).tokenizer.yes_ids ?? []
-  const model = declareModel(families[architecture]!, { config, weights, word })
+  const words = wordsOf(name)
+  const model = declareModel(families[architecture]!, { config, weights, words })
   const engine = new Engine(gpu, model, activations, share ?? model.backbone.causal)
   const layers = scoredLayers(model)
   await Promise.all([gpu.compile(engine.plan(64, layers).kernels), weights.load()])
@@ -47,6 +47,23 @@ export async function openModel(
     dispose: () => own.dispose(),
   }
 }
+
+/** The ids of the words whose logits are the score, where a model has such a score. */
+function wordsOf(name: string) {
+  const { tokenizer, defaults } = readFixtures(name)
+  const [word] = tokenizer.yes_ids ?? []
+  const { yes_id = word, no_id } = defaults
+  return yes_id === undefined ? undefined : { word: yes_id, minus: no_id }
+}
+
+/** The inputs and logits of every case of a cross-encoder's fixture. */
+export const crossCasesOf = (name: string) =>
+  readCrossFixtures(`${name}/fixtures.json`).cases.map(({ id, reference }) => ({
+    id,
+    ids: Uint32Array.from(reference.input_ids),
+    types: reference.token_type_ids && Uint8Array.from(reference.token_type_ids),
+    logit: reference.logit,
+  }))
 
 /**
  * The inputs and scores, by layer, of every case of a fixture, in both of the reference's forms; of a model with token types,

@@ -1,0 +1,73 @@
+import { describe, expect, it } from 'vitest'
+import { packBatch } from '../../src/models/batch.ts'
+import { RecordTape } from '../../src/tensor/tape.ts'
+import { readCrossFixtures } from '../fixtures.ts'
+import { expectClose } from '../tensor/harness.ts'
+import { crossCasesOf, openModel } from './open-model.ts'
+
+// The forward passes of the families whose reference is not a class of FlagEmbedding, on recorded ids. A case of some 4,400
+// tokens is left out where a shorter one shows the same.
+
+/** How the reference names the output of a layer. */
+const layerNames: Readonly<Record<string, string>> = {
+  qwen3: 'model.layers.',
+  'qwen3-seq-cls': 'model.layers.',
+  'mxbai-rerank-v2': 'model.layers.',
+}
+
+describe.each(Object.entries(layerNames))('%s', (name, layerName) => {
+  const cases = crossCasesOf(name).filter(({ ids }) => ids.length < 1500)
+
+  it('has the hidden states of PyTorch after every layer', async () => {
+    const { gpu, model, dispose } = await openModel(name)
+    const { backbone } = model
+    const traced = readCrossFixtures(`${name}/fixtures.json`).cases.filter(({ trace }) => trace)
+    expect(traced.length).toBeGreaterThan(5)
+    for (const { id, reference, trace = [] } of traced.slice(0, 3)) {
+      const types = reference.token_type_ids && Uint8Array.from(reference.token_type_ids)
+      const batch = packBatch([{ ids: Uint32Array.from(reference.input_ids), types }])
+      for (let to = 0; to <= backbone.layers; to++) {
+        const tape = new RecordTape(gpu, 'f32', id)
+        let states: Promise<ArrayBuffer[]> | undefined
+        for (const state of backbone.states(tape, batch, { to })) {
+          if (state.layer === to) states = tape.read([state.scored()])
+        }
+        const [scored] = (await states)!.map((bytes) => new Float32Array(bytes))
+        const at = to === 0 ? 'embeddings' : `${layerName}${to - 1}`
+        const { first } = trace.find((entry) => entry.name === at)!
+        expectClose(scored!.subarray(0, 8), first, 5e-5, `${id}, ${at}`)
+      }
+    }
+    dispose()
+  })
+
+  it.each([false, true])('has the logits of PyTorch; without subgroups: %s', async (plain) => {
+    const { score, dispose } = await openModel(name, { plain })
+    expect(cases.length).toBeGreaterThan(50)
+    const [found] = await score(cases)
+    cases.forEach(({ id, logit }, i) => {
+      expectClose([found![i]!], [logit], 1e-4, id)
+    })
+    dispose()
+  })
+
+  it('gives the same bits alone and together', async () => {
+    const { score, dispose } = await openModel(name)
+    const [together] = await score(cases)
+    for (const i of [0, 7, 23, 41]) {
+      const [alone] = await score([cases[i]!])
+      expect(alone![0], cases[i]!.id).toBe(together![i])
+    }
+    dispose()
+  })
+
+  it('comes close with f16 activations', async ({ skip }) => {
+    const { gpu, score, dispose } = await openModel(name, { dtype: 'f16', activations: 'f16' })
+    if (!gpu.facts.shaderF16) return skip()
+    const [found] = await score(cases)
+    cases.forEach(({ id, logit }, i) => {
+      expectClose([found![i]!], [logit], 1e-2, id)
+    })
+    dispose()
+  })
+})
