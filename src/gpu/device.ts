@@ -51,6 +51,8 @@ export class Gpu {
   readonly facts: AdapterFacts
   readonly memory: Memory
   readonly profile: Profile | undefined
+  /** Resolves when the device is lost, unless it was disposed of before. */
+  readonly lost: Promise<GpuError>
   #fault: GpuError | undefined
   #ended = false
   readonly #pending = new Set<(why: GpuError) => void>()
@@ -80,11 +82,14 @@ export class Gpu {
     }
     this.memory = new Memory(device, this.facts.maxBinding)
     this.profile = profile && this.facts.timestamps ? new Profile(device) : undefined
-    device.lost.then(({ reason, message }) => {
-      const why = message || reason || 'no reason given'
-      this.#end(
-        new GpuError('device-lost', `the WebGPU device was lost (${why}); load the model again`),
-      )
+    this.lost = new Promise((resolve) => {
+      device.lost.then(({ reason, message }) => {
+        const why = message || reason || 'no reason given'
+        const text = `the WebGPU device was lost (${why}); load the model again`
+        const fault = new GpuError('device-lost', text)
+        if (!this.#ended) resolve(fault)
+        this.#end(fault)
+      })
     })
     if (owned) {
       device.addEventListener('uncapturederror', ({ error }) => {

@@ -15,6 +15,13 @@ export interface ScoreRequest {
   take(first: number, scores: readonly Float32Array[]): void
 }
 
+/** The size of a batch: sequences, their tokens, and the calls that they belong to. */
+export interface BatchSize {
+  readonly sequences: number
+  readonly tokens: number
+  readonly calls: number
+}
+
 /** A request that is not done. */
 interface Call {
   readonly request: ScoreRequest
@@ -23,6 +30,8 @@ interface Call {
   /** The sequence that comes next, and its index; `undefined` where all are drawn. */
   next: Sequence | undefined
   index: number
+  /** Tokens of the call that went into batches so far, counted on from those of the calls that it met. */
+  served: number
   /** Batches on the device that hold sequences of this call. */
   running: number
   /** Set once the call is to end, by a fault or an abort. */
@@ -38,17 +47,20 @@ interface Share {
 }
 
 /**
- * Scores the sequences of concurrent calls in shared batches of up to `maxBatchTokens`. The calls are served round robin, so
- * that a long one does not hold up a short one. No score depends on what else is in its batch. A call settles when none of its sequences is on
- * the device any more.
+ * Scores the sequences of concurrent calls in shared batches of up to `maxBatchTokens`. Each sequence is of the call that had
+ * the fewest tokens so far (start-time fair queueing), so that a long call does not hold up a short one. No score depends on
+ * what else is in its batch. A call settles when none of its sequences is on the device any more.
  */
 export class ScoreQueue {
   readonly #calls = new Set<Call>()
   #serving = false
+  /** What the call that was served last had before: where the count of a new call begins. */
+  #served = 0
 
   constructor(
     readonly engine: Engine,
     readonly maxBatchTokens: number,
+    readonly onBatch?: ((batch: BatchSize) => void) | undefined,
   ) {}
 
   /**
@@ -67,6 +79,7 @@ export class ScoreQueue {
         sequences: request.sequences[Symbol.iterator](),
         next: undefined,
         index: -1,
+        served: this.#served,
         running: 0,
         fault: undefined,
         settle: () => {
@@ -122,33 +135,35 @@ export class ScoreQueue {
     }
   }
 
-  /** The next batch: of each call that wants the same layers a like share of the tokens, then what still fits. */
+  /** The next batch, of calls that want the same layers: those of the call whose turn it is. */
   #nextBatch(): Share[] {
-    const [first] = this.#calls
-    if (!first) return []
-    const together = [...this.#calls].filter(({ layers }) => layers === first.layers)
-    const shares = together.map((call): Share => ({ call, first: call.index, sequences: [] }))
+    const shares = new Map<Call, Share>()
+    const { layers } = this.#leastServed(() => true) ?? {}
     let room = this.maxBatchTokens
-    const fill = (share: Share, most: number) => {
-      const { call, sequences } = share
-      let own = 0
-      while (call.next) {
-        const { length } = call.next.ids
-        const isFirst = room === this.maxBatchTokens
-        if (!isFirst && (length > room || own + length > most)) break
-        sequences.push(call.next)
-        own += length
-        room -= length
-        this.#draw(call)
-      }
+    const fits = (call: Call) =>
+      call.layers === layers &&
+      (room === this.maxBatchTokens || (call.next as Sequence).ids.length <= room)
+    for (let call = this.#leastServed(fits); call; call = this.#leastServed(fits)) {
+      const sequence = call.next as Sequence
+      const share = shares.get(call) ?? { call, first: call.index, sequences: [] }
+      shares.set(call, share)
+      share.sequences.push(sequence)
+      room -= sequence.ids.length
+      this.#served = call.served
+      call.served += sequence.ids.length
+      this.#draw(call)
       if (!call.next) this.#calls.delete(call)
     }
-    const likeShare = Math.ceil(this.maxBatchTokens / together.length)
-    for (const share of shares) fill(share, likeShare)
-    for (const share of shares) fill(share, room)
-    // Those that were served go to the end of the line.
-    for (const { call } of shares) if (this.#calls.delete(call)) this.#calls.add(call)
-    return shares.filter(({ call, sequences }) => sequences.length > 0 && !call.fault)
+    return [...shares.values()].filter(({ call }) => !call.fault)
+  }
+
+  /** Of the calls that fit, the one that had the fewest tokens; of several, the one that came first. */
+  #leastServed(fits: (call: Call) => boolean): Call | undefined {
+    let least: Call | undefined
+    for (const call of this.#calls) {
+      if ((!least || call.served < least.served) && fits(call)) least = call
+    }
+    return least
   }
 
   /** Runs one batch and hands the scores to its calls. */
@@ -159,6 +174,8 @@ export class ScoreQueue {
     let fault: { readonly error: unknown } | undefined
     try {
       const sequences = shares.flatMap((share) => share.sequences)
+      const tokens = sequences.reduce((sum, { ids }) => sum + ids.length, 0)
+      this.onBatch?.({ sequences: sequences.length, tokens, calls: shares.length })
       const batch = packBatch(sequences, engine.sharePrefixes)
       const layers = shares[0]?.call.request.layers
       scores = await engine.pass((tape) => scoreBatch(engine.model, tape, batch, layers))

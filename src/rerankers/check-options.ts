@@ -46,6 +46,9 @@ const oneOf = (...names: readonly string[]) =>
 const settings = {
   maxLength: count,
   queryMaxLength: count,
+  passageMaxLength: count,
+  truncationSide: oneOf('left', 'right'),
+  truncate: boolean,
   queryInstructionForRerank: text,
   queryInstructionFormat: text,
   passageInstructionForRerank: text,
@@ -59,6 +62,7 @@ const scoring = {
   ...settings,
   signal,
   onProgress: callback,
+  onStats: callback,
 } as const satisfies Record<keyof ScoreOptions, Check>
 
 const ranking = {
@@ -68,7 +72,9 @@ const ranking = {
 } as const satisfies Record<keyof RankOptions<unknown>, Check>
 
 const loading = {
-  ...scoring,
+  ...settings,
+  signal,
+  onProgress: callback,
   recipe: oneOf(...recipeNames),
   dtype: oneOf('auto', 'f32', 'f16', 'bf16', 'int8', 'int4'),
   activations: oneOf('f32', 'f16'),
@@ -77,6 +83,7 @@ const loading = {
   maxBatchTokens: count,
   sharePrefixes: boolean,
   kernels: object,
+  onBatch: callback,
   profile: boolean,
   selfTest: boolean,
 } as const satisfies Record<keyof LoadOptions, Check>

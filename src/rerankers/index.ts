@@ -22,6 +22,7 @@ export type {
   ScoreOptions,
   ScoreProgress,
   ScoreSettings,
+  ScoreStats,
 } from './options.ts'
 export { type LayerwiseRow, type RankedRow, Reranker } from './reranker.ts'
 export type { Pair } from './scoring.ts'

@@ -46,7 +46,13 @@ export interface RerankerInfo {
   readonly warnings: readonly string[]
   /** Sizes of the model, by the names of its config. */
   readonly sizes: Readonly<Record<string, number>>
-  readonly limits: { readonly maxTokens: number; readonly maxBatchTokens: number }
+  readonly limits: {
+    /** Most tokens of an input that the model takes. */
+    readonly maxTokens: number
+    readonly maxBatchTokens: number
+    /** Tokens that inputs are shortened to, unless a call says otherwise. */
+    readonly maxLength: number
+  }
   /** Bytes: weights on the device, tables on the host, activations estimated for a full batch; buffers now alive. */
   readonly memory: {
     readonly weights: number
@@ -95,7 +101,7 @@ export async function loadModel(
   options: LayerwiseLoadOptions,
 ): Promise<Loaded> {
   checkOptions({ name: 'Reranker', layerwise: true }, 'load', options)
-  const { recipe: asked, cutoffLayers, signal, onProgress, ...rest } = options
+  const { recipe: asked, cutoffLayers, signal, onProgress, onBatch, ...rest } = options
   const { dtype = 'auto', activations = 'f32' } = options
   if (options.device && options.adapter) {
     throw new RerankerError(
@@ -107,7 +113,7 @@ export async function loadModel(
   const folder = await openModelFolder(place, asked)
   const { architecture, family, recipe } = await chooseRecipe(folder, asked)
   checkOptions(recipe, 'load', options)
-  resolveSettings(recipe, rest, {})
+  const { maxLength } = resolveSettings(recipe, rest, {})
   const checkpoint = await Checkpoint.open(folder)
   let gpu: Gpu | undefined
   try {
@@ -135,7 +141,7 @@ export async function loadModel(
     return {
       folder,
       gpu,
-      queue: new ScoreQueue(engine, maxBatchTokens),
+      queue: new ScoreQueue(engine, maxBatchTokens, onBatch),
       model,
       tokenizer,
       recipe,
@@ -151,7 +157,7 @@ export async function loadModel(
         kernels: gpu.choices.used,
         warnings: config.warnings,
         sizes: numbersOf(backbone.config),
-        limits: { maxTokens: backbone.maxTokens, maxBatchTokens },
+        limits: { maxTokens: backbone.maxTokens, maxBatchTokens, maxLength },
         memory: {
           weights: weights.bytes.device,
           hostTables: weights.bytes.host,

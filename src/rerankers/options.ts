@@ -1,4 +1,5 @@
 import type { KernelNames } from '../gpu/choices.ts'
+import type { BatchSize } from '../inference/queue.ts'
 import type { DtypeOption } from '../models/weights.ts'
 import { RerankerError } from './errors.ts'
 
@@ -11,6 +12,12 @@ export interface ScoreSettings {
   readonly maxLength?: number | undefined
   /** Most tokens of the query. Default: three quarters of `maxLength`, rounded down. */
   readonly queryMaxLength?: number | undefined
+  /** Most tokens of the passage; it is cut to them before anything else. Default: no limit of its own. */
+  readonly passageMaxLength?: number | undefined
+  /** The end at which a text that is too long loses tokens. Default: what the tokenizer's files say. */
+  readonly truncationSide?: 'left' | 'right' | undefined
+  /** Whether texts that are too long are shortened (default), or an error `input-too-long`. */
+  readonly truncate?: boolean | undefined
   /** Put before the query by `queryInstructionFormat`. Default: none for encoders, `A: ` for the LLM rerankers. */
   readonly queryInstructionForRerank?: string | undefined
   /** Where instruction and query go, as Python's `str.format` has it. Default `{}{}`. */
@@ -36,11 +43,25 @@ export interface ScoreProgress {
   readonly total: number
 }
 
+/** What a call took. */
+export interface ScoreStats {
+  /** Tokens that the model was fed, of all pairs. */
+  readonly tokens: number
+  /** Milliseconds in which texts became tokens. */
+  readonly tokenization: number
+  /** Milliseconds until the first batch with pairs of the call was made. */
+  readonly queue: number
+  /** Milliseconds of the rest: batches on the device, and turns of other calls between them. */
+  readonly inference: number
+}
+
 /** Options of a call. */
 export interface ScoreOptions extends ScoreSettings {
   /** Stops the call; it rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((progress: ScoreProgress) => void) | undefined
+  /** Called once, when all pairs have their scores. */
+  readonly onStats?: ((stats: ScoreStats) => void) | undefined
 }
 
 /** Options of `rank`. */
@@ -89,6 +110,8 @@ export interface LoadOptions extends ScoreSettings {
    * `info.kernels` lists those in use, `tune` measures what there is.
    */
   readonly kernels?: KernelNames | undefined
+  /** Called with the size of each batch that calls share, before it runs. */
+  readonly onBatch?: ((batch: BatchSize) => void) | undefined
   /** Times every operation; `reranker.profile()` gives the table. */
   readonly profile?: boolean | undefined
   /** Scores the pair of the folder's `self-test.json` once loaded, and throws unless the score is the one stored. */
@@ -115,8 +138,11 @@ export interface LayerwiseScoreOptions<Cutoff = CutoffLayers | undefined> extend
 
 /** Options of a layerwise reranker's `rank`. */
 export interface LayerwiseRankOptions<T> extends RankOptions<T> {
-  /** The layer whose score ranks. Default: the highest of the load. */
-  readonly cutoffLayers?: number | undefined
+  /**
+   * The layer whose score ranks. Default: the highest of the load. With a list, or `all`, the highest of them ranks, and
+   * rows have the scores of all as `layerScores`.
+   */
+  readonly cutoffLayers?: CutoffLayers | undefined
   /** Passages leave after the layers named; the rest go on from the states they have. Instead of `cutoffLayers`. */
   readonly cascade?: readonly CascadeStage[] | undefined
 }
@@ -155,6 +181,9 @@ export interface ResolvedSettings {
   readonly inputs: 'flag' | 'plain'
   readonly maxLength: number
   readonly queryMaxLength: number
+  readonly passageMaxLength: number
+  readonly truncationSide: 'left' | 'right' | undefined
+  readonly truncate: boolean
   readonly query: Instruction
   readonly passage: Instruction
   readonly normalize: boolean
@@ -174,6 +203,7 @@ export function resolveSettings(
 ): ResolvedSettings {
   const given = { ...atLoad, ...withoutUndefined(inCall) }
   const { inputs = family.inputs, normalize = false, prompt = family.prompt } = given
+  const { passageMaxLength = Number.POSITIVE_INFINITY, truncationSide, truncate = true } = given
   if (prompt !== undefined && family.prompt === undefined) {
     throw new RerankerError('option-invalid', `prompt: ${family.name} takes none; leave it out`)
   }
@@ -186,6 +216,9 @@ export function resolveSettings(
     inputs,
     maxLength,
     queryMaxLength,
+    passageMaxLength,
+    truncationSide,
+    truncate,
     normalize,
     query,
     passage,

@@ -1,8 +1,9 @@
+import type { GpuError } from '../gpu/errors.ts'
 import { packBatch } from '../models/batch.ts'
 import { scoredLayers } from '../models/model.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { Tokenizer } from '../tokenizers/index.ts'
-import { checkCascade, runCascade } from './cascade.ts'
+import { type CascadeScore, checkCascade, runCascade } from './cascade.ts'
 import { checkOptions } from './check-options.ts'
 import { checkLayers, layersOf } from './cutoff.ts'
 import { RerankerError } from './errors.ts'
@@ -22,7 +23,14 @@ import {
   type ScoreSettings,
   show,
 } from './options.ts'
-import { type CallOptions, mapBatches, type Pair, type ScoredPair, scorePairs } from './scoring.ts'
+import {
+  type CallOptions,
+  Meter,
+  mapBatches,
+  type Pair,
+  type ScoredPair,
+  scorePairs,
+} from './scoring.ts'
 import { checkSelfTest, readSelfTest } from './self-test.ts'
 import { inputBuilder } from './templates.ts'
 
@@ -42,10 +50,12 @@ export interface RankedRow<T> {
 export interface LayerwiseRow<T> extends RankedRow<T> {
   /** The layer that the score is of. */
   readonly layer: number
+  /** The score of each layer that was asked for, where it was a list of layers, or `all`. */
+  readonly layerScores?: Readonly<Record<number, number>>
 }
 
 /** The row of a ranking: with its layer, where the model was loaded as one with scores at several layers. */
-type Row<T> = RankedRow<T> & Partial<Pick<LayerwiseRow<T>, 'layer'>>
+type Row<T> = RankedRow<T> & Partial<Pick<LayerwiseRow<T>, 'layer' | 'layerScores'>>
 
 /**
  * Text in, scores out.
@@ -85,6 +95,11 @@ export class Reranker<Cutoff = number> {
     }
   }
 
+  /** Resolves when the device is lost; every call rejects from then on, and the model has to be loaded again. */
+  get lost(): Promise<GpuError> {
+    return this.#loaded.gpu.lost
+  }
+
   /** What the reranker runs on and with, as of now. */
   get info(): RerankerInfo {
     const { info, gpu } = this.#loaded
@@ -115,22 +130,35 @@ export class Reranker<Cutoff = number> {
     const found = cascade
       ? await this.#cascade(pairs, cascade, cutoffLayers, call)
       : await this.#rankByLayer(pairs, cutoffLayers, call)
+    options.onStats?.(call.meter.stats)
     const isLayerwise = this.#loaded.recipe.layerwise
-    return found.slice(0, options.topN).map(({ index, score, layer, tokens, truncated }) => ({
-      index,
-      score: scoreOf(score, settings),
-      passage: passages[index] as T,
-      tokens,
-      truncated,
-      ...(isLayerwise && { layer }),
-    }))
+    return found
+      .slice(0, options.topN)
+      .map(({ index, score, layer, tokens, truncated, byLayer }) => ({
+        index,
+        score: scoreOf(score, settings),
+        passage: passages[index] as T,
+        tokens,
+        truncated,
+        ...(isLayerwise && { layer }),
+        ...(byLayer && { layerScores: mapValues(byLayer, (logit) => scoreOf(logit, settings)) }),
+      }))
   }
 
-  async #rankByLayer(pairs: readonly Pair[], cutoff: number | undefined, call: CallOptions) {
-    const layer = Math.max(...layersOf(cutoff ?? this.#loaded.cutoff, this.layers))
-    const scored = await scorePairs(pairs, [layer], call)
-    const rows = scored.map(({ scores: [score], tokens, truncated }, index) => {
-      return { index, score: score as number, layer, tokens, truncated }
+  async #rankByLayer(
+    pairs: readonly Pair[],
+    cutoff: CutoffLayers | undefined,
+    call: CallOptions,
+  ): Promise<Ranked[]> {
+    const asked = layersOf(cutoff ?? this.#loaded.cutoff, this.layers)
+    const layer = Math.max(...asked)
+    const severalAsked = cutoff !== undefined && typeof cutoff !== 'number'
+    const layers = severalAsked ? [...new Set(asked)] : [layer]
+    const scored = await scorePairs(pairs, layers, call)
+    const rows = scored.map(({ scores, tokens, truncated }, index) => {
+      const score = scores[layers.indexOf(layer)] as number
+      const byLayer = Object.fromEntries(layers.map((name, at) => [name, scores[at] as number]))
+      return { index, score, layer, tokens, truncated, ...(severalAsked && { byLayer }) }
     })
     return rows.sort((a, b) => b.score - a.score || a.index - b.index)
   }
@@ -138,9 +166,9 @@ export class Reranker<Cutoff = number> {
   #cascade(
     pairs: readonly Pair[],
     stages: NonNullable<LayerwiseRankOptions<unknown>['cascade']>,
-    cutoff: number | undefined,
+    cutoff: CutoffLayers | undefined,
     call: CallOptions,
-  ) {
+  ): Promise<Ranked[]> {
     if (cutoff !== undefined) {
       throw new RerankerError('option-invalid', 'cascade and cutoffLayers: expected one of the two')
     }
@@ -179,7 +207,9 @@ export class Reranker<Cutoff = number> {
     const cutoff = options.cutoffLayers ?? this.#loaded.cutoff
     const layers = layersOf(cutoff, this.layers)
     const asked = [...new Set(layers)]
-    const scored = await scorePairs(pairs, asked, this.#call('pair', settings, options))
+    const call = this.#call('pair', settings, options)
+    const scored = await scorePairs(pairs, asked, call)
+    options.onStats?.(call.meter.stats)
     const rows = layers.map((layer) => {
       const at = asked.indexOf(layer)
       return scored.map(({ scores }) => scoreOf(scores[at] as number, settings))
@@ -287,9 +317,26 @@ export class Reranker<Cutoff = number> {
     settings: ResolvedSettings,
     { signal, onProgress }: ScoreOptions,
   ): CallOptions {
-    return { queue: this.#loaded.queue, build: this.#builder(settings), given, signal, onProgress }
+    return {
+      queue: this.#loaded.queue,
+      build: this.#builder(settings),
+      given,
+      meter: new Meter(),
+      truncate: settings.truncate,
+      signal,
+      onProgress,
+    }
   }
 }
+
+/** A ranked pair, with its logits. */
+interface Ranked extends CascadeScore {
+  /** Of several layers, the logit at each. */
+  readonly byLayer?: Readonly<Record<number, number>>
+}
+
+const mapValues = (record: Readonly<Record<number, number>>, map: (value: number) => number) =>
+  Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]))
 
 /** A logit, or its sigmoid in double precision, as the reference normalizes. */
 const scoreOf = (logit: number, { normalize }: ResolvedSettings): number =>

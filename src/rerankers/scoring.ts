@@ -3,7 +3,7 @@ import type { ScoreQueue } from '../inference/queue.ts'
 import { runTasks } from '../inference/tasks.ts'
 import { ModelError } from '../models/errors.ts'
 import { RerankerError } from './errors.ts'
-import { type ScoreProgress, show } from './options.ts'
+import { type ScoreProgress, type ScoreStats, show } from './options.ts'
 import type { BuildInput, PairInput } from './templates.ts'
 
 /** A query and a passage. */
@@ -32,8 +32,41 @@ export interface CallOptions {
   readonly build: BuildInput
   /** What the caller gave, so that errors name a pair as it stands there. */
   readonly given: 'pair' | 'passage'
+  readonly meter: Meter
+  /** Whether texts that are too long are shortened. */
+  readonly truncate: boolean
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((progress: ScoreProgress) => void) | undefined
+}
+
+/** Measures what a call takes. */
+export class Meter {
+  readonly #begun = performance.now()
+  #tokens = 0
+  #tokenization = 0
+  #queue: number | undefined;
+
+  /** Draws inputs, and notes their tokens and times. */
+  *draw<T extends PairInput>(inputs: Iterator<T>): Generator<T> {
+    while (true) {
+      const begun = performance.now()
+      const { done, value } = inputs.next()
+      const end = performance.now()
+      this.#tokenization += end - begun
+      if (done) return
+      this.#tokens += value.ids.length
+      yield value
+      // The second input is drawn when the first goes into a batch.
+      this.#queue ??= performance.now() - end
+    }
+  }
+
+  /** What the call has taken by now. */
+  get stats(): ScoreStats {
+    const [tokenization, queue] = [this.#tokenization, this.#queue ?? 0]
+    const inference = Math.max(0, performance.now() - this.#begun - tokenization - queue)
+    return { tokens: this.#tokens, tokenization, queue, inference }
+  }
 }
 
 /**
@@ -107,11 +140,23 @@ export function mapBatches<R>(
   })
 }
 
-/** What the model is fed for each pair, checked. */
-function* inputsOf(pairs: readonly Pair[], { build, queue, given }: CallOptions) {
+/** What the model is fed for each pair, checked and measured. */
+const inputsOf = (pairs: readonly Pair[], call: CallOptions) =>
+  call.meter.draw(buildInputs(pairs, call))
+
+function* buildInputs(
+  pairs: readonly Pair[],
+  { build, queue, given, truncate }: CallOptions,
+): Generator<PairInput> {
   for (const [index, [query, passage]] of pairs.entries()) {
     const input = build(query, passage)
     checkInput(input, `${given} ${index}`, queue.engine)
+    if (input.truncated && !truncate) {
+      throw new RerankerError(
+        'input-too-long',
+        `${given} ${index}: query and passage have more tokens than fit, and truncate is false. Shorten them, raise maxLength, or leave truncate out`,
+      )
+    }
     yield input
   }
 }

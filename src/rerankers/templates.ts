@@ -40,12 +40,16 @@ export interface PromptTemplate {
   readonly alwaysBos: boolean
 }
 
+/** The settings of a builder; the side is the tokenizer's unless a call says otherwise. */
+type BuilderSettings = ResolvedSettings & { readonly truncationSide: 'left' | 'right' }
+
 /** How a template builds inputs. Consecutive pairs of one query encode it once. */
 export function inputBuilder(
   template: Template,
   tokenizer: Tokenizer,
-  settings: ResolvedSettings,
+  { truncationSide = tokenizer.truncationSide, ...rest }: ResolvedSettings,
 ): BuildInput {
+  const settings = { ...rest, truncationSide }
   return template.form === 'pair'
     ? pairBuilder(template, tokenizer, settings)
     : promptBuilder(template, tokenizer, settings)
@@ -54,14 +58,15 @@ export function inputBuilder(
 function pairBuilder(
   { framing, truncation }: PairTemplate,
   tokenizer: Tokenizer,
-  settings: ResolvedSettings,
+  settings: BuilderSettings,
 ): BuildInput {
   const encodeQuery = memoizeLast((text) => tokenizer.encode(instructed(settings.query, text)))
   const truncate = truncation === 'passage' ? truncatePassage : truncateLongest
   return (query, passage) => {
     const first = encodeQuery(query)
     const second = tokenizer.encode(instructed(settings.passage, passage))
-    const [a, b] = truncate(first, second, settings, tokenizer)
+    const passageIds = cut(second, settings.passageMaxLength, settings)
+    const [a, b] = truncate(first, passageIds, settings, tokenizer)
     return {
       ids: framing === 'class' ? tokenizer.buildPair(a, b) : tokenizer.joinPair(a, b),
       types: tokenizer.pairTypes(a.length, b.length, framing),
@@ -70,8 +75,8 @@ function pairBuilder(
   }
 }
 
-/** The ids that a tokenizer keeps of those that are too many. */
-function cut(ids: Uint32Array, length: number, { truncationSide }: Tokenizer): Uint32Array {
+/** The ids that are kept of those that are too many. */
+function cut(ids: Uint32Array, length: number, { truncationSide }: BuilderSettings): Uint32Array {
   if (ids.length <= length) return ids
   return truncationSide === 'left' ? ids.subarray(ids.length - length) : ids.subarray(0, length)
 }
@@ -79,7 +84,7 @@ function cut(ids: Uint32Array, length: number, { truncationSide }: Tokenizer): U
 type Truncate = (
   query: Uint32Array,
   passage: Uint32Array,
-  settings: ResolvedSettings,
+  settings: BuilderSettings,
   tokenizer: Tokenizer,
 ) => [Uint32Array, Uint32Array]
 
@@ -87,16 +92,17 @@ type Truncate = (
  * As the FlagEmbedding class does (`BaseReranker.compute_score_single_gpu`). Special tokens count as the template has
  * them, even where the class builds others (`num_special_tokens_to_add` of fast tokenizers).
  */
-const truncatePassage: Truncate = (query, passage, { maxLength, queryMaxLength }, tokenizer) => {
-  const a = cut(query, queryMaxLength, tokenizer)
-  const b = cut(passage, maxLength, tokenizer)
+const truncatePassage: Truncate = (query, passage, settings, tokenizer) => {
+  const { maxLength, queryMaxLength } = settings
+  const a = cut(query, queryMaxLength, settings)
+  const b = cut(passage, maxLength, settings)
   const excess = a.length + b.length + tokenizer.pairOverhead - maxLength
-  return [a, excess > 0 && excess < b.length ? cut(b, b.length - excess, tokenizer) : b]
+  return [a, excess > 0 && excess < b.length ? cut(b, b.length - excess, settings) : b]
 }
 
 /** As transformers' `truncation=True` does. */
-const truncateLongest: Truncate = (query, passage, { maxLength }, tokenizer) => {
-  const room = Math.max(0, maxLength - tokenizer.pairOverhead)
+const truncateLongest: Truncate = (query, passage, settings, tokenizer) => {
+  const room = Math.max(0, settings.maxLength - tokenizer.pairOverhead)
   if (query.length + passage.length <= room) return [query, passage]
   const shorter = Math.min(query.length, passage.length)
   const half = Math.floor(room / 2)
@@ -104,14 +110,14 @@ const truncateLongest: Truncate = (query, passage, { maxLength }, tokenizer) => 
   const short = Math.min(shorter, half)
   const long = room - short
   return query.length <= passage.length
-    ? [cut(query, short, tokenizer), cut(passage, long, tokenizer)]
-    : [cut(query, long, tokenizer), cut(passage, short, tokenizer)]
+    ? [cut(query, short, settings), cut(passage, long, settings)]
+    : [cut(query, long, settings), cut(passage, short, settings)]
 }
 
 function promptBuilder(
   { parts, suffixIsExtra, alwaysBos }: PromptTemplate,
   tokenizer: Tokenizer,
-  settings: ResolvedSettings,
+  settings: BuilderSettings,
 ): BuildInput {
   const idsOf = (part: PromptTemplate['parts'][number]): ArrayLike<number> => {
     if (part === 'bos') return bosOf(tokenizer, alwaysBos)
@@ -127,11 +133,12 @@ function promptBuilder(
   return (queryText, passageText) => {
     const first = encodeQuery(queryText)
     const second = tokenizer.encode(instructed(settings.passage, passageText))
-    const a = cut(first, settings.queryMaxLength, tokenizer)
+    const a = cut(first, settings.queryMaxLength, settings)
+    const most = Math.min(settings.maxLength, settings.passageMaxLength)
     // The reference shortens the passage and what stands before it as one.
-    const b = Uint32Array.from([...between, ...cut(second, settings.maxLength, tokenizer)])
+    const b = Uint32Array.from([...between, ...cut(second, most, settings)])
     const excess = before.length + a.length + b.length - room
-    const kept = excess > 0 && excess < b.length ? cut(b, b.length - excess, tokenizer) : b
+    const kept = excess > 0 && excess < b.length ? cut(b, b.length - excess, settings) : b
     return {
       ids: Uint32Array.from([...before, ...a, ...kept, ...after]),
       truncated: a.length < first.length || kept.length < between.length + second.length,

@@ -67,8 +67,8 @@ it('the cutoff of a call goes before that of the load', () => {
     expectTypeOf(await last.computeScore(pair, options)).toEqualTypeOf<number | number[]>()
     // @ts-expect-error there is no such option
     await last.computeScore(pair, { cutoffLayer: 8 })
-    // @ts-expect-error rank takes one layer
-    await last.rank('q', ['a'], { cutoffLayers: [8] })
+    const [row] = await last.rank('q', ['a'], { cutoffLayers: [8] })
+    expectTypeOf(row!.layerScores).toEqualTypeOf<Readonly<Record<number, number>> | undefined>()
   })
 })
 
