@@ -54,7 +54,10 @@ const settings = {
   passageInstructionForRerank: text,
   passageInstructionFormat: text,
   prompt: text,
-  normalize: boolean,
+  normalize: expectIt('true or false, or "auto"', (found) =>
+    [true, false, 'auto'].includes(found as boolean),
+  ),
+  instruction: text,
   inputs: oneOf('flag', 'plain'),
 } as const satisfies Record<keyof ScoreSettings, Check>
 

@@ -7,6 +7,7 @@ import { ScoreQueue } from '../inference/queue.ts'
 import { runTasks } from '../inference/tasks.ts'
 import { packBatch } from '../models/batch.ts'
 import { ModelError } from '../models/errors.ts'
+import type { Words } from '../models/heads.ts'
 import { declareModel, type Model, scoreBatch, scoredLayers } from '../models/model.ts'
 import { type DtypeOption, Weights } from '../models/weights.ts'
 import type { Folder, Place } from '../platform/files.ts'
@@ -36,6 +37,8 @@ export interface RerankerInfo {
   readonly architecture: string
   /** How inputs are built and what is the score: that of FlagEmbedding's class of this name, or `CrossEncoder`. */
   readonly recipe: string
+  /** What the publisher's library applies to the logit, and so does `normalize: 'auto'`: `identity` or `sigmoid`. */
+  readonly activation: string
   readonly adapter: AdapterFacts
   /** How weights lie on the device. */
   readonly dtype: string
@@ -79,8 +82,8 @@ export interface Loaded {
   }
 }
 
-/** The embedded model for each recipe, a folder of weights/. */
-const embedded: Readonly<Record<RecipeName, string>> = {
+/** The embedded model for a recipe, a folder of weights/. */
+const embedded: Readonly<Partial<Record<RecipeName, string>>> = {
   FlagReranker: 'xlm-roberta-6x384',
   CrossEncoder: 'xlm-roberta-6x384',
   FlagLLMReranker: 'gemma-8x384',
@@ -88,11 +91,17 @@ const embedded: Readonly<Record<RecipeName, string>> = {
 }
 
 /** Opens a model's folder; that of the embedded model where no place is given. */
-function openModelFolder(
+async function openModelFolder(
   place: ModelPlace | undefined,
   asked: RecipeName = 'FlagReranker',
 ): Promise<Folder> {
-  return place === undefined ? embeddedFolder(embedded[asked]) : openFolder(place)
+  if (place !== undefined) return openFolder(place)
+  const name = embedded[asked]
+  if (name !== undefined) return embeddedFolder(name)
+  throw new RerankerError(
+    'option-invalid',
+    `recipe: found ${show(asked)}; no model for it is embedded. Name the model`,
+  )
 }
 
 /** Loads a model: all that can be checked is checked before the first weight is read; a fault leaves nothing open. */
@@ -111,9 +120,9 @@ export async function loadModel(
   }
   signal?.throwIfAborted()
   const folder = await openModelFolder(place, asked)
-  const { architecture, family, recipe } = await chooseRecipe(folder, asked)
-  checkOptions(recipe, 'load', options)
-  const { maxLength } = resolveSettings(recipe, rest, {})
+  const { architecture, family, recipe: chosen } = await chooseRecipe(folder, asked)
+  checkOptions(chosen, 'load', options)
+  resolveSettings(chosen, rest, {})
   const checkpoint = await Checkpoint.open(folder)
   let gpu: Gpu | undefined
   try {
@@ -126,11 +135,12 @@ export async function loadModel(
     const model = declareModel(family, {
       config,
       weights,
-      word: recipe.word === undefined ? undefined : firstToken(tokenizer, recipe.word),
+      words: wordsOf(tokenizer, chosen),
       lastLayer: (scored) =>
         Math.max(...layersOf(cutoffLayers ?? (scored.at(-1) as number), scored)),
     })
     const { backbone } = model
+    const recipe = withinModel(chosen, backbone.maxTokens)
     checkSharing(model, recipe, options)
     const engine = new Engine(gpu, model, activations, options.sharePrefixes ?? backbone.causal)
     weights.checkLimits()
@@ -151,13 +161,18 @@ export async function loadModel(
         model: folder.name,
         architecture,
         recipe: recipe.name,
+        activation: recipe.activation,
         adapter: gpu.facts,
         dtype: weights.quantization ?? backbone.dtype,
         activations,
         kernels: gpu.choices.used,
         warnings: config.warnings,
         sizes: numbersOf(backbone.config),
-        limits: { maxTokens: backbone.maxTokens, maxBatchTokens, maxLength },
+        limits: {
+          maxTokens: backbone.maxTokens,
+          maxBatchTokens,
+          maxLength: resolveSettings(recipe, rest, {}).maxLength,
+        },
         memory: {
           weights: weights.bytes.device,
           hostTables: weights.bytes.host,
@@ -258,6 +273,31 @@ function checkSharing({ backbone }: Model, { name }: Recipe, { sharePrefixes }: 
     'option-invalid',
     `sharePrefixes: found true; in a model for ${name} a token also sees those after it, so that passages cannot share the states of a prefix. Leave it out`,
   )
+}
+
+/** A recipe whose own length of inputs, where the files say it, is not more than the model takes. */
+function withinModel(recipe: Recipe, maxTokens: number): Recipe {
+  const { inputs, maxLength, lengthIsFromFiles } = recipe
+  const length = maxLength[inputs]
+  if (!lengthIsFromFiles || typeof length !== 'number') return recipe
+  return { ...recipe, maxLength: { ...maxLength, [inputs]: Math.min(length, maxTokens) } }
+}
+
+/** The tokens of a recipe's words. */
+function wordsOf(tokenizer: Tokenizer, { words, specials = [], name }: Recipe): Words | undefined {
+  const missing = specials.find((token) => tokenizer.encode(token).length !== 1)
+  if (missing !== undefined) {
+    throw new RerankerError(
+      'recipe-mismatch',
+      `the template of ${name} has the special token ${show(missing)}, which the tokenizer does not have; name the recipe that the model was trained with by the option recipe`,
+    )
+  }
+  const [word, minus] = words ?? []
+  if (word === undefined) return undefined
+  return {
+    word: firstToken(tokenizer, word),
+    minus: minus === undefined ? undefined : firstToken(tokenizer, minus),
+  }
 }
 
 /** The first token of a word. */

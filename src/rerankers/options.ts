@@ -28,8 +28,13 @@ export interface ScoreSettings {
   readonly passageInstructionFormat?: string | undefined
   /** What the LLM rerankers ask after query and passage. Default: the question of FlagEmbedding. */
   readonly prompt?: string | undefined
-  /** Gives the sigmoid of each logit, in 0 to 1. Default false: the logit itself. */
-  readonly normalize?: boolean | undefined
+  /**
+   * Gives the sigmoid of each logit, in 0 to 1; with `auto` what the publisher's library gives when asked for nothing (see
+   * `info.activation`). Default false: the logit itself.
+   */
+  readonly normalize?: boolean | 'auto' | undefined
+  /** The task, for models whose template has one (Qwen3-Reranker, mxbai-rerank-v2). */
+  readonly instruction?: string | undefined
   /**
    * `flag` builds inputs as the FlagEmbedding class does; `plain` as the plain transformers recipe of its README and
    * sentence-transformers do, which shorten the longer text first. Default: what the publisher of the model does.
@@ -72,12 +77,18 @@ export interface RankOptions<T> extends ScoreOptions {
   readonly text?: ((passage: T) => string) | undefined
 }
 
-/** The recipes: those of FlagEmbedding's classes by their names, and sentence-transformers' `CrossEncoder`. */
+/**
+ * The recipes: those of FlagEmbedding's classes and of sentence-transformers' `CrossEncoder` by their names, of Qwen3-Reranker's
+ * model card, of the classifiers that were converted from it, and of mxbai-rerank-v2's package.
+ */
 export const recipeNames = [
   'FlagReranker',
   'FlagLLMReranker',
   'LayerWiseFlagLLMReranker',
   'CrossEncoder',
+  'Qwen3Reranker',
+  'Qwen3Classifier',
+  'MxbaiRerankV2',
 ] as const
 
 /** How a reranker builds its inputs, and which logit is the score. */
@@ -163,13 +174,23 @@ export type PairScores<Cutoff> = Cutoff extends number ? number[] : number[][]
 /** The cutoff of a call: its own, or where it has none that of the load. */
 export type CutoffOf<Own, Loaded> = Own extends CutoffLayers ? Own : Loaded
 
+/** The forms of inputs: of the FlagEmbedding class, of plain transformers, or the only one of a recipe. */
+export type Inputs = 'flag' | 'plain' | 'own'
+
 /** Where the settings of families differ when nothing is said. */
 export interface SettingsDefaults {
   /** The recipe, as messages name it. */
   readonly name: string
   /** How inputs are built. */
-  readonly inputs: 'flag' | 'plain'
-  readonly maxLength: Readonly<Record<'flag' | 'plain', number>>
+  readonly inputs: Inputs
+  /** Most tokens of each form of inputs; `files`: as the model's files say. */
+  readonly maxLength: Readonly<Partial<Record<Inputs, number | 'files'>>>
+  /** What the publisher's library applies to the logit; `files`: as the model's files say. */
+  readonly activation: 'identity' | 'sigmoid' | 'files' | `unknown: ${string}`
+  /** The logit whose normalized score is 0.5. Default 0. */
+  readonly center?: number
+  /** The default instruction; `null` where there may be one, `undefined` where the template takes none. */
+  readonly instruction?: string | null
   readonly queryInstruction?: string
   readonly passageInstruction?: string
   /** Set where the family asks a question at all. */
@@ -178,7 +199,7 @@ export interface SettingsDefaults {
 
 /** Settings with every default filled in. */
 export interface ResolvedSettings {
-  readonly inputs: 'flag' | 'plain'
+  readonly inputs: Inputs
   readonly maxLength: number
   readonly queryMaxLength: number
   readonly passageMaxLength: number
@@ -186,8 +207,11 @@ export interface ResolvedSettings {
   readonly truncate: boolean
   readonly query: Instruction
   readonly passage: Instruction
-  readonly normalize: boolean
+  readonly instruction: string | undefined
   readonly prompt: string
+  /** Whether scores are the sigmoid of the logit less `center`. */
+  readonly normalize: boolean
+  readonly center: number
 }
 
 interface Instruction {
@@ -202,12 +226,20 @@ export function resolveSettings(
   inCall: ScoreSettings,
 ): ResolvedSettings {
   const given = { ...atLoad, ...withoutUndefined(inCall) }
-  const { inputs = family.inputs, normalize = false, prompt = family.prompt } = given
+  const { inputs = family.inputs, prompt = family.prompt } = given
   const { passageMaxLength = Number.POSITIVE_INFINITY, truncationSide, truncate = true } = given
   if (prompt !== undefined && family.prompt === undefined) {
     throw new RerankerError('option-invalid', `prompt: ${family.name} takes none; leave it out`)
   }
-  const { maxLength = family.maxLength[inputs] } = given
+  checkInstruction(family, given)
+  const standard = family.maxLength[inputs]
+  if (standard === undefined) {
+    throw new RerankerError(
+      'option-invalid',
+      `inputs: found ${show(inputs)}; ${family.name} has one form of inputs. Leave it out`,
+    )
+  }
+  const { maxLength = standard === 'files' ? 512 : standard } = given
   const { queryMaxLength = Math.floor((maxLength * 3) / 4) } = given
   checkPlain(inputs, given)
   const query = instruction('query', given, family.queryInstruction)
@@ -219,11 +251,39 @@ export function resolveSettings(
     passageMaxLength,
     truncationSide,
     truncate,
-    normalize,
     query,
     passage,
+    instruction: given.instruction ?? family.instruction ?? undefined,
     prompt: prompt ?? '',
+    normalize: isNormalized(family, given),
+    center: family.center ?? 0,
   }
+}
+
+/** Templates have either an instruction of their own, or FlagEmbedding's before query and passage. */
+function checkInstruction({ name, instruction }: SettingsDefaults, given: ScoreSettings): void {
+  const others = (['query', 'passage'] as const).flatMap((what) => [
+    `${what}InstructionForRerank` as const,
+    `${what}InstructionFormat` as const,
+  ])
+  const wrong =
+    instruction === undefined
+      ? (['instruction'] as const).filter((key) => given[key] !== undefined)
+      : others.filter((key) => given[key] !== undefined)
+  if (wrong.length === 0) return
+  const remedy = instruction === undefined ? 'leave it out' : 'use the option instruction'
+  throw new RerankerError('option-invalid', `${wrong[0]}: ${name} takes none; ${remedy}`)
+}
+
+/** Whether the sigmoid is applied. */
+function isNormalized({ name, activation }: SettingsDefaults, given: ScoreSettings): boolean {
+  const { normalize = false } = given
+  if (normalize !== 'auto') return normalize
+  if (activation === 'identity' || activation === 'sigmoid') return activation === 'sigmoid'
+  throw new RerankerError(
+    'option-invalid',
+    `normalize: found "auto"; for this model of ${name} the activation is ${activation}, which is not computed. Use true or false`,
+  )
 }
 
 /** A format alone would change nothing. */

@@ -1,20 +1,28 @@
-import { Checkpoint, show } from '../checkpoint/index.ts'
+import { Checkpoint, type Config, show } from '../checkpoint/index.ts'
 import { ModelError } from '../models/errors.ts'
 import type { Family } from '../models/family.ts'
 import { families } from '../models/registry.ts'
 import type { Folder } from '../platform/files.ts'
 import { chatTemplateOf } from './chat-template.ts'
 import { RerankerError } from './errors.ts'
-import type { RecipeName, SettingsDefaults } from './options.ts'
+import type { Inputs, RecipeName, SettingsDefaults } from './options.ts'
+import { flagQuestion, mxbaiV2, qwen3 } from './prompts.ts'
+import { activationOfFiles, maxLengthOf } from './sentence-transformers.ts'
 import type { PairTemplate, PromptTemplate, Template } from './templates.ts'
 
 /** What makes a reranker of a model: how inputs are built, what is the score, and the settings when nothing is said. */
 export interface Recipe extends SettingsDefaults {
   /** The models that it is for, by their head. */
   readonly head: Family['head']
-  readonly templates: Readonly<Record<'flag' | 'plain', Template>>
-  /** Of a causal language model, the word whose logit is the score. */
-  readonly word?: string
+  readonly templates: Readonly<Partial<Record<Inputs, Template>>>
+  /** Of a causal language model, the words whose logits are the score: that of the first, less that of the second. */
+  readonly words?: readonly [string] | readonly [string, string]
+  /** Special tokens of the template, which the tokenizer must have. */
+  readonly specials?: readonly string[]
+  /** Whether the longest input is what the files of the model say. */
+  readonly lengthIsFromFiles?: boolean
+  /** `center` of models by the end of their names. */
+  readonly centers?: Readonly<Record<string, number>>
   /** Whether its models have a score at several layers. */
   readonly layerwise?: boolean
 }
@@ -37,8 +45,8 @@ const question = [
 /** FlagEmbedding's inputs for language models (`BaseLLMReranker`, `LayerWiseLLMReranker`), and those of its README. */
 const questions = (alwaysBos: boolean) =>
   ({
-    flag: { form: 'prompt', parts: question, suffixIsExtra: true, alwaysBos },
-    plain: { form: 'prompt', parts: question, suffixIsExtra: false, alwaysBos: true },
+    flag: { form: 'prompt', parts: question, limits: 'all and a suffix', alwaysBos },
+    plain: { form: 'prompt', parts: question, limits: 'all before the suffix', alwaysBos: true },
   }) as const satisfies Record<string, PromptTemplate>
 
 const llmDefaults = {
@@ -46,11 +54,11 @@ const llmDefaults = {
   maxLength: { flag: 512, plain: 1024 },
   queryInstruction: 'A: ',
   passageInstruction: 'B: ',
-  prompt:
-    "Given a query A and a passage B, determine whether the passage contains an answer to the query by providing a prediction of either 'Yes' or 'No'.",
+  prompt: flagQuestion,
+  activation: 'identity',
 } as const
 
-const encoderDefaults = { maxLength: { flag: 512, plain: 512 }, templates: pairs } as const
+const encoderDefaults = { templates: pairs } as const
 
 /** The recipes by name. Those of FlagEmbedding's classes have a loader of their own. */
 export const recipes = {
@@ -59,17 +67,21 @@ export const recipes = {
     head: 'classifier',
     inputs: 'flag',
     ...encoderDefaults,
+    maxLength: { flag: 512, plain: 512 },
+    activation: 'identity',
   },
   CrossEncoder: {
     name: 'CrossEncoder',
     head: 'classifier',
     inputs: 'plain',
     ...encoderDefaults,
+    maxLength: { flag: 512, plain: 'files' },
+    activation: 'files',
   },
   FlagLLMReranker: {
     name: 'FlagLLMReranker',
     head: 'word',
-    word: 'Yes',
+    words: ['Yes'],
     templates: questions(false),
     ...llmDefaults,
   },
@@ -80,6 +92,75 @@ export const recipes = {
     templates: questions(true),
     ...llmDefaults,
   },
+  Qwen3Reranker: {
+    name: 'Qwen3Reranker',
+    head: 'word',
+    words: ['yes', 'no'],
+    specials: qwen3.specials,
+    templates: {
+      own: {
+        form: 'text',
+        prefix: qwen3.prefix,
+        body: { text: qwen3.query + qwen3.passage },
+        suffix: qwen3.suffix,
+      },
+    },
+    inputs: 'own',
+    maxLength: { own: 8192 },
+    instruction: qwen3.instruction,
+    activation: 'sigmoid',
+  },
+  Qwen3Classifier: {
+    name: 'Qwen3Classifier',
+    head: 'last-token',
+    specials: qwen3.specials,
+    templates: {
+      own: {
+        form: 'prompt',
+        parts: ['query', 'passage', { text: qwen3.suffix }],
+        query: { text: qwen3.prefix + qwen3.query },
+        passage: { text: qwen3.passage },
+        limits: 'all',
+        keepsQuery: true,
+        alwaysBos: false,
+      },
+    },
+    inputs: 'own',
+    maxLength: { own: 'files' },
+    instruction: qwen3.instruction,
+    activation: 'files',
+  },
+  MxbaiRerankV2: {
+    name: 'MxbaiRerankV2',
+    head: 'word',
+    words: ['1', '0'],
+    specials: mxbaiV2.specials,
+    templates: {
+      own: {
+        form: 'prompt',
+        parts: [
+          { text: mxbaiV2.prefix },
+          'query',
+          { text: '\n' },
+          'passage',
+          { text: '\n' },
+          'prompt',
+          { text: mxbaiV2.suffix },
+        ],
+        query: { text: mxbaiV2.query, instructed: mxbaiV2.instructedQuery },
+        passage: { text: mxbaiV2.passage },
+        limits: 'query and passage',
+        alwaysBos: false,
+      },
+    },
+    inputs: 'own',
+    maxLength: { own: 8192 },
+    instruction: null,
+    prompt: mxbaiV2.question,
+    activation: 'identity',
+    center: 6,
+    centers: { 'mxbai-rerank-base-v2': 4.5 },
+  },
 } as const satisfies Readonly<Record<RecipeName, Recipe>>
 
 /** The recipe that the publisher of a model of each kind uses, unless the row of its architecture says otherwise. */
@@ -87,11 +168,14 @@ const published: Readonly<Record<Family['head'], RecipeName>> = {
   classifier: 'FlagReranker',
   word: 'FlagLLMReranker',
   layers: 'LayerWiseFlagLLMReranker',
+  'last-token': 'Qwen3Classifier',
 }
 
-/** Architectures whose published rerankers are used in another way: those of sentence-transformers. */
+/** Architectures whose published rerankers are used in another way: those of sentence-transformers, Qwen and mixedbread. */
 const publishedOtherwise: Readonly<Record<string, RecipeName>> = {
   BertForSequenceClassification: 'CrossEncoder',
+  Qwen3ForCausalLM: 'Qwen3Reranker',
+  Qwen2ForCausalLM: 'MxbaiRerankV2',
 }
 
 /** A model's family, and the recipe that makes a reranker of it. */
@@ -121,14 +205,47 @@ export async function chooseRecipe(folder: Folder, asked: RecipeName | undefined
   }
   const family = families[architecture] as Family
   const name = asked ?? publishedOtherwise[architecture] ?? published[family.head]
-  const chat = !asked && family.head === 'word' ? await chatTemplateOf(folder) : undefined
-  if (chat !== undefined) {
+  const mayChat = !asked && (family.head === 'word' || family.head === 'last-token')
+  const chat = mayChat ? await chatTemplateOf(folder) : undefined
+  const names = namesOf(folder.name, config)
+  const isNamed = architecture in publishedOtherwise && names.some((text) => /rerank/i.test(text))
+  if (chat !== undefined && !isNamed) {
     throw new RerankerError(
       'recipe-ambiguous',
       `${folder.name}: ${chat} has a chat template, so this is a chat model and not a reranker by its files. Where it was trained as one after all, load it with ${name}.load, the option recipe: ${show(name)}, or --recipe ${name}`,
     )
   }
-  return { architecture, family, recipe: recipes[name] }
+  const recipe: Recipe = recipes[name]
+  return { architecture, family, recipe: await settleRecipe(recipe, config, folder, names) }
+}
+
+/** What a model is called: by its folder, or its repository in a hub cache, and by what its config was saved as. */
+function namesOf(folder: string, config: Config): string[] {
+  const repository = /models--([^/\\]+)[/\\]snapshots[/\\][^/\\]+[/\\]?$/.exec(folder)?.[1]
+  const name = repository ?? folder.split(/[/\\]/).findLast((part) => part !== '') ?? ''
+  const savedAs = config.string('_name_or_path', { default: '', null: '' })
+  return [name, savedAs]
+}
+
+/** Fills in what a recipe leaves to the files of a model. */
+async function settleRecipe(
+  recipe: Recipe,
+  config: Config,
+  folder: Folder,
+  names: readonly string[],
+): Promise<Recipe> {
+  const { inputs, maxLength, activation, centers = {} } = recipe
+  const center = Object.keys(centers).find((end) => names.some((name) => name.endsWith(end)))
+  const length = maxLength[inputs] === 'files' ? await maxLengthOf(config, folder) : undefined
+  return {
+    ...recipe,
+    ...(length !== undefined && {
+      maxLength: { ...maxLength, [inputs]: length },
+      lengthIsFromFiles: true,
+    }),
+    activation: activation === 'files' ? activationOfFiles(config) : activation,
+    ...(center !== undefined && { center: centers[center] as number }),
+  }
 }
 
 const list = (names: readonly string[]) => `[${names.slice(0, 4).map(show).join(', ')}]`

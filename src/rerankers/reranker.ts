@@ -32,7 +32,7 @@ import {
   scorePairs,
 } from './scoring.ts'
 import { checkSelfTest, readSelfTest } from './self-test.ts'
-import { inputBuilder } from './templates.ts'
+import { inputBuilder, type Template } from './templates.ts'
 
 /** One ranked passage. */
 export interface RankedRow<T> {
@@ -307,7 +307,7 @@ export class Reranker<Cutoff = number> {
   }
 
   #builder(settings: ResolvedSettings) {
-    const template = this.#loaded.recipe.templates[settings.inputs]
+    const template = this.#loaded.recipe.templates[settings.inputs] as Template
     return inputBuilder(template, this.tokenizer, settings)
   }
 
@@ -339,8 +339,8 @@ const mapValues = (record: Readonly<Record<number, number>>, map: (value: number
   Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]))
 
 /** A logit, or its sigmoid in double precision, as the reference normalizes. */
-const scoreOf = (logit: number, { normalize }: ResolvedSettings): number =>
-  normalize ? 1 / (1 + Math.exp(-logit)) : logit
+const scoreOf = (logit: number, { normalize, center }: ResolvedSettings): number =>
+  normalize ? 1 / (1 + Math.exp(center - logit)) : logit
 
 const ownText = (passage: unknown) => passage as string
 

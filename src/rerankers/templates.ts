@@ -12,7 +12,7 @@ export interface PairInput extends Sequence {
 export type BuildInput = (query: string, passage: string) => PairInput
 
 /** How a query and a passage become one input. */
-export type Template = PairTemplate | PromptTemplate
+export type Template = PairTemplate | PromptTemplate | TextTemplate
 
 /** The two texts with the tokenizer's special tokens around them. */
 export interface PairTemplate {
@@ -34,10 +34,41 @@ export interface PromptTemplate {
   readonly form: 'prompt'
   /** `prompt` stands for the question of the settings. */
   readonly parts: readonly ({ readonly text: string } | 'bos' | 'query' | 'passage' | 'prompt')[]
-  /** Whether what comes after the passage counts on top of `maxLength`. */
-  readonly suffixIsExtra: boolean
+  /** How query and passage are written, where the template has words for them. */
+  readonly query?: TextForm
+  readonly passage?: TextForm
+  /** What `maxLength` limits. */
+  readonly limits: keyof typeof roomOf
+  /** Whether the query, which begins with the template's own words, is never shortened. */
+  readonly keepsQuery?: boolean
   /** Whether inputs begin with bos even where that is the padding token too. */
   readonly alwaysBos: boolean
+}
+
+/** A text with `{query}`, `{passage}` and `{instruction}`. */
+export interface TextForm {
+  readonly text: string
+  /** In its place where an instruction is given. */
+  readonly instructed?: string
+}
+
+/**
+ * The most tokens of prefix, query and passage together, of `maxLength` and the tokens of prefix and suffix. FlagEmbedding's
+ * class lengthens `maxLength` by the suffix, and appends it afterwards.
+ */
+const roomOf = {
+  all: (maxLength: number, _prefix: number, suffix: number) => maxLength - suffix,
+  'all before the suffix': (maxLength: number) => maxLength,
+  'query and passage': (maxLength: number, prefix: number) => maxLength + prefix,
+  'all and a suffix': (maxLength: number, _prefix: number, suffix: number) => maxLength + suffix,
+} as const satisfies Record<string, (max: number, prefix: number, suffix: number) => number>
+
+/** One text of query and passage between two others; the three are tokenized apart, and the middle one is shortened at its end. */
+export interface TextTemplate {
+  readonly form: 'text'
+  readonly prefix: string
+  readonly body: TextForm
+  readonly suffix: string
 }
 
 /** The settings of a builder; the side is the tokenizer's unless a call says otherwise. */
@@ -50,9 +81,53 @@ export function inputBuilder(
   { truncationSide = tokenizer.truncationSide, ...rest }: ResolvedSettings,
 ): BuildInput {
   const settings = { ...rest, truncationSide }
-  return template.form === 'pair'
-    ? pairBuilder(template, tokenizer, settings)
-    : promptBuilder(template, tokenizer, settings)
+  switch (template.form) {
+    case 'pair':
+      return pairBuilder(template, tokenizer, settings)
+    case 'prompt':
+      return promptBuilder(template, tokenizer, settings)
+    case 'text':
+      return textBuilder(template, tokenizer, settings)
+  }
+}
+
+/** A form with its values filled in; what stands in braces in a value stays as it is. */
+function fill(
+  { text, instructed = text }: TextForm,
+  values: { readonly instruction: string | undefined; query?: string; passage?: string },
+): string {
+  const form = values.instruction === undefined ? text : instructed
+  return form.replace(/\{(instruction|query|passage)\}/g, (_, name: keyof typeof values) => {
+    return values[name] ?? ''
+  })
+}
+
+/** As the model card of Qwen3-Reranker does. */
+function textBuilder(
+  { prefix, body, suffix }: TextTemplate,
+  tokenizer: Tokenizer,
+  settings: BuilderSettings,
+): BuildInput {
+  const { instruction, maxLength, passageMaxLength } = settings
+  const [before, after] = [tokenizer.encode(prefix), tokenizer.encode(suffix)]
+  const room = maxLength - before.length - after.length
+  if (room < 1) {
+    throw new RerankerError(
+      'option-invalid',
+      `maxLength: found ${maxLength}; the template alone has ${before.length + after.length} tokens. Set it above`,
+    )
+  }
+  return (query, passage) => {
+    const all = tokenizer.encode(fill(body, { instruction, query, passage }))
+    const most = Number.isFinite(passageMaxLength)
+      ? tokenizer.encode(fill(body, { instruction, query, passage: '' })).length + passageMaxLength
+      : room
+    const kept = cut(all, Math.min(room, most), settings)
+    return {
+      ids: Uint32Array.from([...before, ...kept, ...after]),
+      truncated: kept.length < all.length,
+    }
+  }
 }
 
 function pairBuilder(
@@ -115,10 +190,12 @@ const truncateLongest: Truncate = (query, passage, settings, tokenizer) => {
 }
 
 function promptBuilder(
-  { parts, suffixIsExtra, alwaysBos }: PromptTemplate,
+  template: PromptTemplate,
   tokenizer: Tokenizer,
   settings: BuilderSettings,
 ): BuildInput {
+  const { parts, keepsQuery, alwaysBos } = template
+  const { instruction } = settings
   const idsOf = (part: PromptTemplate['parts'][number]): ArrayLike<number> => {
     if (part === 'bos') return bosOf(tokenizer, alwaysBos)
     return tokenizer.encode(typeof part === 'object' ? part.text : settings.prompt)
@@ -128,12 +205,20 @@ function promptBuilder(
   const before = fixed(parts.slice(0, query))
   const between = fixed(parts.slice(query + 1, passage))
   const after = fixed(parts.slice(passage + 1))
-  const room = settings.maxLength + (suffixIsExtra ? after.length : 0)
-  const encodeQuery = memoizeLast((text) => tokenizer.encode(instructed(settings.query, text)))
+  const room = roomOf[template.limits](settings.maxLength, before.length, after.length)
+  const queryOf = (query: string) =>
+    template.query
+      ? fill(template.query, { instruction, query })
+      : instructed(settings.query, query)
+  const passageOf = (passage: string) =>
+    template.passage
+      ? fill(template.passage, { instruction, passage })
+      : instructed(settings.passage, passage)
+  const encodeQuery = memoizeLast((text) => tokenizer.encode(queryOf(text)))
   return (queryText, passageText) => {
     const first = encodeQuery(queryText)
-    const second = tokenizer.encode(instructed(settings.passage, passageText))
-    const a = cut(first, settings.queryMaxLength, settings)
+    const second = tokenizer.encode(passageOf(passageText))
+    const a = keepsQuery ? first : cut(first, settings.queryMaxLength, settings)
     const most = Math.min(settings.maxLength, settings.passageMaxLength)
     // The reference shortens the passage and what stands before it as one.
     const b = Uint32Array.from([...between, ...cut(second, most, settings)])

@@ -44,8 +44,10 @@ const settings = (inputs: 'flag' | 'plain', maxLength: number): ResolvedSettings
   truncate: true,
   query: { text: undefined, format: '{}{}' },
   passage: { text: undefined, format: '{}{}' },
-  normalize: false,
+  instruction: undefined,
   prompt: 'Yes?',
+  normalize: false,
+  center: 0,
 })
 
 describe.each(['xlm-roberta-514', 'mistral', 'gemma'])('%s', (base) => {
