@@ -1,4 +1,5 @@
 import activations from './activations.wgsl'
+import add_rows from './add_rows.wgsl'
 import attention_subgroup from './attention_subgroup.wgsl'
 import attention_tile from './attention_tile.wgsl'
 import attention_tiled from './attention_tiled.wgsl'
@@ -13,6 +14,7 @@ import linear_subgroup_grouped from './linear_subgroup_grouped.wgsl'
 import linear_tiled from './linear_tiled.wgsl'
 import load_weight from './load_weight.wgsl'
 import load_weight_grouped from './load_weight_grouped.wgsl'
+import mean_rows from './mean_rows.wgsl'
 import reduce_subgroup from './reduce_subgroup.wgsl'
 import reduce_workgroup from './reduce_workgroup.wgsl'
 import rms_norm from './rms_norm.wgsl'
@@ -27,6 +29,7 @@ import weights_grouped from './weights_grouped.wgsl'
 /** Every WGSL file by its name, as text. */
 export const shaders = {
   activations,
+  add_rows,
   attention_subgroup,
   attention_tile,
   attention_tiled,
@@ -41,6 +44,7 @@ export const shaders = {
   linear_tiled,
   load_weight,
   load_weight_grouped,
+  mean_rows,
   reduce_subgroup,
   reduce_workgroup,
   rms_norm,

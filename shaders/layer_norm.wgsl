@@ -2,7 +2,7 @@
 // needs: T, LANES
 // y = (x - mean) / sqrt(var + eps) * weight + bias, mean and variance over a row (Ba et al. 2016).
 // x, y: T [rows, width]   weight, bias: f32 [width]   sums in f32; LANES invocations share a row.
-struct Params { width: u32, eps: f32 }
+struct Params { width: u32, eps: f32, has_bias: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<T>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
@@ -27,6 +27,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let scale = 1.0 / sqrt(reduce_sum(squares, lane) / width + params.eps);
 
   for (var i = lane; i < params.width; i += LANES) {
-    y[start + i] = T((f32(x[start + i]) - mean) * scale * weight[i] + bias[i]);
+    let shift = select(0.0, bias[i], params.has_bias != 0u);
+    y[start + i] = T((f32(x[start + i]) - mean) * scale * weight[i] + shift);
   }
 }

@@ -2,17 +2,15 @@ import { type AttentionTiles, attention, attentionTiles } from '../tensor/attent
 import { embedRows, gatherTable, type HostTable } from '../tensor/embedding.ts'
 import { type Linear, linear } from '../tensor/linear.ts'
 import { type RmsNorm, rmsNorm } from '../tensor/rms-norm.ts'
-import { rotary, rotaryTable } from '../tensor/rotary.ts'
+import { rotary } from '../tensor/rotary.ts'
 import type { Tape } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { type Backbone, type LayerRange, type LayerState, layerStates } from './backbone.ts'
 import { allSpans, type Batch, checkIds, scoredRows, scoredSpans } from './batch.ts'
 import type { DecoderConfig } from './decoder-config.ts'
 import { type QueryKeyValue, queryKeyValue } from './query-key-value.ts'
+import { mostTokens, positionsOf, RopeTable } from './rope.ts'
 import type { Weights } from './weights.ts'
-
-/** The longest sequence that is taken; rotary positions have no table to run out of. */
-const mostTokens = 2 ** 16
 
 interface DecoderLayer extends QueryKeyValue {
   readonly inputNorm: RmsNorm
@@ -45,7 +43,7 @@ export class Decoder implements Backbone {
   readonly #words: HostTable
   readonly #layers: readonly DecoderLayer[]
   readonly #norm: RmsNorm
-  #ropeTable = new Float32Array()
+  readonly #rope: RopeTable
   readonly causal = true
   readonly maxTokens = mostTokens
 
@@ -91,6 +89,7 @@ export class Decoder implements Backbone {
         down: weights.linear(`${layer}.mlp.down_proj`, hidden, intermediate, mlpBias),
       }
     })
+    this.#rope = new RopeTable(headDim, config)
     this.#norm = weights.rmsNorm('model.norm', hidden, eps, normOffset)
   }
 
@@ -106,8 +105,7 @@ export class Decoder implements Backbone {
     const { headDim } = this.config
     const upload = (rows: Uint32Array<ArrayBuffer>) => tape.upload(rows, [rows.length], 'u32')
     const positions = positionsOf(batch)
-    const rope = this.#ropeTableFor(positions)
-    const ropeTable = tape.upload(rope, [rope.length / headDim, headDim], 'f32')
+    const ropeTable = this.#rope.upload(tape, positions)
     const last = scoredRows(batch, 'last')
     const tables = {
       every: {
@@ -167,24 +165,4 @@ export class Decoder implements Backbone {
       embedRows(tape, gatherTable(tape, this.#words, ids), this.#words, embeddingScale),
     )
   }
-
-  /** The RoPE table up to the last of these positions. */
-  #ropeTableFor(positions: Uint32Array): Float32Array<ArrayBuffer> {
-    const { headDim, theta, ropeFactor } = this.config
-    const needed = positions.reduce((most, position) => Math.max(most, position), 0) + 1
-    if (this.#ropeTable.length < needed * headDim) {
-      const rows = 2 ** Math.ceil(Math.log2(needed))
-      this.#ropeTable = rotaryTable(rows, headDim, theta, ropeFactor)
-    }
-    return this.#ropeTable.subarray(0, needed * headDim)
-  }
-}
-
-/** Where each token of a batch stands in its sequence. */
-function positionsOf({ ids, runs }: Batch): Uint32Array<ArrayBuffer> {
-  const positions = new Uint32Array(ids.length)
-  for (const { start, length, position } of runs) {
-    for (let i = 0; i < length; i++) positions[start + i] = position + i
-  }
-  return positions
 }

@@ -3,12 +3,13 @@ import type { Activation } from '../tensor/linear.ts'
 import type { BackboneConfig } from './backbone.ts'
 import { activationOf, unsupported } from './config-keys.ts'
 import { ModelError } from './errors.ts'
+import type { RopeConfig } from './rope-config.ts'
 
 /** Sizes of an encoder, and where the families differ. */
 export interface EncoderConfig extends BackboneConfig {
   readonly heads: number
   readonly intermediate: number
-  /** Rows of the table of positions, and of token types. */
+  /** Rows of the tables of positions and of token types; 0 where there is none. */
   readonly positions: number
   readonly types: number
   readonly eps: number
@@ -18,6 +19,8 @@ export interface EncoderConfig extends BackboneConfig {
    * where positions count from 0.
    */
   readonly padId: number | undefined
+  /** Where queries and keys are rotated. */
+  readonly rope?: RopeConfig | undefined
 }
 
 /** Keys of config.json that would change what an encoder computes, and the value that holds. */
@@ -53,7 +56,7 @@ export function encoderSizes(config: Config) {
     intermediate: size('intermediate_size'),
     layers: config.integer('num_hidden_layers', { min: 1, max: 1024 }),
     positions: size('max_position_embeddings'),
-    types: size('type_vocab_size'),
+    types: config.integer('type_vocab_size', { min: 0, max: 2 ** 24 }),
     eps: config.number('layer_norm_eps', { min: 0, default: 1e-12 }),
     activation: activationOf(config, 'hidden_act', 'gelu'),
   }

@@ -1,72 +1,116 @@
+import { addRows } from '../tensor/add-rows.ts'
 import { type AttentionTiles, attention, attentionTiles } from '../tensor/attention.ts'
 import { embed, gatherTable, type HostTable } from '../tensor/embedding.ts'
 import { type LayerNorm, layerNorm } from '../tensor/layer-norm.ts'
 import { type Linear, linear } from '../tensor/linear.ts'
+import { rotary } from '../tensor/rotary.ts'
 import type { Tape } from '../tensor/tape.ts'
 import type { Tensor, Weight } from '../tensor/tensor.ts'
 import { type Backbone, type LayerRange, type LayerState, layerStates } from './backbone.ts'
 import { allSpans, type Batch, checkIds, scoredRows, scoredSpans } from './batch.ts'
 import type { EncoderConfig } from './encoder-config.ts'
+import { bertNames, type EncoderNames } from './encoder-names.ts'
 import { ModelError } from './errors.ts'
 import { type QueryKeyValue, queryKeyValue } from './query-key-value.ts'
+import { mostTokens, positionsOf, RopeTable } from './rope.ts'
 import type { Weights } from './weights.ts'
 
 interface EncoderLayer extends QueryKeyValue {
+  /** Norms over all heads together. */
+  readonly queryNorm: LayerNorm | undefined
+  readonly keyNorm: LayerNorm | undefined
   readonly attentionOutput: Linear
   readonly attentionNorm: LayerNorm
-  readonly intermediate: Linear
-  readonly output: Linear
+  /** Of the layer's input and what its attention gave. */
+  readonly middleNorm: LayerNorm | undefined
+  readonly up: Linear
+  readonly gate: Linear | undefined
+  readonly down: Linear
   readonly outputNorm: LayerNorm
 }
 
+/** What a layer reads of the tokens that it runs for. */
+interface Tables {
+  readonly tiles: AttentionTiles
+  /** Where models rotate queries and keys. */
+  readonly positions: Tensor | undefined
+}
+
 /**
- * The encoder that BERT, RoBERTa and XLM-R share (Devlin et al. 2019): post-norm layers of attention in both directions. A
- * sequence is scored at its first token.
+ * The encoder that BERT, RoBERTa, XLM-R, JinaBERT and GTE share (Devlin et al. 2019): post-norm layers of attention in both
+ * directions. A sequence is scored at its first token.
  */
 export class Encoder implements Backbone {
   readonly #words: HostTable
-  readonly #types: Weight
-  readonly #positions: Weight
+  readonly #types: Weight | undefined
+  readonly #positions: Weight | undefined
   readonly #embeddingNorm: LayerNorm
   readonly #layers: readonly EncoderLayer[]
+  readonly #rope: RopeTable | undefined
   readonly causal = false
 
-  /** @param prefix what the checkpoint calls the encoder, such as `bert` */
+  /**
+   * @param prefix what the checkpoint calls the encoder, such as `bert`
+   * @param names what it calls the tensors
+   */
   constructor(
     readonly config: EncoderConfig,
     weights: Weights,
     prefix: string,
+    names: EncoderNames = bertNames,
   ) {
-    const { vocab, hidden, positions, types, intermediate, eps, layers } = config
+    const { vocab, hidden, heads, positions, types, intermediate, eps, layers, rope } = config
     weights.backbone = prefix
-    const name = `${prefix}.embeddings`
-    this.#words = weights.hostTable(`${name}.word_embeddings.weight`, vocab, hidden)
-    const { dtype } = this.#words
-    this.#positions = weights.table(`${name}.position_embeddings.weight`, positions, hidden, dtype)
-    this.#types = weights.table(`${name}.token_type_embeddings.weight`, types, hidden, dtype)
-    this.#embeddingNorm = weights.layerNorm(`${name}.LayerNorm`, hidden, eps)
+    this.#words = weights.hostTable(`${prefix}.embeddings.word_embeddings.weight`, vocab, hidden)
+    const table = (name: string, rows: number) =>
+      rows > 0
+        ? weights.table(`${prefix}.embeddings.${name}.weight`, rows, hidden, this.#words.dtype)
+        : undefined
+    this.#positions = table('position_embeddings', positions)
+    this.#types = table('token_type_embeddings', types)
+    this.#embeddingNorm = weights.layerNorm(`${prefix}.${names.embeddingNorm}`, hidden, eps)
+    this.#rope = rope && new RopeTable(hidden / heads, rope)
     this.#layers = Array.from({ length: layers }, (_, i) => {
-      const layer = `${prefix}.encoder.layer.${i}`
-      const self = `${layer}.attention.self`
-      const [query, key, value] = weights.linears(
-        [
-          [`${self}.query`, hidden],
-          [`${self}.key`, hidden],
-          [`${self}.value`, hidden],
-        ],
-        hidden,
-      )
+      const at = (name: string) => `${prefix}.${names.layers}.${i}.${name}`
+      const norm = (name: string) => weights.layerNorm(at(name), hidden, eps)
+      const [query, key, value] =
+        typeof names.queryKeyValue === 'string'
+          ? weights.packedLinears(at(names.queryKeyValue), [hidden, hidden, hidden], hidden)
+          : weights.linears(
+              names.queryKeyValue.map((name) => [at(name), hidden] as const) as [
+                readonly [string, number],
+                readonly [string, number],
+                readonly [string, number],
+              ],
+              hidden,
+            )
       return {
         query,
         key,
         value,
-        attentionOutput: weights.linear(`${layer}.attention.output.dense`, hidden, hidden),
-        attentionNorm: weights.layerNorm(`${layer}.attention.output.LayerNorm`, hidden, eps),
-        intermediate: weights.linear(`${layer}.intermediate.dense`, intermediate, hidden),
-        output: weights.linear(`${layer}.output.dense`, hidden, intermediate),
-        outputNorm: weights.layerNorm(`${layer}.output.LayerNorm`, hidden, eps),
+        queryNorm: names.queryNorm ? norm(names.queryNorm) : undefined,
+        keyNorm: names.keyNorm ? norm(names.keyNorm) : undefined,
+        attentionOutput: weights.linear(at(names.attentionOutput), hidden, hidden),
+        attentionNorm: norm(names.attentionNorm),
+        middleNorm: names.middleNorm ? norm(names.middleNorm) : undefined,
+        ...this.#upAndGate(weights, at(names.up), intermediate, hidden, names.gate),
+        down: weights.linear(at(names.down), hidden, intermediate),
+        outputNorm: norm(names.outputNorm),
       }
     })
+  }
+
+  /** The layers that widen: one, or two that a checkpoint holds as one without bias. */
+  #upAndGate(
+    weights: Weights,
+    name: string,
+    columns: number,
+    inner: number,
+    gateIs: EncoderNames['gate'],
+  ): { up: Linear; gate: Linear | undefined } {
+    if (!gateIs) return { up: weights.linear(name, columns, inner), gate: undefined }
+    const [a, b] = weights.packedLinears(name, [columns, columns], inner, { bias: false })
+    return gateIs === 'first' ? { gate: a, up: b } : { up: a, gate: b }
   }
 
   get dtype() {
@@ -77,23 +121,35 @@ export class Encoder implements Backbone {
     return this.#layers.length
   }
 
-  /** The longest sequence that the table of positions has rows for. */
+  /** The longest sequence that the table of positions has rows for, where there is one. */
   get maxTokens() {
     const { positions, padId } = this.config
+    if (positions === 0) return mostTokens
     return positions - (padId === undefined ? 0 : padId + 1)
   }
 
   *states(tape: Tape, batch: Batch, { from, to }: LayerRange): Generator<LayerState, void> {
     const headDim = this.config.hidden / this.config.heads
-    const tiles = {
-      every: attentionTiles(tape, allSpans(batch), headDim),
-      scored: attentionTiles(tape, scoredSpans(batch, 'first'), headDim),
+    const upload = (rows: Uint32Array<ArrayBuffer>) => tape.upload(rows, [rows.length], 'u32')
+    const positions = this.#rope && positionsOf(batch)
+    const ropeTable = positions && this.#rope?.upload(tape, positions)
+    const scored = scoredRows(batch, 'first')
+    const tables = {
+      every: {
+        tiles: attentionTiles(tape, allSpans(batch), headDim),
+        positions: positions && upload(positions),
+      },
+      scored: {
+        tiles: attentionTiles(tape, scoredSpans(batch, 'first'), headDim),
+        positions: positions && upload(scored.map((row) => positions[row] as number)),
+      },
     }
-    const rows = tape.upload(scoredRows(batch, 'first'), [batch.ends.length], 'u32')
+    const rows = upload(scored)
     const start = from ?? { layer: 0, x: this.#embed(tape, batch) }
-    yield* layerStates(tape, start, to, rows, (i, x, all, which) =>
-      this.#layer(tape, this.#layers[i] as EncoderLayer, x, all, tiles[which]),
-    )
+    yield* layerStates(tape, start, to, rows, (i, x, all, which) => {
+      const layer = this.#layers[i] as EncoderLayer
+      return this.#layer(tape, layer, x, all, tables[which], tables.every, ropeTable)
+    })
   }
 
   output(_tape: Tape, scored: Tensor): Tensor {
@@ -101,16 +157,31 @@ export class Encoder implements Backbone {
   }
 
   /** One layer: rows of `x` attend to all of `all`, which holds keys and values. */
-  #layer(tape: Tape, layer: EncoderLayer, x: Tensor, all: Tensor, tiles: AttentionTiles): Tensor {
+  #layer(
+    tape: Tape,
+    layer: EncoderLayer,
+    x: Tensor,
+    all: Tensor,
+    { tiles, positions }: Tables,
+    keys: Tables,
+    ropeTable: Tensor | undefined,
+  ): Tensor {
     const { hidden, heads, activation } = this.config
+    const normed = (x: Tensor, norm?: LayerNorm) => (norm ? layerNorm(tape, x, norm) : x)
+    const rotated = (x: Tensor, positions?: Tensor) =>
+      ropeTable && positions ? rotary(tape, x, positions, ropeTable) : x
     const attended = tape.scope([], () => {
-      const [q, k, v] = queryKeyValue(tape, x, all, layer)
+      const [query, key, v] = queryKeyValue(tape, x, all, layer)
+      const q = rotated(normed(query, layer.queryNorm), positions)
+      const k = rotated(normed(key, layer.keyNorm), keys.positions)
       const context = attention(tape, q, k, v, tiles, hidden / heads)
       const projected = linear(tape, context, layer.attentionOutput, { add: x })
-      return layerNorm(tape, projected, layer.attentionNorm)
+      const output = layerNorm(tape, projected, layer.attentionNorm)
+      return layer.middleNorm ? layerNorm(tape, addRows(tape, x, output), layer.middleNorm) : output
     })
-    const up = linear(tape, attended, layer.intermediate, { activation })
-    const down = linear(tape, up, layer.output, { add: attended })
+    const gate = layer.gate && linear(tape, attended, layer.gate, { activation })
+    const up = linear(tape, attended, layer.up, gate ? { multiply: gate } : { activation })
+    const down = linear(tape, up, layer.down, { add: attended })
     return layerNorm(tape, down, layer.outputNorm)
   }
 
@@ -118,16 +189,18 @@ export class Encoder implements Backbone {
     const { ids, types } = batch
     const { vocab, types: typeCount } = this.config
     checkIds('token id', ids, vocab)
-    checkIds('token type', types, typeCount)
-    const positions = this.#positionIds(batch)
+    if (typeCount > 0) checkIds('token type', types, typeCount)
+    const upload = (rows: Uint32Array<ArrayBuffer>) => tape.upload(rows, [rows.length], 'u32')
+    const type = this.#types && { table: this.#types, rows: types }
+    const position = this.#positions && {
+      table: this.#positions,
+      rows: this.#positionIds(batch),
+    }
     return tape.scope([], () => {
-      const upload = (rows: Uint32Array<ArrayBuffer>) => tape.upload(rows, [rows.length], 'u32')
-      const sum = embed(
-        tape,
-        gatherTable(tape, this.#words, ids),
-        { table: this.#types, rows: upload(types) },
-        { table: this.#positions, rows: upload(positions) },
-      )
+      const sum = embed(tape, gatherTable(tape, this.#words, ids), this.#words, {
+        ...(type && { type: { table: type.table, rows: upload(type.rows) } }),
+        ...(position && { position: { table: position.table, rows: upload(position.rows) } }),
+      })
       return layerNorm(tape, sum, this.#embeddingNorm)
     })
   }

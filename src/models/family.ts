@@ -2,6 +2,7 @@ import type { Config } from '../checkpoint/index.ts'
 import type { Decoder } from './decoder.ts'
 import type { DecoderConfig } from './decoder-config.ts'
 import type { EncoderConfig } from './encoder-config.ts'
+import type { EncoderNames } from './encoder-names.ts'
 import type { Head } from './heads.ts'
 import type { Weights } from './weights.ts'
 
@@ -10,6 +11,8 @@ export interface EncoderFamily {
   readonly head: 'classifier'
   /** What the checkpoint calls the encoder. */
   readonly prefix: string
+  /** What it calls the tensors, where it is not as BERT does; it may depend on which there are. */
+  names?(weights: Weights): EncoderNames
   /** The two layers of the classifier. */
   readonly classifier: { readonly dense: string; readonly output: string }
   /** Reads and checks config.json. */

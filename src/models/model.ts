@@ -46,7 +46,9 @@ export function declareModel(family: Family, declaration: Declaration): Model {
 }
 
 function encoderModel(family: EncoderFamily, { config, weights }: Declaration): Model {
-  const backbone = new Encoder(family.config(config), weights, family.prefix)
+  weights.backbone = family.prefix
+  const names = family.names?.(weights)
+  const backbone = new Encoder(family.config(config), weights, family.prefix, names)
   const head = classifierHead(weights, backbone.config.hidden, family.classifier)
   return { backbone, heads: new Map([[backbone.layers, head]]) }
 }

@@ -1,6 +1,7 @@
 import { bert } from './bert.ts'
 import type { Family, LayerwiseFamily } from './family.ts'
 import { gemma } from './gemma.ts'
+import { gte } from './gte.ts'
 import { llama } from './llama.ts'
 import { minicpm } from './minicpm.ts'
 import { mistral } from './mistral.ts'
@@ -10,6 +11,7 @@ import { xlmRoberta } from './xlm-roberta.ts'
 /** The family of each model, by what `architectures` in config.json calls it. */
 export const families: Readonly<Record<string, Family>> = {
   XLMRobertaForSequenceClassification: xlmRoberta,
+  NewForSequenceClassification: gte,
   GemmaForCausalLM: gemma,
   LlamaForCausalLM: llama,
   MistralForCausalLM: mistral,

@@ -46,6 +46,13 @@ interface LinearOptions {
   readonly bias?: boolean
 }
 
+/** Numbers `from` on of a vector of `length`. */
+interface VectorPart {
+  readonly name: string
+  readonly length: number
+  readonly from: number
+}
+
 /** Where a linear layer comes from. */
 interface LinearSource {
   readonly tensors: Job['tensors']
@@ -55,8 +62,7 @@ interface LinearSource {
   readonly row: number
   /** The rows, `linearRowWords` each, of what is read. */
   readonly words: (pieces: Pieces) => Uint32Array
-  /** The name of the bias, if there is one. */
-  readonly bias?: string
+  readonly bias?: VectorPart
 }
 
 type WriteWords = (words: Uint32Array<ArrayBuffer>, offset: number) => void
@@ -131,15 +137,40 @@ export class Weights {
   ): { [Layer in keyof Layers]: Linear } {
     const sources = layers.map(([name, columns]) => {
       const source = this.#linearSource(`${name}.weight`, columns, inner)
-      return bias ? { ...source, bias: `${name}.bias` } : source
+      return bias ? { ...source, bias: { name: `${name}.bias`, length: columns, from: 0 } } : source
     })
+    return this.#together(sources) as { [Layer in keyof Layers]: Linear }
+  }
+
+  /**
+   * Linear layers that a checkpoint holds as one, their rows one after another, such as queries, keys and values: each as
+   * {@link linear} has it.
+   */
+  packedLinears<const Columns extends readonly number[]>(
+    name: string,
+    columns: Columns,
+    inner: number,
+    { bias = true }: LinearOptions = {},
+  ): { [Layer in keyof Columns]: Linear } {
+    const length = columns.reduce((sum, count) => sum + count)
+    let next = 0
+    const sources = columns.map((count) => {
+      const from = next
+      next += count
+      const source = this.#linearSource(`${name}.weight`, length, inner, from, count)
+      return bias ? { ...source, bias: { name: `${name}.bias`, length, from } } : source
+    })
+    return this.#together(sources) as { [Layer in keyof Columns]: Linear }
+  }
+
+  /** Declares linear layers that read the same x. */
+  #together(sources: readonly LinearSource[]): Linear[] {
     const { dtype } = sources[0] as LinearSource
     const fits = this.#linearBytes(sources) <= this.gpu.facts.maxBinding
     const together = fits && sources.every((source) => source.dtype === dtype)
-    const declared = together
+    return together
       ? this.#declareLinears(sources)
       : sources.flatMap((one) => this.#declareLinears([one]))
-    return declared as { [Layer in keyof Layers]: Linear }
   }
 
   /** One row of a tensor [rows, inner] as a linear layer to one number: a word's logit of a language-model head. */
@@ -184,11 +215,12 @@ export class Weights {
     return { weight: { name, shape, dtype, block, kernel, tile: 0 } }
   }
 
-  #linearSource(name: string, columns: number, inner: number): LinearSource {
+  /** `count` rows of a tensor [rows, inner], from `row` on. */
+  #linearSource(name: string, rows: number, inner: number, row = 0, count = rows): LinearSource {
     const { quantization } = this
     return quantization && isLayerMatrix(name)
-      ? this.#quantizedSource(name, columns, inner, quantization)
-      : this.#floatSource(name, columns, inner)
+      ? this.#quantizedSource(name, rows, inner, quantization, row, count)
+      : this.#floatSource(name, rows, inner, row, count)
   }
 
   /** A tensor [rows, inner], or `count` rows of it, in a float dtype. */
@@ -200,30 +232,33 @@ export class Weights {
     return { tensors: [tensor], shape: [count, inner], dtype, row, words }
   }
 
-  /** A tensor [columns, inner] that is quantized in the checkpoint, or is as it is loaded. */
+  /** A tensor [rows, inner], or `count` rows of it, that is quantized in the checkpoint, or is as it is loaded. */
   #quantizedSource(
     name: string,
-    columns: number,
+    rows: number,
     inner: number,
     dtype: QuantizedDtype,
+    row: number,
+    count: number,
   ): LinearSource {
-    const shape = [columns, inner] as const
+    const all = [rows, inner] as const
+    const shape = [count, inner] as const
     if (this.checkpoint.quantization) {
-      const { numbers, scales } = this.checkpoint.quantized(name, shape, dtype, this.backbone)
+      const { numbers, scales } = this.checkpoint.quantized(name, all, dtype, this.backbone)
       const words = ([rows, pairs]: Pieces) => {
         const { buffer, byteOffset, byteLength } = pairs as Bytes
         const patterns = new Uint16Array(buffer, byteOffset, byteLength / 2)
         return groupedRows(rows, patterns, inner, dtype)
       }
-      return { tensors: [numbers, scales], shape, dtype, row: 0, words }
+      return { tensors: [numbers, scales], shape, dtype, row, words }
     }
-    const tensor = this.#tensor(name, shape)
+    const tensor = this.#tensor(name, all)
     const words = ([piece]: Pieces) => {
       const values = storedToF32(piece, tensor.dtype as FloatDtype)
       const { numbers, scales } = quantizeRows(values, inner, dtype, name)
       return groupedRows(numbers, scales, inner, dtype)
     }
-    return { tensors: [tensor], shape, dtype, row: 0, words }
+    return { tensors: [tensor], shape, dtype, row, words }
   }
 
   /** Declares linear layers of one dtype side by side, each filled up to whole column tiles; their biases alike. */
@@ -234,7 +269,7 @@ export class Weights {
     const rowWords = linearRowWords(dtype, inner)
     const bytes = this.#linearBytes(sources)
     const declared = this.#block(tensors[0].name, bytes)
-    const biases = firstBias && this.#block(firstBias, bytes / rowWords)
+    const biases = firstBias && this.#block(firstBias.name, bytes / rowWords)
     let tile = 0
     return sources.map(({ tensors, shape, row, words, bias }) => {
       const [columns] = shape
@@ -273,10 +308,15 @@ export class Weights {
     return linearKernel(this.gpu, dtype, inner)
   }
 
-  /** A layer norm: `name.weight` and `name.bias`, [width]. */
-  layerNorm(name: string, width: number, eps: number): LayerNorm {
+  /** A layer norm: `name.weight` and, unless there is none, `name.bias`, [width]. */
+  layerNorm(
+    name: string,
+    width: number,
+    eps: number,
+    { bias = true }: { readonly bias?: boolean } = {},
+  ): LayerNorm {
     const weight = this.vector(`${name}.weight`, width)
-    return { weight, bias: this.vector(`${name}.bias`, width), eps }
+    return { weight, eps, ...(bias && { bias: this.vector(`${name}.bias`, width) }) }
   }
 
   /** A root-mean-square norm: `name.weight`, [width]. */
@@ -286,17 +326,26 @@ export class Weights {
 
   /** Numbers for each column, [width], always in f32. */
   vector(name: string, width: number): Vector {
-    return this.#vectorAt(name, width, this.#block(name, 4 * width), 0)
+    const part = { name, length: width, from: 0 }
+    return this.#vectorAt(part, width, this.#block(name, 4 * width), 0)
   }
 
-  /** A vector from number `first` of a block on. */
-  #vectorAt(name: string, width: number, { block, open }: DeclaredBlock, first: number): Vector {
-    const tensor = this.#tensor(name, [width])
+  /** `width` numbers of a vector, from number `first` of a block on. */
+  #vectorAt(
+    { name, length, from }: VectorPart,
+    width: number,
+    { block, open }: DeclaredBlock,
+    first: number,
+  ): Vector {
+    const tensor = this.#tensor(name, [length])
     this.#declare(tensor, 1, () => {
       const write = open()
-      return ([piece]) => write(rowsAsWords(piece, tensor, 'f32', width, width), 4 * first)
+      return ([piece]) => {
+        const all = rowsAsWords(piece, tensor, 'f32', length, length)
+        write(all.subarray(from, from + width), 4 * first)
+      }
     })
-    return { name, shape: tensor.shape, dtype: 'f32', block }
+    return { name, shape: [width], dtype: 'f32', block }
   }
 
   /** A table [rows, width] on the device. */

@@ -6,12 +6,34 @@ import {
   inertEncoderKeys,
   onlyEncoderKeys,
 } from './encoder-config.ts'
+import { bertNames, type EncoderNames } from './encoder-names.ts'
 import type { EncoderFamily } from './family.ts'
+
+/** The names of `xlm-roberta-flash-implementation`, which jina-reranker-v2 has under the same architecture. */
+const flashNames: EncoderNames = {
+  embeddingNorm: 'emb_ln',
+  layers: 'encoder.layers',
+  queryKeyValue: 'mixer.Wqkv',
+  attentionOutput: 'mixer.out_proj',
+  attentionNorm: 'norm1',
+  up: 'mlp.fc1',
+  down: 'mlp.fc2',
+  outputNorm: 'norm2',
+}
 
 const keys: FamilyKeys = {
   name: 'XLMRobertaForSequenceClassification',
   only: onlyEncoderKeys,
-  inert: inertEncoderKeys,
+  inert: [
+    ...inertEncoderKeys,
+    ...[
+      'use_flash_attn',
+      'emb_pooler',
+      'load_trained_adapters',
+      'truncate_dim',
+      'matryoshka_dimensions',
+    ],
+  ],
 }
 
 /**
@@ -21,6 +43,7 @@ const keys: FamilyKeys = {
 export const xlmRoberta: EncoderFamily = {
   head: 'classifier',
   prefix: 'roberta',
+  names: (weights) => (weights.has('roberta.emb_ln.weight') ? flashNames : bertNames),
   classifier: { dense: 'classifier.dense', output: 'classifier.out_proj' },
   config(config: Config): EncoderConfig {
     const sizes = encoderSizes(config)

@@ -53,23 +53,29 @@ export function embedRows(
   return y
 }
 
+/** Rows of a table on the device, of which each token has one: [rows, width], and u32 [tokens], checked by the caller. */
+interface TableRows {
+  readonly table: Weight
+  readonly rows: Tensor
+}
+
 /**
- * word + type[types] + position[positions], the sum of an encoder's embeddings before their norm (`BertEmbeddings`). word:
- * rows from {@link gatherTable}; type: [types, width]; position: [positions, width]; types, positions: u32 [tokens], each
- * checked by the caller. Gives [tokens, width].
+ * word + type[types] + position[positions], the sum of an encoder's embeddings before their norm (`BertEmbeddings`), of which
+ * a model may lack the types or the positions. word: rows from {@link gatherTable}. Gives [tokens, width].
  */
 export function embed(
   tape: Tape,
   word: Tensor,
-  type: { readonly table: Weight; readonly rows: Tensor },
-  position: { readonly table: Weight; readonly rows: Tensor },
+  { dtype, shape: [, width] }: HostTable,
+  { type, position }: { readonly type?: TableRows; readonly position?: TableRows },
 ): Tensor {
-  const [tokens = 0] = position.rows.shape
-  const [, width = 0] = position.table.shape
-  const { dtype } = position.table
-  expectShape(type.table.name, 'weight', type.table, [null, width])
-  expectShape('embed', 'types', type.rows, [tokens])
-  expectShape('embed', 'word', word, [tokens, tableRowWords(dtype, width)])
+  const [tokens = 0] = word.shape
+  expectShape('embed', 'word', word, [null, tableRowWords(dtype, width)])
+  for (const term of [type, position]) {
+    if (!term) continue
+    expectShape(term.table.name, 'weight', term.table, [null, width])
+    expectShape(term.table.name, 'rows', term.rows, [tokens])
+  }
   const pairs = tablePairs(width)
   const y = tape.tensor([tokens, width])
   tape.run({
@@ -80,13 +86,14 @@ export function embed(
       types: { T: tape.activations },
       libraries: { weights: `weights_${dtype}` },
     },
-    params: { width, pairs },
+    params: { width, pairs, has_types: type ? 1 : 0, has_positions: position ? 1 : 0 },
+    // A binding must be bound, read or not: the words stand in.
     tensors: {
       word,
-      token_type: type.table,
-      token_types: type.rows,
-      position: position.table,
-      positions: position.rows,
+      token_type: type?.table ?? word,
+      token_types: type?.rows ?? word,
+      position: position?.table ?? word,
+      positions: position?.rows ?? word,
       y,
     },
     workgroups: [Math.ceil(pairs / 64), tokens],

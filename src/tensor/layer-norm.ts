@@ -7,7 +7,7 @@ import { expectShape, type Tensor } from './tensor.ts'
 /** Weight and bias of a layer norm, and what is added to the variance. */
 export interface LayerNorm {
   readonly weight: Vector
-  readonly bias: Vector
+  readonly bias?: Vector
   readonly eps: number
 }
 
@@ -26,7 +26,7 @@ export function reduction(facts: AdapterFacts): Pick<KernelSpec, 'enable' | 'siz
 export function layerNorm(tape: Tape, x: Tensor, { weight, bias, eps }: LayerNorm): Tensor {
   const [rows = 0, width = 0] = x.shape
   expectShape(weight.name, 'weight', weight, [width])
-  expectShape(bias.name, 'bias', bias, [width])
+  if (bias) expectShape(bias.name, 'bias', bias, [width])
   const { enable = [], ...rest } = reduction(tape.gpu.facts)
   const y = tape.tensor(x.shape)
   tape.run({
@@ -37,8 +37,9 @@ export function layerNorm(tape: Tape, x: Tensor, { weight, bias, eps }: LayerNor
       types: { T: tape.activations },
       ...rest,
     },
-    params: { width, eps },
-    tensors: { x, weight, bias, y },
+    params: { width, eps, has_bias: bias ? 1 : 0 },
+    // A binding must be bound, read or not: the weight stands in.
+    tensors: { x, weight, bias: bias ?? weight, y },
     workgroups: [rows],
     flops: 8 * rows * width,
   })

@@ -4,11 +4,13 @@ import { KernelChoices } from '../../src/gpu/choices.ts'
 import type { AdapterFacts, Gpu } from '../../src/gpu/device.ts'
 import { type KernelSpec, kernelFiles, shaderCode } from '../../src/gpu/kernel.ts'
 import { readInterface, withoutComments } from '../../src/gpu/shader-interface.ts'
+import { addRows } from '../../src/tensor/add-rows.ts'
 import { attention, attentionKernels, attentionTiles } from '../../src/tensor/attention.ts'
 import { embed, embedRows, gatherTable } from '../../src/tensor/embedding.ts'
 import { gatherRows } from '../../src/tensor/gather-rows.ts'
 import { layerNorm } from '../../src/tensor/layer-norm.ts'
 import { linear, linearKernels } from '../../src/tensor/linear.ts'
+import { meanRows } from '../../src/tensor/mean-rows.ts'
 import { rmsNorm } from '../../src/tensor/rms-norm.ts'
 import { rotary } from '../../src/tensor/rotary.ts'
 import { PlanTape } from '../../src/tensor/tape.ts'
@@ -63,9 +65,11 @@ function specsOf(adapter: AdapterFacts, activations: 'f32' | 'f16'): KernelSpec[
     const host = { ...table, shape: [8, 64] as const, words }
     const gathered = gatherTable(tape, host, new Uint32Array(4))
     embedRows(tape, gathered, host, 1)
-    embed(tape, gathered, { table, rows }, { table, rows })
+    embed(tape, gathered, host, { type: { table, rows }, position: { table, rows } })
   }
   gatherRows(tape, x, rows)
+  meanRows(tape, x, rows, rows)
+  addRows(tape, x, x)
   layerNorm(tape, x, { weight: vector, bias: vector, eps: 1e-5 })
   rmsNorm(tape, x, { weight: vector, eps: 1e-5, offset: 0 })
   rotary(tape, x, rows, tape.tensor([8, 32], 'f32'))

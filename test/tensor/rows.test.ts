@@ -165,27 +165,35 @@ describe('embed', () => {
         }
         const type = table(gpu, 'types', typeRows, [2, width], dtype)
         const position = table(gpu, 'positions', places, [4, width], dtype)
-        const found = await runOn(gpu, 'f32', (tape) =>
-          embed(
-            tape,
-            gatherTable(tape, host, ids),
-            { table: type, rows: tape.upload(types, [4], 'u32') },
-            { table: position, rows: tape.upload(positions, [4], 'u32') },
-          ),
-        )
-        const [w, k, p] = tables.map((numbers) => stored(numbers, dtype)) as [
-          Float32Array,
-          Float32Array,
-          Float32Array,
-        ]
-        const expected = Array.from(ids, (id, t) =>
-          Array.from(
-            { length: width },
-            (_, i) =>
-              w[id * width + i]! + k[types[t]! * width + i]! + p[positions[t]! * width + i]!,
-          ),
-        ).flat()
-        expectClose(found, expected, 1e-6, `width ${width}`)
+        for (const terms of ['both', 'type', 'position', 'none']) {
+          const [hasType, hasPosition] = [
+            ['both', 'type'].includes(terms),
+            ['both', 'position'].includes(terms),
+          ]
+          const found = await runOn(gpu, 'f32', (tape) =>
+            embed(tape, gatherTable(tape, host, ids), host, {
+              ...(hasType && { type: { table: type, rows: tape.upload(types, [4], 'u32') } }),
+              ...(hasPosition && {
+                position: { table: position, rows: tape.upload(positions, [4], 'u32') },
+              }),
+            }),
+          )
+          const [w, k, p] = tables.map((numbers) => stored(numbers, dtype)) as [
+            Float32Array,
+            Float32Array,
+            Float32Array,
+          ]
+          const expected = Array.from(ids, (id, t) =>
+            Array.from(
+              { length: width },
+              (_, i) =>
+                w[id * width + i]! +
+                (hasType ? k[types[t]! * width + i]! : 0) +
+                (hasPosition ? p[positions[t]! * width + i]! : 0),
+            ),
+          ).flat()
+          expectClose(found, expected, 1e-6, `width ${width}, ${terms}`)
+        }
       }
     })
   }
