@@ -24,6 +24,7 @@ fn activate(x: f32, activation: u32) -> f32 {
     case 2u: { return tanh(clamp(x, -15.0, 15.0)); }
     case 3u: { return gelu_tanh(x); }
     case 4u: { return silu(x); }
+    case 5u: { return max(x, 0.0); }
     default: { return x; }
   }
 }

@@ -1,6 +1,6 @@
-// uses: exp_or_zero, attention_tile
+// uses: exp_or_zero, attention_tile, score_bias
 // needs: T, S, QUADS
-// softmax(q · kᵀ * scale) · v over packed sequences, by online softmax (Milakov and Gimelshein 2018), for adapters that
+// softmax(q · kᵀ * scale + bias) · v over packed sequences, by online softmax (Milakov and Gimelshein 2018), for adapters that
 // compute on a processor.
 // q, y: T [rows, heads * head_dim]   k, v: T [tokens, heads / group * head_dim], all read four columns at a time
 // tiles: what each workgroup in x does; y counts the heads, of which `group` share one head of k and v. Key tiles count
@@ -67,8 +67,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
       for (var r = 0u; r < S; r++) { high.score[r] = add(high.score[r], more, r, keys); }
     }
 
-    soften(&low, tile, 0u, first + lane);
-    soften(&high, tile, S, first + lane);
+    soften(&low, tile, group.y, 0u, first + lane);
+    soften(&high, tile, group.y, S, first + lane);
 
     for (var c = 0u; c < quads; c += S) {
       let column = min(c + lane, quads - 1u) + key_head;
@@ -122,10 +122,13 @@ fn add(sum: vec4f, numbers: vec4f, lane: u32, terms: mat4x4f) -> vec4f {
 }
 
 // Scores of the keys `key`, S + `key`, ... become weights: relative to the highest score so far, not yet to their sum.
-fn soften(rows: ptr<function, Rows>, tile: Tile, first_row: u32, key: u32) {
+fn soften(rows: ptr<function, Rows>, tile: Tile, head: u32, first_row: u32, key: u32) {
   for (var r = 0u; r < S; r++) {
     var score = (*rows).score[r] * params.scale;
-    for (var t = 0u; t < 4u; t++) { score[t] = select(LOWEST, score[t], sees(tile, first_row + r, key + t * S)); }
+    for (var t = 0u; t < 4u; t++) {
+      let seen = sees(tile, first_row + r, key + t * S);
+      score[t] = select(LOWEST, biased(score[t], tile, head, first_row + r, key + t * S), seen);
+    }
     let most = max(max(score.x, score.y), max(score.z, score.w));
     let highest = max((*rows).highest[r], highest_of(most));
     let kept = exp_or_zero((*rows).highest[r] - highest);

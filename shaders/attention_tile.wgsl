@@ -20,12 +20,15 @@ fn first_key(tile: Tile) -> u32 {
   return select(0u, tile.position + 1u - params.window, params.window != 0u && tile.position + 1u > params.window);
 }
 fn end_key(tile: Tile) -> u32 {
-  return select(tile.keys, min(tile.keys, tile.position + tile.rows), params.causal != 0u);
+  let causal_end = select(tile.keys, tile.position + tile.rows, params.causal != 0u);
+  let window_end = select(tile.keys, tile.position + tile.rows - 1u + params.window, params.window != 0u);
+  return min(tile.keys, min(causal_end, window_end));
 }
 
-// Whether a row of the tile sees a key: it is one of the sequence, not after the row, and within the window.
+// Whether a row of the tile sees a key: it is one of the sequence, not after the row where attention is causal, and less than
+// the window away.
 fn sees(tile: Tile, row: u32, key: u32) -> bool {
   let position = tile.position + row;
   return key < tile.keys && (params.causal == 0u || key <= position)
-    && (params.window == 0u || key + params.window > position);
+    && (params.window == 0u || (key + params.window > position && key < position + params.window));
 }

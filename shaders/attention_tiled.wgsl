@@ -1,6 +1,6 @@
-// uses: exp_or_zero, attention_tile
+// uses: exp_or_zero, attention_tile, score_bias
 // needs: T, ROWS, KEYS, HEAD_DIM
-// softmax(q · kᵀ * scale) · v over packed sequences, by online softmax (Milakov and Gimelshein 2018), with tiles of
+// softmax(q · kᵀ * scale + bias) · v over packed sequences, by online softmax (Milakov and Gimelshein 2018), with tiles of
 // keys and values in workgroup memory.
 // q, y: T [rows, heads * HEAD_DIM]   k, v: T [tokens, heads / group * HEAD_DIM]
 // tiles: what each workgroup in x does; y counts the heads, of which `group` share one head of k and v. Key tiles count
@@ -47,6 +47,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
       if (!sees(tile, row, first + key)) { continue; }
       var score = 0.0;
       for (var d = 0u; d < HEAD_DIM; d++) { score = fma(query[d], keys[key * HEAD_DIM + d], score); }
+      score = biased(score, tile, group.y, row, first + key);
       let higher = max(highest, score);
       let kept = exp_or_zero(highest - higher);
       let weight = exp_or_zero(score - higher);

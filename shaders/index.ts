@@ -19,6 +19,8 @@ import reduce_subgroup from './reduce_subgroup.wgsl'
 import reduce_workgroup from './reduce_workgroup.wgsl'
 import rms_norm from './rms_norm.wgsl'
 import rotary from './rotary.wgsl'
+import score_bias from './score_bias.wgsl'
+import score_bias_alibi from './score_bias_alibi.wgsl'
 import subgroup_tile from './subgroup_tile.wgsl'
 import unpack_rows from './unpack_rows.wgsl'
 import weights_bf16 from './weights_bf16.wgsl'
@@ -49,6 +51,8 @@ export const shaders = {
   reduce_workgroup,
   rms_norm,
   rotary,
+  score_bias,
+  score_bias_alibi,
   subgroup_tile,
   unpack_rows,
   weights_bf16,

@@ -29,7 +29,13 @@ export class Engine {
       (): Sequence => ({ ids: new Uint32Array(length) }),
     )
     const tape = new PlanTape(this.gpu, this.activations)
-    scoreBatch(this.model, tape, packBatch(sequences), layers)
+    const batch = packBatch(sequences)
+    scoreBatch(this.model, tape, batch, layers)
+    // Hidden states are those of the scored tokens, which not every head reads.
+    const { backbone } = this.model
+    for (const state of backbone.states(tape, batch, { to: 0 })) {
+      tape.scope([], () => state.scored())
+    }
     return tape
   }
 

@@ -95,6 +95,7 @@ const activations: Readonly<Record<string, Activation>> = {
   gelu_accurate: 'geluTanh',
   silu: 'silu',
   swish: 'silu',
+  relu: 'relu',
   tanh: 'tanh',
 }
 

@@ -19,6 +19,8 @@ export interface EncoderConfig extends BackboneConfig {
    * where positions count from 0.
    */
   readonly padId: number | undefined
+  /** Whether scores lose the distance times a slope of the head (ALiBi). */
+  readonly alibi?: boolean
   /** Where queries and keys are rotated. */
   readonly rope?: RopeConfig | undefined
 }

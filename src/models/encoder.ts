@@ -1,5 +1,11 @@
 import { addRows } from '../tensor/add-rows.ts'
-import { type AttentionTiles, attention, attentionTiles } from '../tensor/attention.ts'
+import { alibiBias } from '../tensor/alibi.ts'
+import {
+  type AttentionTiles,
+  attention,
+  attentionTiles,
+  type ScoreBias,
+} from '../tensor/attention.ts'
 import { embed, gatherTable, type HostTable } from '../tensor/embedding.ts'
 import { type LayerNorm, layerNorm } from '../tensor/layer-norm.ts'
 import { type Linear, linear } from '../tensor/linear.ts'
@@ -145,10 +151,11 @@ export class Encoder implements Backbone {
       },
     }
     const rows = upload(scored)
+    const bias = this.config.alibi ? alibiBias(tape, this.config.heads) : undefined
     const start = from ?? { layer: 0, x: this.#embed(tape, batch) }
     yield* layerStates(tape, start, to, rows, (i, x, all, which) => {
       const layer = this.#layers[i] as EncoderLayer
-      return this.#layer(tape, layer, x, all, tables[which], tables.every, ropeTable)
+      return this.#layer(tape, layer, x, all, tables[which], tables.every, ropeTable, bias)
     })
   }
 
@@ -165,6 +172,7 @@ export class Encoder implements Backbone {
     { tiles, positions }: Tables,
     keys: Tables,
     ropeTable: Tensor | undefined,
+    bias: ScoreBias | undefined,
   ): Tensor {
     const { hidden, heads, activation } = this.config
     const normed = (x: Tensor, norm?: LayerNorm) => (norm ? layerNorm(tape, x, norm) : x)
@@ -174,7 +182,7 @@ export class Encoder implements Backbone {
       const [query, key, v] = queryKeyValue(tape, x, all, layer)
       const q = rotated(normed(query, layer.queryNorm), positions)
       const k = rotated(normed(key, layer.keyNorm), keys.positions)
-      const context = attention(tape, q, k, v, tiles, hidden / heads)
+      const context = attention(tape, q, k, v, tiles, hidden / heads, {}, bias)
       const projected = linear(tape, context, layer.attentionOutput, { add: x })
       const output = layerNorm(tape, projected, layer.attentionNorm)
       return layer.middleNorm ? layerNorm(tape, addRows(tape, x, output), layer.middleNorm) : output

@@ -1,4 +1,5 @@
 import type { Config } from '../checkpoint/index.ts'
+import type { Backbone, BackboneConfig } from './backbone.ts'
 import type { Decoder } from './decoder.ts'
 import type { DecoderConfig } from './decoder-config.ts'
 import type { EncoderConfig } from './encoder-config.ts'
@@ -17,6 +18,14 @@ export interface EncoderFamily {
   readonly classifier: { readonly dense: string; readonly output: string }
   /** Reads and checks config.json. */
   config(config: Config): EncoderConfig
+}
+
+/** A model with a classifier that declares backbone and head by itself. */
+export interface WholeFamily {
+  readonly head: 'classifier'
+  /** Reads and checks config.json. */
+  config(config: Config): BackboneConfig
+  declare(config: Config, weights: Weights): { readonly backbone: Backbone; readonly head: Head }
 }
 
 /** Causal language models: the score is a word's logit at the last token, or the difference of two words' logits. */
@@ -43,4 +52,9 @@ export interface LayerwiseFamily<C extends DecoderConfig = DecoderConfig> {
   heads(config: C, decoder: Decoder, weights: Weights): ReadonlyMap<number, Head>
 }
 
-export type Family = EncoderFamily | CausalFamily | CausalClassifierFamily | LayerwiseFamily
+export type Family =
+  | EncoderFamily
+  | WholeFamily
+  | CausalFamily
+  | CausalClassifierFamily
+  | LayerwiseFamily

@@ -1,11 +1,13 @@
 import { linear } from '../tensor/linear.ts'
 import type { Tape } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
+import type { LayerState } from './backbone.ts'
+import type { Batch } from './batch.ts'
 import type { Decoder } from './decoder.ts'
 import type { Weights } from './weights.ts'
 
-/** Turns the states of scored tokens, [sequences, hidden], into scores, f32 [sequences, 1]. */
-export type Head = (tape: Tape, scored: Tensor) => Tensor
+/** Turns the states of a batch into scores, f32 [sequences, 1]. */
+export type Head = (tape: Tape, state: LayerState, batch: Batch) => Tensor
 
 /** tanh of a dense layer, then a layer to one label: BERT's pooler and classifier, RoBERTa's classification head. */
 export function classifierHead(
@@ -15,8 +17,8 @@ export function classifierHead(
 ): Head {
   const dense = weights.linear(names.dense, hidden, hidden)
   const output = weights.linear(names.output, 1, hidden)
-  return (tape, scored) => {
-    const pooled = linear(tape, scored, dense, { activation: 'tanh' })
+  return (tape, state) => {
+    const pooled = linear(tape, state.scored(), dense, { activation: 'tanh' })
     return linear(tape, pooled, output, { dtype: 'f32' })
   }
 }
@@ -36,11 +38,12 @@ export function wordHead(weights: Weights, decoder: Decoder, { word, minus }: Wo
     minus === undefined
       ? weights.linearRow(name, vocab, hidden, word)
       : weights.linearRowDifference(name, vocab, hidden, word, minus)
-  return (tape, scored) => linear(tape, decoder.output(tape, scored), row, { dtype: 'f32' })
+  return (tape, state) => linear(tape, decoder.output(tape, state.scored()), row, { dtype: 'f32' })
 }
 
 /** A layer to one label, without bias. */
 export function lastTokenHead(weights: Weights, decoder: Decoder, name: string): Head {
   const layer = weights.linear(name, 1, decoder.config.hidden, { bias: false })
-  return (tape, scored) => linear(tape, decoder.output(tape, scored), layer, { dtype: 'f32' })
+  return (tape, state) =>
+    linear(tape, decoder.output(tape, state.scored()), layer, { dtype: 'f32' })
 }

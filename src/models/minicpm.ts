@@ -83,7 +83,8 @@ function heads(
       const head = one ?? load(`lm_head.${layer - startLayer}`)
       return [
         layer,
-        (tape, scored) => linear(tape, decoder.output(tape, scored), head, { scale, dtype: 'f32' }),
+        (tape, state) =>
+          linear(tape, decoder.output(tape, state.scored()), head, { scale, dtype: 'f32' }),
       ]
     }),
   )

@@ -11,6 +11,7 @@ import type {
   EncoderFamily,
   Family,
   LayerwiseFamily,
+  WholeFamily,
 } from './family.ts'
 import { classifierHead, type Head, lastTokenHead, type Words, wordHead } from './heads.ts'
 import type { Weights } from './weights.ts'
@@ -35,7 +36,9 @@ interface Declaration {
 export function declareModel(family: Family, declaration: Declaration): Model {
   switch (family.head) {
     case 'classifier':
-      return encoderModel(family, declaration)
+      return 'declare' in family
+        ? wholeModel(family, declaration)
+        : encoderModel(family, declaration)
     case 'word':
       return causalModel(family, declaration)
     case 'last-token':
@@ -50,6 +53,11 @@ function encoderModel(family: EncoderFamily, { config, weights }: Declaration): 
   const names = family.names?.(weights)
   const backbone = new Encoder(family.config(config), weights, family.prefix, names)
   const head = classifierHead(weights, backbone.config.hidden, family.classifier)
+  return { backbone, heads: new Map([[backbone.layers, head]]) }
+}
+
+function wholeModel(family: WholeFamily, { config, weights }: Declaration): Model {
+  const { backbone, head } = family.declare(config, weights)
   return { backbone, heads: new Map([[backbone.layers, head]]) }
 }
 
@@ -92,7 +100,7 @@ export function scoreBatch(
     const head = heads.get(state.layer) as Head
     found.set(
       state.layer,
-      tape.scope([], () => head(tape, state.scored())),
+      tape.scope([], () => head(tape, state, batch)),
     )
   }
   return layers.map((layer) => found.get(layer) as Tensor)

@@ -2,16 +2,20 @@ import { bert } from './bert.ts'
 import type { Family, LayerwiseFamily } from './family.ts'
 import { gemma } from './gemma.ts'
 import { gte } from './gte.ts'
+import { jinaBert } from './jina-bert.ts'
 import { llama } from './llama.ts'
 import { minicpm } from './minicpm.ts'
 import { mistral } from './mistral.ts'
+import { modernBert } from './modernbert.ts'
 import { qwen2, qwen3, qwen3Classifier } from './qwen.ts'
 import { xlmRoberta } from './xlm-roberta.ts'
 
 /** The family of each model, by what `architectures` in config.json calls it. */
 export const families: Readonly<Record<string, Family>> = {
   XLMRobertaForSequenceClassification: xlmRoberta,
+  JinaBertForSequenceClassification: jinaBert,
   NewForSequenceClassification: gte,
+  ModernBertForSequenceClassification: modernBert,
   GemmaForCausalLM: gemma,
   LlamaForCausalLM: llama,
   MistralForCausalLM: mistral,

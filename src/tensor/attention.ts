@@ -21,8 +21,14 @@ export interface AttentionSpan {
 export interface AttentionMask {
   /** None after its own position. */
   readonly causal?: boolean
-  /** Of these only the last so many, its own counted; 0 for all. */
+  /** Of these only those less than so many positions away, on both sides where not causal; 0 for all. */
   readonly window?: number
+}
+
+/** A term of the scores: the file that adds it (a `score_bias` of shaders/), and what it reads. */
+export interface ScoreBias {
+  readonly library: 'score_bias_alibi'
+  readonly tensors: Readonly<Record<string, Tensor>>
 }
 
 export interface AttentionKernel {
@@ -100,14 +106,15 @@ function keysSeen(
   const all = keys + (prefix?.keys ?? 0)
   let seen = 0
   for (let row = 0; row < rows; row++) {
-    const before = causal ? position + row + 1 : all
-    seen += window > 0 ? Math.min(before, window) : before
+    const own = position + row
+    const end = causal ? own + 1 : all
+    seen += window > 0 ? Math.min(end, own + window) - Math.max(0, own + 1 - window) : end
   }
   return seen
 }
 
 /**
- * softmax(q · kᵀ / sqrt(headDim)) · v for each span and head (Vaswani et al. 2017); heads share keys and values in
+ * softmax(q · kᵀ / sqrt(headDim) + bias) · v for each span and head (Vaswani et al. 2017); heads share keys and values in
  * equal groups where k and v are narrower than q (Ainslie et al. 2023).
  * q and the result: [rows, heads * headDim]; k, v: [tokens, kvHeads * headDim]; tiles: from {@link attentionTiles}.
  */
@@ -119,6 +126,7 @@ export function attention(
   tiles: AttentionTiles,
   headDim: number,
   mask: AttentionMask = {},
+  bias?: ScoreBias,
 ): Tensor {
   const { causal = false, window = 0 } = mask
   const [, width = 0] = q.shape
@@ -138,6 +146,7 @@ export function attention(
       enable: [...(spec.enable ?? []), ...tapeFeatures(tape)],
       types: { T: tape.activations },
       ...(spec.sizes && { sizes: spec.sizes }),
+      ...(bias && { libraries: { score_bias: bias.library } }),
     },
     params: {
       heads,
@@ -147,7 +156,7 @@ export function attention(
       causal: causal ? 1 : 0,
       window,
     },
-    tensors: { q, k, v, tiles, y },
+    tensors: { q, k, v, tiles, y, ...bias?.tensors },
     workgroups: [tiles.shape[0] ?? 0, heads],
     flops: 4 * width * tiles.spans.reduce((sum, span) => sum + keysSeen(span, mask), 0),
   })

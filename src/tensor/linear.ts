@@ -13,7 +13,7 @@ import {
 } from './tensor.ts'
 
 /** What is applied to the sums; the numbers are those of shaders/activations.wgsl. */
-const activations = { none: 0, gelu: 1, tanh: 2, geluTanh: 3, silu: 4 } as const
+const activations = { none: 0, gelu: 1, tanh: 2, geluTanh: 3, silu: 4, relu: 5 } as const
 
 export type Activation = keyof typeof activations
 

@@ -15,10 +15,17 @@ const layerNames: Readonly<Record<string, string>> = {
   'mxbai-rerank-v2': 'model.layers.',
   'jina-xlmr': 'roberta.encoder.layers.',
   'gte-new': 'new.encoder.layer.',
+  modernbert: 'model.layers.',
+  'jina-bert': 'bert.encoder.layer.',
+  'jina-bert-qk': 'bert.encoder.layer.',
 }
 
 /** How far logits may be off with f16 activations, where it is more than 1e-2. */
-const f16Tolerances: Readonly<Record<string, number>> = { 'gte-new': 2e-2 }
+const f16Tolerances: Readonly<Record<string, number>> = {
+  'gte-new': 2e-2,
+  'jina-bert': 4e-2,
+  modernbert: 2e-2,
+}
 
 describe.each(Object.entries(layerNames))('%s', (name, layerName) => {
   const cases = crossCasesOf(name).filter(({ ids }) => ids.length < 1500)

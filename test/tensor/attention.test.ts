@@ -38,7 +38,7 @@ function attentionReference(
     for (let r = 0; r < rows; r++) {
       const at = position + r
       const seen = places.filter(
-        (_, t) => (!causal || t <= at) && (window === 0 || t > at - window),
+        (_, t) => (!causal || t <= at) && (window === 0 || (t > at - window && t < at + window)),
       )
       for (let h = 0; h < heads; h++) {
         const from = (row + r) * width + h * headDim
@@ -124,6 +124,9 @@ for (const kind of ['own kernel', 'kernel without subgroups'] as const) {
     for (const mask of [
       { causal: true },
       { causal: true, window: 1 },
+      { window: 1 },
+      { window: 11 },
+      { window: 40 },
       { causal: true, window: 11 },
       { causal: true, window: 40 },
     ]) {

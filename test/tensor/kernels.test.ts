@@ -5,6 +5,7 @@ import type { AdapterFacts, Gpu } from '../../src/gpu/device.ts'
 import { type KernelSpec, kernelFiles, shaderCode } from '../../src/gpu/kernel.ts'
 import { readInterface, withoutComments } from '../../src/gpu/shader-interface.ts'
 import { addRows } from '../../src/tensor/add-rows.ts'
+import { alibiBias } from '../../src/tensor/alibi.ts'
 import { attention, attentionKernels, attentionTiles } from '../../src/tensor/attention.ts'
 import { embed, embedRows, gatherTable } from '../../src/tensor/embedding.ts'
 import { gatherRows } from '../../src/tensor/gather-rows.ts'
@@ -57,7 +58,9 @@ function specsOf(adapter: AdapterFacts, activations: 'f32' | 'f16'): KernelSpec[
   }
   for (const kernel of attentionKernels(adapter, 32)) {
     const span = { row: 0, rows: 4, position: 0, key: 0, keys: 4 }
-    attention(tape, x, x, x, attentionTiles(tape, [span], 32, kernel), 32)
+    const tiles = attentionTiles(tape, [span], 32, kernel)
+    attention(tape, x, x, x, tiles, 32)
+    attention(tape, x, x, x, tiles, 32, {}, alibiBias(tape, 2))
   }
   for (const dtype of ['f32', 'f16', 'bf16'] satisfies WeightDtype[]) {
     const table = weight([8, 64], dtype)
@@ -124,6 +127,7 @@ it('parameters and buffers of every kernel are understood', () => {
   for (const spec of specs) {
     const { params, bindings } = readInterface(spec.shader, shaderCode(spec))
     expect(params.length).toBeGreaterThan(0)
-    expect(bindings.at(-1)).toEqual({ name: 'y', written: true })
+    const written = bindings.filter((binding) => binding.written)
+    expect(written.map(({ name }) => name)).toEqual(['y'])
   }
 })

@@ -42,6 +42,7 @@ const references: Record<Activation, (x: number) => number> = {
   tanh: Math.tanh,
   geluTanh: (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3))),
   silu: (x) => x / (1 + Math.exp(-x)),
+  relu: (x) => Math.max(x, 0),
 }
 
 /** y[m][n] = activation(sum over k of x[m][k] w[n][k], + bias[n]) + residual[m][n], in double precision. */
@@ -119,7 +120,7 @@ describe('linear', () => {
       })
     }
 
-    for (const act of ['none', 'gelu', 'tanh', 'geluTanh', 'silu'] as const) {
+    for (const act of ['none', 'gelu', 'tanh', 'geluTanh', 'silu', 'relu'] as const) {
       it(`${kind} adds the bias, applies ${act}, adds the residual`, async ({ skip }) => {
         const [kernel] = kernelsOf(kind, 'f32')
         if (!kernel) return skip()
