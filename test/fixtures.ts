@@ -29,7 +29,8 @@ export interface Fixtures {
     readonly id: string
     readonly settings: Readonly<Record<string, unknown>>
     readonly cases: readonly string[]
-    readonly scores: readonly number[]
+    /** By layer, for layerwise models. */
+    readonly scores: readonly number[] | Readonly<Record<string, readonly number[]>>
   }[]
   readonly tokenizer: { readonly yes_ids?: number[] }
   readonly defaults: { readonly yes_id?: number; readonly no_id?: number }

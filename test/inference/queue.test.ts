@@ -64,7 +64,7 @@ describe('calls that share batches', () => {
   it('a short one does not wait for the end of a long one', async () => {
     const { queue } = counted(300)
     const order: string[] = []
-    const long = Array.from({ length: 10 }, () => sequences).flat()
+    const long = Array.from({ length: 10 }, () => sequences.slice(0, 8)).flat()
     await Promise.all([
       scored(queue, long).then(() => order.push('long')),
       scored(queue, sequences.slice(0, 3)).then((found) => {

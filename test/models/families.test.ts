@@ -5,16 +5,41 @@ import { decoderFixtures, fixtureNames, readFixtures } from '../fixtures.ts'
 import { expectClose } from '../tensor/harness.ts'
 import { casesOf, openModel } from './open-model.ts'
 
-/** How far hidden states may be off, and scores with f16 activations, relative to max(1, |value|). */
+/**
+ * How far hidden states may be off, and scores with f16 activations, relative to max(1, |value|). Rounding what the embedding
+ * step of minicpm-layerwise gives, rows times scale_emb, to f16 moves its scores by 4e-3; in the others these products are f16
+ * numbers already. Its norms (5e-3) and linear layers (5e-3) lose what they do in the others, and all together 1.4e-2.
+ */
 const tolerances: Readonly<Record<string, { states: number; f16: number }>> = {
   ...Object.fromEntries(fixtureNames.map((name) => [name, { states: 2e-5, f16: 1e-2 }])),
   bert: { states: 2e-5, f16: 1e-2 },
-  ...Object.fromEntries(decoderFixtures.map((name) => [name, { states: 5e-5, f16: 3e-2 }])),
+  ...Object.fromEntries(decoderFixtures.map((name) => [name, { states: 5e-5, f16: 1e-2 }])),
+  'minicpm-layerwise': { states: 5e-5, f16: 1.5e-2 },
+}
+
+/** Some of the cases, from the shortest to the longest: what only a kernel or a dtype can break, each length shows. */
+function spread<C extends { readonly ids: Uint32Array }>(cases: readonly C[], count: number): C[] {
+  const byLength = cases.toSorted((a, b) => a.ids.length - b.ids.length)
+  return Array.from({ length: count }, (_, i) => {
+    return byLength[Math.round((i * (byLength.length - 1)) / (count - 1))]!
+  })
+}
+
+function expectScores(
+  scores: readonly Float32Array[],
+  cases: readonly { readonly scores: readonly number[] }[],
+  tolerance: number,
+): void {
+  for (const [i, expected] of cases.entries()) {
+    const found = scores.map((layer) => layer[i]!)
+    expectClose(found, expected.scores, tolerance, `case ${i}`)
+  }
 }
 
 for (const [name, tolerance] of Object.entries(tolerances)) {
   describe(name, () => {
     const cases = casesOf(name)
+    const few = spread(cases, 12)
 
     it('has the hidden states of PyTorch after every layer', async () => {
       const { gpu, model, dispose } = await openModel(name)
@@ -46,18 +71,18 @@ for (const [name, tolerance] of Object.entries(tolerances)) {
       dispose()
     })
 
-    for (const plain of [false, true]) {
-      it(`has the scores of PyTorch at every head, ${plain ? 'without subgroups' : 'own kernels'}`, async () => {
-        const { score, dispose } = await openModel(name, { plain })
-        expect(cases.length).toBeGreaterThan(60)
-        const scores = await score(cases)
-        cases.forEach((expected, i) => {
-          const found = scores.map((layer) => layer[i]!)
-          expectClose(found, expected.scores, 1e-4, `case ${i}`)
-        })
-        dispose()
-      })
-    }
+    it('has the scores of PyTorch at every head', async () => {
+      const { score, dispose } = await openModel(name)
+      expect(cases.length).toBeGreaterThan(60)
+      expectScores(await score(cases), cases, 1e-4)
+      dispose()
+    })
+
+    it('has them without subgroups', async () => {
+      const { score, dispose } = await openModel(name, { plain: true })
+      expectScores(await score(few), few, 1e-4)
+      dispose()
+    })
 
     it('gives the same bits alone and together, with and without shared prefixes', async () => {
       const { model, score, dispose } = await openModel(name)
@@ -79,14 +104,15 @@ for (const [name, tolerance] of Object.entries(tolerances)) {
       apart.dispose()
     })
 
-    it('comes close with f16 activations', async ({ skip }) => {
+    it('comes close with f16 activations, and has the same top result', async ({ skip }) => {
       const { gpu, score, dispose } = await openModel(name, { dtype: 'f16', activations: 'f16' })
       if (!gpu.facts.shaderF16) return skip()
-      const scores = await score(cases)
-      cases.forEach((expected, i) => {
-        const found = scores.map((layer) => layer[i]!)
-        expectClose(found, expected.scores, tolerance.f16, `case ${i}`)
-      })
+      const scores = await score(few)
+      expectScores(scores, few, tolerance.f16)
+      for (const [layer, found] of scores.entries()) {
+        const expected = few.map((one) => one.scores[layer]!)
+        expect(found.indexOf(Math.max(...found))).toBe(expected.indexOf(Math.max(...expected)))
+      }
       dispose()
     })
   })

@@ -66,16 +66,18 @@ export const crossCasesOf = (name: string) =>
   }))
 
 /**
- * The inputs and scores, by layer, of every case of a fixture, in both of the reference's forms; of a model with token types,
- * which the plain form was recorded without, in the one form.
+ * The inputs and scores, by layer, of every case of a fixture, in both of the reference's forms, each input once; of a model
+ * with token types, which the plain form was recorded without, in the one form.
  */
-export const casesOf = (name: string) =>
-  readFixtures(name).cases.flatMap(({ flag, plain, settings }) =>
-    [...(settings.normalize ? [] : [flag]), ...(plain && !flag.token_type_ids ? [plain] : [])].map(
-      ({ input_ids, token_type_ids, score, scores }) => ({
-        ids: Uint32Array.from(input_ids),
-        types: token_type_ids && Uint8Array.from(token_type_ids),
-        scores: scores ? Object.values(scores) : [score],
-      }),
-    ),
-  )
+export function casesOf(name: string) {
+  const answers = readFixtures(name).cases.flatMap(({ flag, plain, settings }) => [
+    ...(settings.normalize ? [] : [flag]),
+    ...(plain && !flag.token_type_ids ? [plain] : []),
+  ])
+  const inputs = new Map(answers.map((answer) => [String(answer.input_ids), answer]))
+  return [...inputs.values()].map(({ input_ids, token_type_ids, score, scores }) => ({
+    ids: Uint32Array.from(input_ids),
+    types: token_type_ids && Uint8Array.from(token_type_ids),
+    scores: scores ? Object.values(scores) : [score],
+  }))
+}

@@ -18,10 +18,12 @@ export interface Case {
   readonly id: string
   readonly pair: [query: string, passage: string]
   readonly options: ScoreSettings
-  /** Tokens that the reference fed the model. */
-  readonly tokens: number
+  /** What the reference fed the model. */
+  readonly ids: readonly number[]
   /** The reference's score. */
   readonly score: number
+  /** Whether it is scored, and not only made into ids. */
+  readonly isScored: boolean
 }
 
 /** What score.mjs is asked for. */
@@ -42,33 +44,48 @@ export interface Scores {
     readonly subgroupSize: number
     readonly shaderF16: boolean
   }
-  /** By case, each scored in a call of its own. */
+  /** Of every case. */
+  readonly ids: readonly (readonly number[])[]
+  /** By scored case, each in a call of its own. */
   readonly alone: readonly number[]
-  /** Of the cases without options, scored in one call. */
+  /** Of the scored cases without options, in one call. */
   readonly together: readonly number[]
 }
 
-/** The recorded cases of a model of at most `maxTokens` tokens. */
-export function readCases(model: string, maxTokens: number): Case[] {
-  return readFixtures(model)
-    .cases.filter(({ flag }) => flag.input_ids.length <= maxTokens)
-    .map(({ id, query, passage, settings, flag }) => ({
-      id,
-      pair: [query, passage],
-      options: settingsOf(settings),
-      tokens: flag.input_ids.length,
-      score: flag.score,
-    }))
+/**
+ * The recorded cases of a model: all of them, to be made into ids, since each runtime brings its own tables of Unicode, and
+ * `count` of up to `maxTokens`, evenly spread over the lengths, to be scored.
+ */
+export function readCases(model: string, maxTokens: number, count: number): Case[] {
+  const cases = readFixtures(model).cases.toSorted(
+    (a, b) => a.flag.input_ids.length - b.flag.input_ids.length,
+  )
+  const short = cases.filter(({ flag }) => flag.input_ids.length <= maxTokens)
+  const step = (short.length - 1) / (count - 1)
+  const scored = new Set(Array.from({ length: count }, (_, i) => short[Math.round(i * step)]))
+  return cases.map((one) => ({
+    id: one.id,
+    pair: [one.query, one.passage],
+    options: settingsOf(one.settings),
+    ids: one.flag.input_ids,
+    score: one.flag.score,
+    isScored: scored.has(one),
+  }))
 }
 
 /** The cases with the scores that int8 weights give here, within what the tests of the kernels allow. */
-export async function quantizedCases(model: string, maxTokens: number): Promise<Case[]> {
+export async function quantizedCases(
+  model: string,
+  maxTokens: number,
+  count: number,
+): Promise<Case[]> {
   const reranker = await loadReranker(join(root, modelFolder(model)), { dtype: 'int8' })
   try {
-    const cases = readCases(model, maxTokens)
-    const scores: number[] = []
-    for (const { pair, options } of cases) scores.push(await reranker.computeScore(pair, options))
-    return cases.map((one, i) => ({ ...one, score: scores[i] as number }))
+    const cases: Case[] = []
+    for (const one of readCases(model, maxTokens, count).filter(({ isScored }) => isScored)) {
+      cases.push({ ...one, score: await reranker.computeScore(one.pair, one.options) })
+    }
+    return cases
   } finally {
     reranker.dispose()
   }
@@ -79,12 +96,16 @@ export function expectFreshBuild(): void {
   expect(buildReason(root), 'dist/ is not up to date: run `npm run build`').toBeUndefined()
 }
 
-/** Scores equal the reference's within 1e-4 x max(1, |score|), and alone bit for bit what they are in a batch. */
+/** Ids are the reference's, scores are so within 1e-4 x max(1, |score|), and alone bit for bit what they are in a batch. */
 export function expectScores(
   where: string,
-  cases: readonly Case[],
-  { adapter, alone, together }: Scores,
+  all: readonly Case[],
+  { adapter, ids, alone, together }: Scores,
 ): void {
+  for (const [index, { id, ids: expected }] of all.entries())
+    expect(ids[index], id).toEqual(expected)
+  const cases = all.filter(({ isScored }) => isScored)
+  expect(cases.length).toBeGreaterThan(0)
   const differences = cases.map(({ score }, index) =>
     Math.abs((alone[index] ?? Number.NaN) - score),
   )

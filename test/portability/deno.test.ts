@@ -58,13 +58,13 @@ function scoreInDeno(request: Request): Scores {
 }
 
 test.each(models)('scores of %s in Deno are those of the reference', (model) => {
-  const cases = readCases(model, 512)
+  const cases = readCases(model, 512, 12)
   const scores = scoreInDeno({ folder: modelFolder(model), cases, bare: false })
   expectScores(`Deno, ${model}`, cases, scores)
 })
 
 test.each(models)('so they are with %s on a device with the guaranteed limits alone', (model) => {
-  const cases = readCases(model, 80)
+  const cases = readCases(model, 80, 8)
   const scores = scoreInDeno({ folder: modelFolder(model), cases, bare: true })
   expect(scores.adapter).toMatchObject({ subgroupSize: 0, shaderF16: false })
   expectScores(`Deno, bare device, ${model}`, cases, scores)
@@ -72,7 +72,7 @@ test.each(models)('so they are with %s on a device with the guaranteed limits al
 
 test('int8 weights give the same scores in Deno', async () => {
   const [model] = models
-  const cases = await quantizedCases(model, 128)
+  const cases = await quantizedCases(model, 128, 8)
   const scores = scoreInDeno({ folder: modelFolder(model), cases, dtype: 'int8', bare: false })
   expectScores(`Deno, int8, ${model}`, cases, scores)
 })

@@ -11,11 +11,13 @@ export async function scoreCases(loadReranker, { folder, cases, dtype = 'f32', b
   const device = await adapter?.requestDevice()
   const reranker = await loadReranker(folder, { dtype, device })
   try {
+    const ids = cases.map(({ pair, options }) => reranker.tokenizePair(...pair, options))
+    const scored = cases.filter(({ isScored }) => isScored)
     const alone = []
-    for (const { pair, options } of cases) alone.push(await reranker.computeScore(pair, options))
-    const plain = cases.filter(({ options }) => Object.keys(options).length === 0)
+    for (const { pair, options } of scored) alone.push(await reranker.computeScore(pair, options))
+    const plain = scored.filter(({ options }) => Object.keys(options).length === 0)
     const together = await reranker.computeScore(plain.map(({ pair }) => pair))
-    return { adapter: reranker.info.adapter, alone, together }
+    return { adapter: reranker.info.adapter, ids, alone, together }
   } finally {
     reranker.dispose()
     device?.destroy()

@@ -7,19 +7,20 @@ import { countBuffers, fixtureFolder, openDevice, readFixtures, seeded } from '.
 
 const name = 'minicpm-layerwise'
 const query = 'what is panda?'
-// Some stand there twice: their scores tie.
+// Short ones, since each call makes many batches all the same; some stand there twice: their scores tie.
 const passages = readFixtures(name)
-  .cases.slice(0, 24)
+  .cases.filter(({ passage }) => passage.length < 60)
+  .slice(0, 13)
   .flatMap(({ passage }, i) => (i % 4 === 0 ? [passage, passage] : [passage]))
 const pairs = passages.map((passage): [string, string] => [query, passage])
-const cascade = [{ layer: 2, keep: 17 }, { layer: 4, keep: 6 }, { layer: 6 }]
+const cascade = [{ layer: 2, keep: 8 }, { layer: 4, keep: 4 }, { layer: 6 }]
 const loadOptions = { maxBatchTokens: 400 } as const
 
 type Options = { signal?: AbortSignal; onProgress?: () => void }
 type Call = (reranker: LayerWiseFlagLLMReranker, options?: Options) => Promise<unknown>
 
 /** What is called, over some of the pairs: slices of three lengths, so that batches differ. */
-const calls: readonly Call[] = [30, 19, 4].flatMap((count): Call[] => [
+const calls: readonly Call[] = [16, 9, 3].flatMap((count): Call[] => [
   (reranker, options) => reranker.computeScore(pairs.slice(0, count), options),
   (reranker, options) => reranker.rank(query, passages.slice(0, count), options),
   (reranker, options) => reranker.rank(query, passages.slice(0, count), { ...options, cascade }),
@@ -35,8 +36,8 @@ function aborted(call: Call, reranker: LayerWiseFlagLLMReranker, random: () => n
   const { signal } = stop
   const way = random()
   if (way < 0.1) abort()
-  else if (way < 0.5) setTimeout(abort, 80 * random() ** 2)
-  let left = way < 0.5 ? Number.POSITIVE_INFINITY : Math.floor(8 * random())
+  else if (way < 0.5) setTimeout(abort, 40 * random() ** 2)
+  let left = way < 0.5 ? Number.POSITIVE_INFINITY : Math.floor(4 * random())
   const onProgress = () => {
     if (left-- === 0) abort()
   }
@@ -116,7 +117,7 @@ describe('calls that are aborted', () => {
         random() < 0.5 ? aborted(call, reranker, random) : call(reranker),
       )
       const settled = Promise.allSettled(running)
-      if (random() < 0.8) await new Promise((done) => setTimeout(done, 60 * random()))
+      if (random() < 0.8) await new Promise((done) => setTimeout(done, 30 * random()))
       reranker.dispose()
       for (const [at, result] of (await settled).entries()) {
         if (result.status === 'fulfilled') {

@@ -22,7 +22,7 @@ describe('one pair, whatever its batch', () => {
     .map(({ passage }) => passage)
     .join(' ')
     .split(/\s+/)
-  const pairs = Array.from({ length: 1000 }, (_, i): [string, string] => {
+  const pairs = Array.from({ length: 300 }, (_, i): [string, string] => {
     const length = i % 50 === 0 ? 400 : 1 + ((i * 37) % 60)
     const from = (i * 7919) % (words.length - 500)
     return [
@@ -39,7 +39,7 @@ describe('one pair, whatever its batch', () => {
   afterAll(() => reranker.dispose())
 
   it('scores differ among pairs, so that equality says something', () => {
-    expect(new Set(together).size).toBeGreaterThan(900)
+    expect(new Set(together).size).toBeGreaterThan(270)
   })
 
   it('has the same bits alone', async () => {
