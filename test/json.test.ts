@@ -16,6 +16,19 @@ test('NaN and Infinity are numbers outside strings, and text inside them', () =>
   expect(parseJson('1e400')).toBe(Infinity)
 })
 
+test('lists beside NaN stay what they are', () => {
+  const lists = '[["\\u0000NaN", 1], [5], ["\\u0000NaN"], [], 0'
+  expect(parseJson(`${lists}, NaN]`)).toEqual([['\0NaN', 1], [5], Number.NaN, [], 0, Number.NaN])
+  // The same list where no constant is beside it.
+  expect(parseJson(`${lists}]`)).toEqual([['\0NaN', 1], [5], ['\0NaN'], [], 0])
+})
+
+test('a byte order mark at the start is named as such, and is text elsewhere', () => {
+  expect(() => parseJson('\ufeff{}')).toThrow('it begins with a byte order mark')
+  expect(parseJson('"\ufeff"')).toBe('\ufeff')
+  expect(() => parseJson('{}\ufeff')).not.toThrow('it begins with')
+})
+
 test('names that objects inherit are keys like others', () => {
   const parsed = parseJson('{"__proto__": NaN, "constructor": 1}') as object
   expect(Object.keys(parsed)).toEqual(['__proto__', 'constructor'])

@@ -1,0 +1,35 @@
+// @ts-check
+
+/**
+ * @typedef Room
+ * @property {readonly string[]} sources globs of the files that are mutated
+ * @property {string[]} tests the test files that run on each mutant
+ */
+
+/**
+ * The rooms that need no GPU. Left out are tests of random input (hostile, mutations) and of large files:
+ * they cover every mutant, and each run takes seconds.
+ * @type {Readonly<Record<string, Room>>}
+ */
+export const rooms = {
+  checkpoint: {
+    sources: ['src/checkpoint/!(quantize|writing).ts'],
+    tests: ['test/checkpoint/{checkpoint,config,float,quantization,safetensors}.test.ts'],
+  },
+  // Apart from the above: its tests quantize whole models, and would run on each of the others' mutants.
+  quantize: {
+    sources: ['src/checkpoint/{quantize,writing}.ts'],
+    tests: ['test/checkpoint/{quantize,writing}.test.ts'],
+  },
+  tokenizers: {
+    sources: ['src/tokenizers/*.ts', '!src/tokenizers/*{_,-}data.ts'],
+    tests: ['test/tokenizers/!(mutations|gemma).test.ts'],
+  },
+  eval: { sources: ['src/eval/*.ts'], tests: ['test/eval/*.test.ts'] },
+  inference: { sources: ['src/inference/tasks.ts'], tests: ['test/inference/tasks.test.ts'] },
+  cli: {
+    sources: ['src/cli/records.ts', 'src/cli/members.ts'],
+    tests: ['test/cli/records.test.ts'],
+  },
+  json: { sources: ['src/json.ts'], tests: ['test/json.test.ts'] },
+}
