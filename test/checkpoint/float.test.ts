@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { converted, type FloatDtype } from '../../src/checkpoint/float.ts'
 import {
   bf16ToF32,
   f16ToF32,
@@ -154,6 +155,37 @@ it('f64 is rounded to the nearest f32, ties to the even pattern', () => {
     ...[Math.fround(0.1), 1, 1 + 2 * ulp, 1 + ulp, Infinity, -0, 2 ** -149, -0],
     ...[Number.NaN, -Infinity],
   ])
+})
+
+describe('stored numbers', () => {
+  // 1, -2 and 0.5.
+  const patterns = {
+    f32: Uint32Array.of(0x3f800000, 0xc0000000, 0x3f000000),
+    f16: Uint16Array.of(0x3c00, 0xc000, 0x3800),
+    bf16: Uint16Array.of(0x3f80, 0xc000, 0x3f00),
+  }
+  const stored = { ...patterns, f64: Float64Array.of(1, -2, 0.5) }
+
+  /** The bytes of an array, behind others of their buffer. */
+  function bytesOf({ buffer }: { readonly buffer: ArrayBuffer }): Uint8Array<ArrayBuffer> {
+    const room = new Uint8Array(buffer.byteLength + 8)
+    room.set(new Uint8Array(buffer), 8)
+    return room.subarray(8)
+  }
+
+  it.each(Object.keys(stored) as FloatDtype[])('of %s are read, and written in each', (from) => {
+    const bytes = bytesOf(stored[from])
+    expect(storedToF32(bytes, from)).toEqual(Float32Array.of(1, -2, 0.5))
+    for (const to of ['f32', 'f16', 'bf16'] as const) {
+      expect(converted(bytes, from, to), to).toEqual(patterns[to])
+    }
+  })
+
+  it('keep every bit in their own format', () => {
+    const signalling = { f32: Uint32Array.of(0x7f800001), bf16: Uint16Array.of(0xff81) }
+    expect(converted(bytesOf(signalling.f32), 'f32', 'f32')).toEqual(signalling.f32)
+    expect(converted(bytesOf(signalling.bf16), 'bf16', 'bf16')).toEqual(signalling.bf16)
+  })
 })
 
 describe('out', () => {

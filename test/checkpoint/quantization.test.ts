@@ -1,6 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { bf16ToF32, Config, isLayerMatrix, quantizeRows } from '../../src/checkpoint/index.ts'
-import { quantizationConfig, readQuantization } from '../../src/checkpoint/quantization.ts'
+import {
+  quantizationConfig,
+  quantizedTensors,
+  readQuantization,
+} from '../../src/checkpoint/quantization.ts'
 import { Random } from '../mutations.ts'
 import { expectFault } from './folders.ts'
 
@@ -115,6 +119,17 @@ it('packs two numbers of four bits to a byte, each row on its own', () => {
   expect([...scales]).toEqual([0x3f80, 0, 0x3f80, 0])
 })
 
+it('stores a matrix of three rows of 33 as numbers, and two groups for each row', () => {
+  const scales = { name: 'w.scales', shape: [3, 2, 2] }
+  for (const [dtype, bytes] of [
+    ['int8', 33],
+    ['int4', 17],
+  ] as const) {
+    const numbers = { name: 'w', shape: [3, bytes] }
+    expect(quantizedTensors('w', [3, 33], dtype)).toEqual({ numbers, scales })
+  }
+})
+
 it.each([
   ['roberta.encoder.layer.11.attention.self.query.weight', true],
   ['model.layers.0.mlp.up_proj.weight', true],
@@ -125,6 +140,7 @@ it.each([
   ['classifier.dense.weight', false],
   ['players.0.x.weight', false],
   ['model.layers.x.weight', false],
+  ['model.layers.0.mlp.up_proj.weight.scales', false],
 ])('%s is a matrix of a layer: %s', (name, expected) => {
   expect(isLayerMatrix(name)).toBe(expected)
 })

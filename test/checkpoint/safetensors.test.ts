@@ -58,6 +58,13 @@ describe('a safetensors file', () => {
     }
   })
 
+  it('may have 64 dimensions', async () => {
+    const shape = Array(64).fill(1)
+    expect((await open({ x: entry('U8', shape, 0, 1) }, 1)).tensors.get('x')).toMatchObject({
+      shape,
+    })
+  })
+
   it('may name its tensors as objects name what they inherit', async () => {
     const header = `{"__proto__":{"dtype":"U8","shape":[1],"data_offsets":[0,1]},
       "constructor":{"dtype":"U8","shape":[1],"data_offsets":[1,2],"__proto__":{"shape":[9]}}}`
@@ -94,7 +101,10 @@ describe('the length of the header', () => {
 
   it('must be at most 100 MB', async () => {
     const faults = [
-      [openBytes(0x01, 0xe1, 0xf5, 0x05, 0, 0, 0, 0, 0x7b, 0x7d), '100000001 bytes'],
+      [
+        openBytes(0x01, 0xe1, 0xf5, 0x05, 0, 0, 0, 0, 0x7b, 0x7d),
+        'the length of the header is 100000001 bytes; at most 100000000',
+      ],
       [openBytes(255, 255, 255, 255, 255, 255, 255, 255), '18446744073709551615 bytes'],
     ] as const
     for (const [fault, text] of faults) await expectFault(fault, 'header-invalid', text)
@@ -185,12 +195,23 @@ describe('a tensor of the header', () => {
     [entry('U8', [2 ** 53 - 1], 0, 2 ** 53 - 1), 'is the download complete?'],
     [entry('U8', [2], 0, 1), 'span 1 bytes; U8 [2] takes 2'],
     [entry('F16', [1], 0, 1), 'span 1 bytes; F16 [1] takes 2'],
+    [entry('U8', [2], 1, 1), 'span 0 bytes; U8 [2] takes 2'],
     [entry('F4', [3], 0, 1), 'F4 [3] takes 1.5'],
     [entry('U8', [2 ** 27, 2 ** 27, 0], 0, 1), 'more elements than can be counted'],
     [entry('F64', [2 ** 51], 0, 1), 'more elements than can be counted'],
     [entry('U8', Array(65).fill(1), 0, 1), 'more than 64 dimensions'],
   ])('must not contradict itself: %j', async (tensor, fault) => {
     await expectFault(open({ x: tensor }, 1), 'tensor-invalid', weightsPath, 'tensor "x"', fault)
+  })
+
+  it('must end with the file', async () => {
+    const header = { x: entry('U8', [2], 0, 2) }
+    const end = 8 + JSON.stringify(header).length + 2
+    await expectFault(
+      open(header, 1),
+      'tensor-invalid',
+      `ends at byte ${end} of the file, which has ${end - 1}`,
+    )
   })
 
   it('must not overlap another', async () => {
