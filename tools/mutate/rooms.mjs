@@ -26,7 +26,15 @@ export const rooms = {
     tests: ['test/tokenizers/!(mutations|gemma).test.ts'],
   },
   eval: { sources: ['src/eval/*.ts'], tests: ['test/eval/*.test.ts'] },
-  inference: { sources: ['src/inference/tasks.ts'], tests: ['test/inference/tasks.test.ts'] },
+  inference: {
+    // Of the engine, the line for turns: passes need a device.
+    sources: ['src/inference/{tasks,queue}.ts', 'src/inference/engine.ts:67-112'],
+    tests: ['test/inference/{tasks,queue-calls,engine}.test.ts'],
+  },
+  rerankers: {
+    sources: ['src/rerankers/{chat-template,check-options,cutoff,options,templates}.ts'],
+    tests: ['test/rerankers/{chat-template,option-rules,templates}.test.ts'],
+  },
   cli: {
     sources: ['src/cli/records.ts', 'src/cli/members.ts'],
     tests: ['test/cli/records.test.ts'],
