@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { expect } from 'vitest'
 import { type Checkpoint, CheckpointError } from '../../src/checkpoint/index.ts'
-import { blobFolder, type Folder } from '../../src/platform/files.ts'
+import type { Folder } from '../../src/platform/files.ts'
 import { safetensors } from '../mutations.ts'
 
 /** Path of a fixture's model folder. */
@@ -13,13 +13,32 @@ export const fixturePath = (name: string): string =>
 export const fixtureFile = (name: string, file: string): Uint8Array<ArrayBuffer> =>
   new Uint8Array(readFileSync(`${fixturePath(name)}/${file}`))
 
-/** A folder in memory; content that is no text and no bytes is written as JSON. */
+/**
+ * A folder in memory; content that is no text and no bytes is written as JSON. Not of Blobs: Node aborts the process where a
+ * mutant slices one at NaN.
+ */
 export function memoryFolder(files: Readonly<Record<string, unknown>>): Folder {
-  const blobs = Object.entries(files).map(([name, content]) => {
-    const plain = typeof content === 'string' || content instanceof Uint8Array
-    return [name, new Blob([(plain ? content : JSON.stringify(content)) as BlobPart])]
-  })
-  return blobFolder(Object.fromEntries(blobs), 'folder')
+  const contents = new Map(
+    Object.entries(files).map(([name, content]) => {
+      if (content instanceof Uint8Array) return [name, content]
+      const text = typeof content === 'string' ? content : JSON.stringify(content)
+      return [name, new TextEncoder().encode(text)]
+    }),
+  )
+  return {
+    name: 'folder',
+    open: async (file) => {
+      const bytes = contents.get(file)
+      return (
+        bytes && {
+          name: `folder/${file}`,
+          size: bytes.length,
+          read: async (start, end) => Uint8Array.from(bytes.subarray(start, end)),
+          close: async () => {},
+        }
+      )
+    },
+  }
 }
 
 /**

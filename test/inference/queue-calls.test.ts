@@ -1,5 +1,5 @@
 import { getEventListeners } from 'node:events'
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import type { Gpu } from '../../src/gpu/device.ts'
 import { Engine } from '../../src/inference/engine.ts'
 import { ScoreQueue, type ScoreRequest } from '../../src/inference/queue.ts'
@@ -52,6 +52,7 @@ function call(queue: ScoreQueue, request: Omit<ScoreRequest, 'take'> & Partial<S
   const seen: { scores: number[][]; end?: string } = { scores: [] }
   const take: ScoreRequest['take'] = (first, layers) => {
     for (const [i, layer] of layers.entries()) {
+      if (layer.length === 0) throw new Error('nothing to take')
       for (const [j, score] of layer.entries()) {
         seen.scores[i] ??= []
         seen.scores[i][first + j] = Math.round(10 * score) / 10
@@ -94,6 +95,11 @@ describe('a batch', () => {
     call(queue, { sequences: [...some(1, 2, 50), ...some(3, 3, 6), ...some(6, 1, 5)] })
     for (let i = 0; i < 5; i++) await pass()
     expect(batches).toEqual([[1], [2], [3, 4], [5, 6]])
+    batches.length = 0
+    const calls = [some(7, 1, 50), some(8, 1)].map((sequences) => call(queue, { sequences }))
+    for (let i = 0; i < 3; i++) await pass()
+    expect(batches).toEqual([[7], [8]])
+    expect(calls.map(({ end }) => end)).toEqual(['done', 'done'])
   })
 
   it('has no sequence that is longer than what is left of it', async () => {
@@ -117,7 +123,8 @@ describe('a batch', () => {
   })
 
   it('waits for its turn, and passes it on', async () => {
-    const { queue, batches, pass } = opened()
+    const { queue, engine, batches, pass } = opened()
+    const turn = vi.spyOn(engine, 'turn')
     call(queue, { sequences: some(0, 60) })
     await new Promise(setImmediate)
     expect(batches).toHaveLength(2)
@@ -125,6 +132,11 @@ describe('a batch', () => {
       await pass()
       expect(batches).toHaveLength(i)
     }
+    // One at a time.
+    for (let i = 0; i < 3; i++) call(queue, { sequences: some(i, 1) })
+    for (let i = 0; i < 3; i++) await pass()
+    expect(batches).toHaveLength(11)
+    expect(turn).toHaveBeenCalledTimes(11)
   })
 })
 
