@@ -11,7 +11,7 @@ import {
   readRun,
 } from '../../src/eval/index.ts'
 import { readLines } from '../../src/eval/lines.ts'
-import { formatTrec } from '../../src/eval/trec.ts'
+import { checkTrecFields, formatTrec } from '../../src/eval/trec.ts'
 import { type ByteSource, blobFolder, blobSource } from '../../src/platform/files.ts'
 import { openFolder } from '../../src/platform/server.ts'
 
@@ -231,7 +231,23 @@ describe('BEIR folders', () => {
     ['q\td\n', 'data-malformed', 'x/test.tsv:1'],
     ['query-id\tcorpus-id\tscore\nq\td\t0.5\n', 'data-malformed', 'x/test.tsv:2'],
     ['query-id\tcorpus-id\tscore\nq\td\t1\nq d 1\n', 'data-malformed', 'x/test.tsv:3'],
-    ['Anfrage\tDokument\tNote\nq\td\t1\n', 'data-malformed', 'x/test.tsv:1: expected query id'],
+    [
+      `Anfrage\tDokument\t${'Note'.repeat(50)}\nq\td\t1\n`,
+      'data-malformed',
+      'x/test.tsv:1: expected query id, document id and a whole-number grade between tabs, or TREC\'s "query 0 document grade"' +
+        `, or a header such as "query-id corpus-id score", found "Anfrage\\tDokument\\t${'Note'.repeat(20)}Not"`,
+    ],
+    ['q\td\t1\nq\te\t2 3\n', 'data-malformed', 'document grade", found "q\\te\\t2 3"'],
+    ['q\td\t1\nq\te\n', 'data-malformed', 'x/test.tsv:2'],
+    ['q\td\t1\nq\te\t1\t1\n', 'data-malformed', 'x/test.tsv:2'],
+    ['q\td\t1\nq\t\t1\n', 'data-malformed', 'x/test.tsv:2'],
+    ['q\td\t1\n\te\t1\n', 'data-malformed', 'x/test.tsv:2'],
+    ['q 0 d 1\nq 0 1\n', 'data-malformed', 'x/test.tsv:2'],
+    ['query-id\tcorpus-id\tscore\tsplit\nq\td\t1\n', 'data-malformed', 'x/test.tsv:1'],
+    ['query-id\tcorpus-id\nq\td\t1\n', 'data-malformed', 'x/test.tsv:1'],
+    ['query-id\ttext\tscore\nq\td\t1\n', 'data-malformed', 'x/test.tsv:1'],
+    ['text\tcorpus-id\tscore\nq\td\t1\n', 'data-malformed', 'x/test.tsv:1'],
+    ['query-id\tcorpus-id\ttext\nq\td\t1\n', 'data-malformed', 'x/test.tsv:1'],
     ['q\td\tx\nq\td\t1\n', 'data-malformed', 'x/test.tsv:1'],
     ['q\td\t1\nquery-id\tcorpus-id\tscore\n', 'data-malformed', 'x/test.tsv:2'],
     ['q\td\t1\nq\t0\te\t1\n', 'data-malformed', 'x/test.tsv:2'],
@@ -261,6 +277,13 @@ describe('BEIR folders', () => {
     )
   })
 
+  it('reads grades of several digits, and quotes as a csv reader does', async () => {
+    const text = '"q ""1"""\tsay "d"\t10\n"q ""1"""\t"e" f\t+2\n"q ""1"""\tg "h"\t-12.00\n'
+    expect(await readQrels(blobFolder({ 'test.tsv': new Blob([text]) }))).toEqual(
+      new Map([['q "1"', new Map([['say "d"', 10], ['"e" f', 2], ['g "h"', -12]])]]), // biome-ignore format: one line
+    )
+  })
+
   it('reads judgements without a header, with negative grades and Windows line ends', async () => {
     const folder = blobFolder({ 'dev.tsv': new Blob(['q\td\t-1\r\nq\te\t2\r\n']) })
     expect(await readQrels(folder, 'dev')).toEqual(
@@ -271,7 +294,9 @@ describe('BEIR folders', () => {
 
 describe('TREC runs', () => {
   it('keeps the order of queries and documents', async () => {
-    const run = await readRun(source('b Q0 x 1 2.5 t\na Q0 y 1 -1e-3 t\nb\tQ0\tz\t2\t2.5\tt\n'))
+    const run = await readRun(
+      source('b  Q0 x 1 2.5 t\n \t\na Q0 y 1 -1e-3 t\nb\tQ0\tz\t2\t2.5\tt\n'),
+    )
     expect([...run]).toEqual([
       ['b', [{ id: 'x', score: 2.5 }, { id: 'z', score: 2.5 }]], // biome-ignore format: one line
       ['a', [{ id: 'y', score: -1e-3 }]],
@@ -294,6 +319,7 @@ describe('TREC runs', () => {
     ['q Q0 d 1 1 t\nq Q0 e 2 nan t', 'data-malformed', 'r:2: expected'],
     ['q Q0 d 1 inf t', 'data-malformed', 'found the score "inf"'],
     ['q Q0 d 1 1', 'data-malformed', 'found 5 fields'],
+    [`q${' Q'.repeat(60)}`, 'data-malformed', `found 61 fields in "q${' Q'.repeat(49)} "`],
     ['q Q0 d 1 1 t\nq Q0 d 2 0 t', 'id-duplicate', 'r:2: document "d" is there twice'],
     ['\n', 'data-malformed', 'no line of a run'],
   ])('refuses %j', async (text, code, message) => {
@@ -302,6 +328,21 @@ describe('TREC runs', () => {
       message: expect.stringContaining(message),
     })
   })
+})
+
+it.each([
+  ['the tag', 'a b', 'q', 'd'],
+  ['the tag', '', 'q', 'd'],
+  ['the query id', 't', ' q', 'd'],
+  ['the document id', 't', 'q', 'd\t'],
+])('a run is not written where %s has white space or nothing in it', (what, tag, query, id) => {
+  const check = () => checkTrecFields(new Map([[query, [{ id, score: 1 }]]]), tag)
+  expect(check).toThrow(expect.objectContaining({ code: 'id-invalid' }))
+  expect(check).toThrow(new RegExp(`^${what} "`))
+})
+
+it('a run with ids of other spaces is written', () => {
+  checkTrecFields(new Map([['q\u00a0', [{ id: 'd\u3000', score: 1 }]]]), 't')
 })
 
 describe('the baselines of the stored sets', () => {

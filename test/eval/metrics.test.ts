@@ -77,7 +77,7 @@ describe('trecOrder', () => {
     trecOrder(list.map(([id, score]) => ({ id, score }))).map(({ id }) => id)
 
   it('breaks ties by the UTF-8 bytes of the id, descending', () => {
-    const tied = ['a', 'B', '', '文', '\uffee', '\u{1f43c}', 'ab', 'é']
+    const tied = [...'aB文é\ud7ff\ue000\uffee\u{10000}\u{1f43c}', 'ab', '']
     const byBytes = [...tied].sort((x, y) => Buffer.compare(Buffer.from(y), Buffer.from(x)))
     expect(ids(tied.map((id) => [id, 1]))).toEqual(byBytes)
   })
@@ -89,7 +89,8 @@ describe('trecOrder', () => {
   })
 
   it('refuses NaN', () => {
-    expect(() => ids([['a', 1], ['b', Number.NaN]])).toThrow('document "b": its score is NaN') // biome-ignore format: one line
+    const fault = { code: 'score-invalid', message: 'document "b": its score is NaN' }
+    expect(() => ids([['a', 1], ['b', Number.NaN]])).toThrow(expect.objectContaining(fault)) // biome-ignore format: one line
   })
 })
 
@@ -98,8 +99,19 @@ describe('evaluate', () => {
     'refuses the measure %s',
     (name) => {
       expect(() => evaluate(new Map(), new Map(), [name as Measure])).toThrow(
-        expect.objectContaining({ code: 'measure-unknown', name: 'EvaluationError' }),
+        expect.objectContaining({
+          code: 'measure-unknown',
+          name: 'EvaluationError',
+          message: `measure "${name}" is unknown; expected one of nDCG, MAP, MRR, recall, precision, hit, alone or with a cut of at least 1, such as nDCG@10`,
+        }),
       )
     },
   )
+
+  it('takes the precision of a whole list over its length', () => {
+    const documents = ['a', 'b', 'c', 'd'].map((id) => ({ id, score: 1 }))
+    const qrels = new Map([['q', new Map([['b', 1], ['x', 2]])]]) // biome-ignore format: one line
+    const { mean } = evaluate(qrels, new Map([['q', documents]]), ['precision', 'precision@2'])
+    expect(mean).toEqual({ precision: 0.25, 'precision@2': 0 })
+  })
 })
