@@ -3,6 +3,7 @@ import { checkCount, checkOptions } from '../../src/rerankers/check-options.ts'
 import { checkLayers, layersOf } from '../../src/rerankers/cutoff.ts'
 import {
   instructed,
+  recipeNames,
   resolveSettings,
   type ScoreSettings,
   show,
@@ -27,10 +28,14 @@ const { FlagReranker: encoder, LayerWiseFlagLLMReranker: layerwise } = recipes
 
 const settings = [
   'inputs',
+  'instruction',
   'maxLength',
   'normalize',
   'passageInstructionForRerank',
   'passageInstructionFormat',
+  'passageMaxLength',
+  'truncate',
+  'truncationSide',
   'prompt',
   'queryInstructionForRerank',
   'queryInstructionFormat',
@@ -46,17 +51,19 @@ const values: Readonly<Record<string, readonly [good: unknown, bad: unknown, exp
   passageInstructionForRerank: ['', [], 'a string'],
   passageInstructionFormat: ['{}', {}, 'a string'],
   prompt: ['?', false, 'a string'],
-  normalize: [false, 'yes', 'true or false'],
+  passageMaxLength: [7, 0, 'a whole number from 1 up'],
+  truncationSide: ['left', 'both', '"left" or "right"'],
+  truncate: [false, 1, 'true or false'],
+  instruction: ['', 1, 'a string'],
+  normalize: ['auto', 'yes', 'true or false, or "auto"'],
   inputs: ['plain', 'both', '"flag" or "plain"'],
   signal: [AbortSignal.abort(), {}, 'an AbortSignal'],
   onProgress: [() => {}, 'log', 'a function'],
+  onStats: [() => {}, 1, 'a function'],
+  onBatch: [() => {}, 1, 'a function'],
   topN: [3, -1, 'a whole number from 1 up'],
   text: [String, 'title', 'a function'],
-  recipe: [
-    'CrossEncoder',
-    'Reranker',
-    '"FlagReranker", "FlagLLMReranker", "LayerWiseFlagLLMReranker", "CrossEncoder"',
-  ],
+  recipe: ['CrossEncoder', 'Reranker', recipeNames.map(show).join(', ')],
   dtype: ['int4', 'int2', '"auto", "f32", "f16", "bf16", "int8", "int4"'],
   activations: ['f16', 'int8', '"f32" or "f16"'],
   device: [{}, 'gpu', 'an object'],
@@ -68,15 +75,17 @@ const values: Readonly<Record<string, readonly [good: unknown, bad: unknown, exp
   selfTest: [false, 0, 'true or false'],
 }
 
-const scoring = [...settings, 'onProgress', 'signal']
+const progress = ['onProgress', 'signal']
+const scoring = [...settings, ...progress, 'onStats']
 const taken: Readonly<Record<Method, readonly string[]>> = {
   tokenizePair: settings,
   computeScore: scoring,
   hiddenStates: scoring,
   rank: [...scoring, 'text', 'topN'],
   load: [
-    ...scoring,
-    ...['activations', 'adapter', 'device', 'dtype', 'kernels', 'maxBatchTokens'],
+    ...settings,
+    ...progress,
+    ...['activations', 'adapter', 'device', 'dtype', 'kernels', 'maxBatchTokens', 'onBatch'],
     ...['profile', 'recipe', 'selfTest', 'sharePrefixes'],
   ],
 }
@@ -181,6 +190,11 @@ describe('settings', () => {
       query: none,
       passage: none,
       prompt: '',
+      passageMaxLength: Number.POSITIVE_INFINITY,
+      truncationSide: undefined,
+      truncate: true,
+      instruction: undefined,
+      center: 0,
     })
     expect(resolved({ inputs: 'plain' })).toMatchObject({
       maxLength: 1024,

@@ -9,14 +9,14 @@ interface Fake {
   readonly truncationSide?: 'left' | 'right'
   readonly bosId?: number | undefined
   readonly padId?: number
-  readonly tellsBos?: boolean
+  readonly bosIsKnown?: boolean
 }
 
 const ids = (text: string) => Uint32Array.from(text, (letter) => letter.codePointAt(0)!)
 const textOf = (found: Iterable<number>) => String.fromCodePoint(...found)
 
 /** A tokenizer whose pairs are `<A|B>` by the template and `[A|B]` by the class; `^` is bos. It counts what it encodes. */
-function tokenizerOf({ truncationSide = 'right', tellsBos = false, ...given }: Fake = {}) {
+function tokenizerOf({ truncationSide = 'right', bosIsKnown = false, ...given }: Fake = {}) {
   const encoded: string[] = []
   const between = (open: string, close: string) => (a: Uint32Array, b: Uint32Array) =>
     ids(`${open}${textOf(a)}|${textOf(b)}${close}`)
@@ -32,7 +32,7 @@ function tokenizerOf({ truncationSide = 'right', tellsBos = false, ...given }: F
     bosId: '^'.codePointAt(0),
     padId: 0,
     truncationSide,
-    tellsBos,
+    bosIsKnown,
     ...given,
   }
   return { tokenizer: fake as unknown as Tokenizer, encoded }
@@ -42,9 +42,14 @@ const settingsOf = (given: Partial<ResolvedSettings>): ResolvedSettings => ({
   inputs: 'flag',
   maxLength: 12,
   queryMaxLength: 9,
+  passageMaxLength: Number.POSITIVE_INFINITY,
+  truncationSide: undefined,
+  truncate: true,
   query: { text: undefined, format: '{}{}' },
   passage: { text: undefined, format: '{}{}' },
+  instruction: undefined,
   normalize: false,
+  center: 0,
   prompt: '?',
   ...given,
 })
@@ -56,7 +61,7 @@ const prompt = (suffixIsExtra: boolean, alwaysBos = true) =>
   ({
     form: 'prompt',
     parts: ['bos', 'query', { text: '/' }, 'passage', { text: '/' }, 'prompt'],
-    suffixIsExtra,
+    limits: suffixIsExtra ? 'all and a suffix' : 'all before the suffix',
     alwaysBos,
   }) as const
 
@@ -156,19 +161,19 @@ describe('a prompt', () => {
     // The padding token too.
     [false, { padId: 94 }, 'ab/1/?'],
     [true, { padId: 94 }, '^ab/1/?'],
-    [false, { bosId: undefined, tellsBos: true }, 'ab/1/?'],
+    [false, { bosId: undefined, bosIsKnown: true }, 'ab/1/?'],
   ] as const)('begins with bos, always: %s, of %j: %s', (always, fake, expected) => {
     expect(built(prompt(true, always), 'ab 1', {}, fake)).toBe(expected)
   })
 
   it('needs a bos where nothing says that there is none', () => {
     const fault = { code: 'option-invalid', message: expect.stringContaining('no bos_token') }
-    for (const [always, tellsBos] of [
+    for (const [always, bosIsKnown] of [
       [true, true],
       [true, false],
       [false, false],
     ] as const) {
-      const build = () => built(prompt(true, always), 'ab 1', {}, { bosId: undefined, tellsBos })
+      const build = () => built(prompt(true, always), 'ab 1', {}, { bosId: undefined, bosIsKnown })
       expect(build).toThrow(expect.objectContaining(fault))
     }
   })
