@@ -9,16 +9,16 @@ import type { Model } from '../../src/models/model.ts'
 // The queue over an engine without a device. test/inference/queue.test.ts has the scores of a model.
 
 /** A model whose score of a sequence is its first id plus a tenth of the layer. */
+const score = (_: unknown, { layer }: { layer: number }, { ids, ends }: Batch) =>
+  ends.map(({ start }) => ids[start]! + layer / 10)
 const model = {
   backbone: {
     layers: 6,
-    *states(_: unknown, { ids, ends }: Batch) {
-      for (let layer = 1; layer <= 6; layer++) {
-        yield { layer, scored: () => ends.map(({ start }) => ids[start]! + layer / 10) }
-      }
+    *states() {
+      for (let layer = 1; layer <= 6; layer++) yield { layer }
     },
   },
-  heads: new Map([2, 4, 6].map((layer) => [layer, (_: unknown, states: number[]) => states])),
+  heads: new Map([2, 4, 6].map((layer) => [layer, score])),
 } as unknown as Model
 
 /** A queue, what its batches began with, and a function that lets the pass that runs longest end, or fail. */
