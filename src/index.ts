@@ -11,6 +11,8 @@ export {
 } from './eval/index.ts'
 export type { KernelNames } from './gpu/choices.ts'
 export { GpuError } from './gpu/errors.ts'
+export { HubError } from './hub/errors.ts'
+export type { DownloadProgress, HubFolder, HubOptions } from './hub/types.ts'
 export { ModelError } from './models/errors.ts'
 export { PlatformError } from './platform/errors.ts'
 export type { ByteSource, Folder } from './platform/files.ts'

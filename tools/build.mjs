@@ -46,12 +46,21 @@ async function buildServer() {
   chmodSync(cli, 0o755)
 }
 
+/** browser.js, and the chunks that it loads when a model is first given by its name. */
 async function buildBrowser() {
   const { metafile } = await build({
     ...common,
     metafile: true,
     platform: 'browser',
+    splitting: true,
+    chunkNames: 'browser-[name]-[hash]',
     conditions: ['browser'],
+    // Its package names this file for browsers in a way that esbuild does not follow through "exports".
+    alias: {
+      '@huggingface/hub': require
+        .resolve('@huggingface/hub')
+        .replace(/dist.index\.js$/, 'dist/browser/index.mjs'),
+    },
     // Left in, so that the check below can name the file that asks for one.
     external: ['node:*'],
     entryPoints: { browser: 'src/index.ts' },

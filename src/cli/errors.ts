@@ -10,6 +10,7 @@ import { DawnrankError } from '../error.ts'
  * - `record-refused`: a record that the model rejects or cannot score (the message names line and passage);
  * - `records-failed`: some records were skipped with `--on-error skip`;
  * - `output-unwritable`: a file that cannot be written;
+ * - `cache-damaged`: `dawnrank cache verify` found corrupt files or broken links;
  * - `machine-unfit`: `dawnrank doctor` found a fault;
  * - `output-closed`: the reader closed the output pipe (`dawnrank … | head`); the command ends without a message.
  */

@@ -141,7 +141,7 @@ function measuresFor(top: number): Measure[] {
 async function settingsOf(options: EvalOptions, reranker: CliReranker) {
   return {
     model: basename(reranker.info.model),
-    modelFiles: await fingerprintFolder(reranker.info.model),
+    modelFiles: reranker.info.commit ?? (await fingerprintFolder(reranker.info.model)),
     dtype: reranker.info.dtype,
     activations: reranker.info.activations,
     ...scoreSettings(options),

@@ -16,7 +16,7 @@ export type CliReranker = Pick<
   'rank' | 'computeScore' | 'layers' | 'hiddenStates' | 'tokenizePair' | 'selfTest' | 'dispose'
 > & {
   readonly tokenizer: Pick<Tokenizer, 'pieces'>
-  readonly info: Pick<RerankerInfo, 'model' | 'dtype' | 'activations' | 'warnings'> & {
+  readonly info: Pick<RerankerInfo, 'model' | 'commit' | 'dtype' | 'activations' | 'warnings'> & {
     readonly adapter: Pick<RerankerInfo['adapter'], 'description'>
   }
 }

@@ -4,11 +4,12 @@ import type { CascadeStage, LoadOptions } from '../rerankers/index.ts'
 import { recipeNames } from '../rerankers/options.ts'
 import { CliError } from './errors.ts'
 import { type CliReranker, type Io, write } from './io.ts'
-import { type Progress, progressOn } from './progress.ts'
+import { downloadProgress, megabytes, type Progress, progressOn } from './progress.ts'
 
 /** The options of every command that loads a model. */
 export interface ModelOptions {
   model?: string
+  revision?: string
   dtype: NonNullable<LoadOptions['dtype']>
   activations?: NonNullable<LoadOptions['activations']>
   recipe?: NonNullable<LoadOptions['recipe']>
@@ -56,7 +57,11 @@ export function parseCascade(text: string): readonly CascadeStage[] {
 /** Adds the options of {@link ModelOptions} to a command. */
 export function withModelOptions(command: Command): Command {
   return command
-    .option('-m, --model <folder>', 'folder of the model (default: an embedded one)')
+    .option(
+      '-m, --model <model>',
+      'folder of the model, or its name on the Hugging Face Hub (default: an embedded one)',
+    )
+    .option('--revision <revision>', 'branch, tag or commit of a model of the hub (default: main)')
     .addOption(
       new Option('--dtype <type>', 'dtype of the weights on the device')
         .choices(['auto', 'f32', 'f16', 'bf16', 'int8', 'int4'])
@@ -188,8 +193,10 @@ async function withLoaded<T>(
   const progress = progressOn(io, options.progress)
   let reranker: CliReranker | undefined
   try {
+    const onDownload = downloadProgress(progress)
     let begun = false
     reranker = await load(options.model, {
+      revision: options.revision,
       dtype: options.dtype,
       activations: options.activations,
       recipe: options.recipe,
@@ -200,10 +207,11 @@ async function withLoaded<T>(
       prompt: options.prompt,
       maxBatchTokens: options.maxBatchTokens,
       signal: io.signal,
-      onProgress: ({ done, total }) => {
-        if (!begun) progress.start('loading, in MB', megabytes(total))
+      onProgress: (report) => {
+        if (report.phase === 'download') return onDownload(report)
+        if (!begun) progress.start('loading, in MB', megabytes(report.total))
         begun = true
-        progress.update(megabytes(done))
+        progress.update(megabytes(report.done))
       },
     })
     progress.stop()
@@ -216,5 +224,3 @@ async function withLoaded<T>(
     reranker?.dispose()
   }
 }
-
-const megabytes = (bytes: number) => Math.ceil(bytes / 1e6)

@@ -1,12 +1,15 @@
 import { Command, CommanderError } from 'commander'
 import { version } from '../../package.json'
+import { HubError } from '../hub/errors.ts'
 import { RerankerError } from '../rerankers/errors.ts'
 import { TensorError } from '../tensor/errors.ts'
+import { addCache } from './cache.ts'
 import { addDoctor } from './doctor.ts'
 import { CliError } from './errors.ts'
 import { addEval } from './eval.ts'
 import type { Io } from './io.ts'
 import { addLayers } from './layers.ts'
+import { addPull } from './pull.ts'
 import { addQuantize } from './quantize.ts'
 import { addRerank } from './rerank.ts'
 import { addTokenize } from './tokenize.ts'
@@ -41,6 +44,8 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
   addTokenize(program, io)
   addEval(program, io)
   addLayers(program, io)
+  addPull(program, io)
+  addCache(program, io)
   addQuantize(program, io)
   addTune(program, io)
   addDoctor(program, io)
@@ -73,6 +78,7 @@ function exitCode(error: unknown, { stderr, signal, debug }: Io): number {
   const wrongUsage =
     (error instanceof CliError && error.code === 'usage') ||
     (error instanceof RerankerError && error.code === 'option-invalid') ||
+    (error instanceof HubError && error.code === 'name-invalid') ||
     (error instanceof TensorError && error.code === 'operation-unknown')
   return wrongUsage ? 2 : 1
 }

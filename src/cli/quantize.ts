@@ -11,20 +11,21 @@ import {
 } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { type Command, Option } from 'commander'
-import { openFolder } from '#platform'
 import {
   Checkpoint,
   type QuantizedCheckpoint,
   type QuantizedDtype,
   quantizeCheckpoint,
 } from '../checkpoint/index.ts'
+import { openModel } from '../rerankers/index.ts'
 import { CliError } from './errors.ts'
 import { type Io, write } from './io.ts'
 import { writable } from './output.ts'
-import { type Progress, progressOn } from './progress.ts'
+import { downloadProgress, megabytes, type Progress, progressOn } from './progress.ts'
 
 interface QuantizeOptions {
   dtype: QuantizedDtype
+  revision?: string
   progress: boolean
 }
 
@@ -44,13 +45,14 @@ export function addQuantize(program: Command, io: Io): void {
     .command('quantize')
     .summary('write a model with its layers in int8 or int4 to a new folder')
     .description('Writes a model with its layers in int8 or int4 to a new folder.')
-    .argument('<model>', 'folder of the model')
+    .argument('<model>', 'folder of the model, or its name on the Hugging Face Hub')
     .argument('<out>', 'folder to write; it must be new or empty')
     .addOption(
       new Option('--dtype <type>', 'dtype of the layers')
         .choices(['int8', 'int4'])
         .makeOptionMandatory(),
     )
+    .option('--revision <revision>', 'branch, tag or commit of a model of the hub (default: main)')
     .option('--no-progress', 'no progress bar (there is none if stderr is not a terminal)')
     .addHelpText('after', help)
     .action((model: string, out: string, options: QuantizeOptions) =>
@@ -62,20 +64,24 @@ export function addQuantize(program: Command, io: Io): void {
 async function quantize(
   model: string,
   out: string,
-  { dtype, progress }: QuantizeOptions,
+  { dtype, revision, progress }: QuantizeOptions,
   io: Io,
 ): Promise<void> {
   const exists = await isEmptyFolder(out)
-  const folder = await openFolder(model)
-  const checkpoint = await Checkpoint.open(folder)
   const bar = progressOn(io, progress)
+  const folder = await openModel(model, {
+    revision,
+    signal: io.signal,
+    onProgress: downloadProgress(bar),
+  }).finally(() => bar.stop())
+  const checkpoint = await Checkpoint.open(folder)
   try {
     const plan = quantizeCheckpoint(checkpoint, dtype)
     const part = `${out}.part`
     await writable(part, mkdir(dirname(part), { recursive: true }))
     await newFolder(part)
     try {
-      await copyOthers(folder.name, part)
+      await copyOthers(folder.path ?? folder.name, part)
       await writable(part, writeFile(join(part, 'config.json'), plan.config))
       await writeWeights(join(part, 'model.safetensors'), plan, bar, io.signal)
       // Not every system renames to a folder that is there.
@@ -156,5 +162,3 @@ async function writeWeights(
     await file.close()
   }
 }
-
-const megabytes = (bytes: number) => Math.ceil(bytes / 1e6)

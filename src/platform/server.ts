@@ -137,9 +137,6 @@ export async function openFolder(place: Place): Promise<Folder> {
   if (!info && /^[a-z][a-z\d+.-]+:/i.test(path)) checkUrl(new URL(path))
   let fault = 'does not exist; expected a folder'
   if (info) fault = `is a file; expected a folder. Give its folder, ${dirname(path)}`
-  else if (/^[\w-][\w.-]*\/[\w.-]+$/.test(path)) {
-    fault += `. If it is a model's name on the Hugging Face Hub: names are not looked up there. Run "hf download ${path} --local-dir FOLDER" and give FOLDER, or give https://huggingface.co/${path}/resolve/main/`
-  }
   throw new PlatformError('folder-missing', `${path}: ${fault}`)
 }
 

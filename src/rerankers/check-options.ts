@@ -78,6 +78,7 @@ const loading = {
   ...settings,
   signal,
   onProgress: callback,
+  revision: text,
   recipe: oneOf(...recipeNames),
   dtype: oneOf('auto', 'f32', 'f16', 'bf16', 'int8', 'int4'),
   activations: oneOf('f32', 'f16'),

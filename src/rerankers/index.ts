@@ -1,12 +1,13 @@
 /** Rerankers: text in, scores out. */
 export { RerankerError } from './errors.ts'
-export type { ModelPlace, RerankerInfo } from './load.ts'
+export type { RerankerInfo } from './load.ts'
 export {
   FlagLLMReranker,
   FlagReranker,
   LayerWiseFlagLLMReranker,
   loadReranker,
 } from './named.ts'
+export { type ModelFolder, type ModelPlace, openModel } from './open-model.ts'
 export type {
   CascadeStage,
   CutoffLayers,
@@ -15,6 +16,7 @@ export type {
   LayerwiseRankOptions,
   LayerwiseScoreOptions,
   LoadOptions,
+  LoadProgress,
   PairScore,
   PairScores,
   RankOptions,

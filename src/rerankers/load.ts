@@ -1,5 +1,4 @@
-import { embeddedFolder, openFolder } from '#platform'
-import { Checkpoint } from '../checkpoint/index.ts'
+import { Checkpoint, type ReadProgress } from '../checkpoint/index.ts'
 import type { KernelNames } from '../gpu/choices.ts'
 import { type AdapterFacts, Gpu } from '../gpu/device.ts'
 import { Engine } from '../inference/engine.ts'
@@ -10,30 +9,29 @@ import { ModelError } from '../models/errors.ts'
 import type { Words } from '../models/heads.ts'
 import { declareModel, type Model, scoreBatch, scoredLayers } from '../models/model.ts'
 import { type DtypeOption, Weights } from '../models/weights.ts'
-import type { Folder, Place } from '../platform/files.ts'
+import type { Folder } from '../platform/files.ts'
 import type { PlanTape } from '../tensor/tape.ts'
 import { Tokenizer } from '../tokenizers/index.ts'
 import { checkOptions } from './check-options.ts'
 import { layersOf } from './cutoff.ts'
 import { RerankerError } from './errors.ts'
+import { type ModelPlace, openModel, refuseFolder } from './open-model.ts'
 import {
   type CutoffLayers,
   type LayerwiseLoadOptions,
   type LoadOptions,
-  type RecipeName,
   resolveSettings,
   type ScoreSettings,
   show,
 } from './options.ts'
 import { chooseRecipe, type Recipe } from './recipes.ts'
 
-/** Where a model is: a path or URL of a folder, a `Folder`, a list of `File`s, or `File`s and `Blob`s by name. */
-export type ModelPlace = Place
-
 /** What a reranker runs on and with. */
 export interface RerankerInfo {
-  /** The folder of the model. */
+  /** The folder of the model, or its name on the hub. */
   readonly model: string
+  /** The commit of a model of the hub. */
+  readonly commit?: string | undefined
   readonly architecture: string
   /** How inputs are built and what is the score: that of FlagEmbedding's class of this name, or `CrossEncoder`. */
   readonly recipe: string
@@ -82,35 +80,13 @@ export interface Loaded {
   }
 }
 
-/** The embedded model for a recipe, a folder of weights/. */
-const embedded: Readonly<Partial<Record<RecipeName, string>>> = {
-  FlagReranker: 'xlm-roberta-6x384',
-  CrossEncoder: 'xlm-roberta-6x384',
-  FlagLLMReranker: 'gemma-8x384',
-  LayerWiseFlagLLMReranker: 'minicpm-layerwise-8x384',
-}
-
-/** Opens a model's folder; that of the embedded model where no place is given. */
-async function openModelFolder(
-  place: ModelPlace | undefined,
-  asked: RecipeName = 'FlagReranker',
-): Promise<Folder> {
-  if (place !== undefined) return openFolder(place)
-  const name = embedded[asked]
-  if (name !== undefined) return embeddedFolder(name)
-  throw new RerankerError(
-    'option-invalid',
-    `recipe: found ${show(asked)}; no model for it is embedded. Name the model`,
-  )
-}
-
 /** Loads a model: all that can be checked is checked before the first weight is read; a fault leaves nothing open. */
 export async function loadModel(
   place: ModelPlace | undefined,
   options: LayerwiseLoadOptions,
 ): Promise<Loaded> {
   checkOptions({ name: 'Reranker', layerwise: true }, 'load', options)
-  const { recipe: asked, cutoffLayers, signal, onProgress, onBatch, ...rest } = options
+  const { recipe: asked, cutoffLayers, revision, signal, onProgress, onBatch, ...rest } = options
   const { dtype = 'auto', activations = 'f32' } = options
   if (options.device && options.adapter) {
     throw new RerankerError(
@@ -119,8 +95,17 @@ export async function loadModel(
     )
   }
   signal?.throwIfAborted()
-  const folder = await openModelFolder(place, asked)
-  const { architecture, family, recipe: chosen } = await chooseRecipe(folder, asked)
+  const folder = await openModel(place, {
+    recipe: asked,
+    revision,
+    signal,
+    onProgress: onProgress && ((progress) => onProgress({ ...progress, phase: 'download' })),
+  })
+  const {
+    architecture,
+    family,
+    recipe: chosen,
+  } = await chooseRecipe(folder, asked).catch((fault) => refuseFolder(folder, fault))
   checkOptions(chosen, 'load', options)
   resolveSettings(chosen, rest, {})
   const checkpoint = await Checkpoint.open(folder)
@@ -147,7 +132,9 @@ export async function loadModel(
     const layers = scoredLayers(model)
     const { maxBatchTokens, plan } = planBatches(engine, options.maxBatchTokens, layers)
     gpu.choices.checkAsked()
-    await prepare(engine, weights, plan, layers, { signal, onProgress })
+    await prepare(engine, weights, plan, layers, signal, (progress) =>
+      onProgress?.({ ...progress, phase: 'load' }),
+    )
     return {
       folder,
       gpu,
@@ -159,6 +146,7 @@ export async function loadModel(
       cutoff: cutoffLayers ?? backbone.layers,
       info: {
         model: folder.name,
+        ...(folder.commit && { commit: folder.commit }),
         architecture,
         recipe: recipe.name,
         activation: recipe.activation,
@@ -166,7 +154,7 @@ export async function loadModel(
         dtype: weights.quantization ?? backbone.dtype,
         activations,
         kernels: gpu.choices.used,
-        warnings: config.warnings,
+        warnings: [...(folder.warnings ?? []), ...config.warnings],
         sizes: numbersOf(backbone.config),
         limits: {
           maxTokens: backbone.maxTokens,
@@ -197,7 +185,8 @@ async function prepare(
   weights: Weights,
   { kernels }: PlanTape,
   layers: readonly number[] | undefined,
-  { signal, onProgress }: Pick<LoadOptions, 'signal' | 'onProgress'>,
+  signal: AbortSignal | undefined,
+  onProgress: (progress: ReadProgress) => void,
 ): Promise<void> {
   await runTasks<unknown>(signal, 3, async ({ stop, add }) => {
     const reading = weights.load({ signal: stop, onProgress })

@@ -1,5 +1,5 @@
 import { RerankerError } from './errors.ts'
-import type { ModelPlace } from './load.ts'
+import type { ModelPlace } from './open-model.ts'
 import {
   type CutoffLayers,
   type CutoffOf,

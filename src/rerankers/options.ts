@@ -94,8 +94,21 @@ export const recipeNames = [
 /** How a reranker builds its inputs, and which logit is the score. */
 export type RecipeName = (typeof recipeNames)[number]
 
+/** Progress of a load, in bytes. */
+export interface LoadProgress {
+  /** `download`: files of a model of the hub that are not in the cache; `load`: weights to the device. */
+  readonly phase: 'download' | 'load'
+  readonly done: number
+  readonly total: number
+  /** Of a download: bytes per second, and the seconds left at this rate, once there is one. */
+  readonly bytesPerSecond?: number | undefined
+  readonly secondsLeft?: number | undefined
+}
+
 /** Options of `load`. */
 export interface LoadOptions extends ScoreSettings {
+  /** The branch, tag or commit of a model of the hub. Default: `main`. */
+  readonly revision?: string | undefined
   /** The recipe. Default: what the publisher of the model uses. */
   readonly recipe?: RecipeName | undefined
   /**
@@ -128,8 +141,7 @@ export interface LoadOptions extends ScoreSettings {
   /** Scores the pair of the folder's `self-test.json` once loaded, and throws unless the score is the one stored. */
   readonly selfTest?: boolean | undefined
   readonly signal?: AbortSignal | undefined
-  /** Bytes of weights read so far, and in all. */
-  readonly onProgress?: ((progress: { done: number; total: number }) => void) | undefined
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined
 }
 
 /** Which layers' scores are given: one, several as listed, or every one that has a head. */

@@ -7,7 +7,8 @@ import { type CascadeScore, checkCascade, runCascade } from './cascade.ts'
 import { checkOptions } from './check-options.ts'
 import { checkLayers, layersOf } from './cutoff.ts'
 import { RerankerError } from './errors.ts'
-import { type Loaded, loadModel, type ModelPlace, type RerankerInfo } from './load.ts'
+import { type Loaded, loadModel, type RerankerInfo } from './load.ts'
+import type { ModelPlace } from './open-model.ts'
 import {
   type CutoffLayers,
   type CutoffOf,
@@ -72,11 +73,11 @@ export class Reranker<Cutoff = number> {
   }
 
   /**
-   * Loads a model from a folder (a path, a URL, a `Folder`, or `File`s), and makes the reranker of it that its publisher
+   * Loads a model from a folder (a path, a URL, a `Folder`, or `File`s) or by its name on the Hugging Face Hub, and makes the reranker of it that its publisher
    * does; the embedded encoder if no place is given. Of a model with a score at several layers only those are read that
    * `cutoffLayers` needs.
    *
-   * @throws CheckpointError, TokenizerError, ModelError for what is wrong with the files; RerankerError for options, and
+   * @throws HubError where a model cannot be had by its name; CheckpointError, TokenizerError, ModelError for what is wrong with the files; RerankerError for options, and
    * where the files leave open what the model is for; GpuError, PlatformError where there is no adapter. Nothing is left open.
    */
   static async load<const Own extends CutoffLayers | undefined = undefined>(

@@ -1,0 +1,94 @@
+/** The hub's API: which commit a revision is, and which files a commit has. */
+import { HubError } from './errors.ts'
+import { asFetch } from './http.ts'
+import { isCommit, isInnerPath } from './names.ts'
+import type { HubClient } from './settings.ts'
+import type { HubFile } from './types.ts'
+
+// A repository of more files is not one model, and a listing that never ends would never end.
+const mostFiles = 100_000
+
+/** Loaded when a model is first looked up: everything else starts without it. */
+const library = () => import('./library.ts')
+
+/**
+ * The commit of a branch, a tag or a shortened commit.
+ *
+ * @param attempts fewer where the cache has an answer as well
+ */
+export async function commitOf(
+  client: HubClient,
+  name: string,
+  revision: string,
+  attempts?: number,
+): Promise<string> {
+  const { modelInfo } = await library()
+  try {
+    const { sha } = await modelInfo({
+      name,
+      revision,
+      additionalFields: ['sha'],
+      hubUrl: client.endpoint,
+      fetch: asFetch(client, { name, revision }, attempts),
+    })
+    if (isCommit(sha)) return sha
+    throw new HubError('hub-failed', `${name}: the hub gives no commit for ${revision}`)
+  } catch (fault) {
+    if (!(fault instanceof HubError) || fault.code !== 'revision-missing') throw fault
+    throw new HubError('revision-missing', `${fault.message}${await others(client, name)}`)
+  }
+}
+
+/** The branches and tags of a model, for a message; nothing where the hub does not tell. */
+async function others(client: HubClient, name: string): Promise<string> {
+  try {
+    const answer = await asFetch(client, { name }, 1)(`${client.endpoint}/api/models/${name}/refs`)
+    const { branches = [], tags = [] } = (await answer.json()) as Record<string, { name: string }[]>
+    const names = [...branches, ...tags].map((ref) => ref.name)
+    return names.length > 0 ? `; there are ${names.slice(0, 10).join(', ')}` : ''
+  } catch {
+    client.signal?.throwIfAborted()
+    return `; ${client.endpoint}/${name}/tree/main lists the branches and tags`
+  }
+}
+
+/**
+ * The files of a commit by path.
+ *
+ * @throws HubError `path-invalid` where a path leads out of the folder
+ */
+export async function filesOf(
+  client: HubClient,
+  name: string,
+  commit: string,
+): Promise<Map<string, HubFile>> {
+  const { listFiles } = await library()
+  const files = new Map<string, HubFile>()
+  const listing = listFiles({
+    repo: { type: 'model', name },
+    revision: commit,
+    recursive: true,
+    hubUrl: client.endpoint,
+    fetch: asFetch(client, { name, revision: commit }),
+  })
+  for await (const { type, path, size, oid, lfs } of listing) {
+    if (type !== 'file') continue
+    if (typeof path !== 'string' || !isInnerPath(path)) {
+      throw new HubError(
+        'path-invalid',
+        `${name}: the hub lists ${JSON.stringify(path)}, which leads out of the model's folder; do not use this model`,
+      )
+    }
+    const etag = lfs?.oid ?? oid
+    const isListed = Number.isSafeInteger(size) && size >= 0 && /^(\w{40}|\w{64})$/.test(etag ?? '')
+    if (!isListed || files.size >= mostFiles) {
+      throw new HubError('hub-failed', `${name}: the hub's list of files is malformed at ${path}`)
+    }
+    files.set(path, { path, size, etag: etag as string })
+  }
+  return files
+}
+
+/** The address of a file. */
+export const addressOf = ({ endpoint }: HubClient, name: string, commit: string, path: string) =>
+  `${endpoint}/${name}/resolve/${commit}/${path.split('/').map(encodeURIComponent).join('/')}`

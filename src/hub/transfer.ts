@@ -1,0 +1,114 @@
+/** One file over the network: ranges from where the last attempt ended, and a check of every answer. */
+import { checkStatus, get, Passing, persist, type Reply } from './http.ts'
+import type { HubClient } from './settings.ts'
+import type { HubFile } from './types.ts'
+
+/** Where the bytes of a file go. */
+export interface Sink {
+  /** How many bytes are there. */
+  readonly position: number
+  /** Adds bytes at {@link position}. */
+  write(bytes: Uint8Array<ArrayBuffer>): Promise<void>
+}
+
+/** The hub sends something else than the file that it lists. */
+export class WrongAnswer extends Error {}
+
+/** Attempts where the answers are of another file: a sign-in page may be gone after a moment. */
+const wrongAttempts = 2
+
+/**
+ * Fetches a file from the position of its sink to its end. What arrives has the size that the hub lists; whether the bytes
+ * are right is for the caller to check.
+ *
+ * @throws WrongAnswer, HubError; errors of the sink
+ */
+export async function transfer(
+  client: HubClient,
+  address: string,
+  name: string,
+  file: HubFile,
+  sink: Sink,
+): Promise<void> {
+  const subject = { name, path: file.path }
+  const position = () => sink.position
+  for (let wrong = 0; ; ) {
+    try {
+      return await persist(client, subject, () => attempt(client, address, subject, file, sink), {
+        position,
+      })
+    } catch (fault) {
+      if (!(fault instanceof WrongAnswer) || ++wrong >= wrongAttempts) throw fault
+    }
+  }
+}
+
+async function attempt(
+  client: HubClient,
+  address: string,
+  subject: { name: string; path: string },
+  { size }: HubFile,
+  sink: Sink,
+): Promise<void> {
+  const from = sink.position
+  if (from >= size) return
+  const reply = await get(client, address, { range: `bytes=${from}-` })
+  if (reply.status === 416) {
+    await reply.drop()
+    throw new WrongAnswer(`the file on the server ends before byte ${from} of ${size}`)
+  }
+  await checkStatus(reply, subject, client)
+  const start = await startOf(reply, size)
+  if (start > from) {
+    await reply.drop()
+    throw new WrongAnswer(`asked for bytes from ${from} on, the server sends them from ${start} on`)
+  }
+  let skip = from - start
+  for await (const chunk of reply.chunks()) {
+    const bytes = skip > 0 ? chunk.subarray(skip) : chunk
+    skip = Math.max(0, skip - chunk.length)
+    if (bytes.length === 0) continue
+    if (sink.position + bytes.length > size) {
+      throw new WrongAnswer(`the server sends more than the ${size} bytes that it lists`)
+    }
+    await sink.write(bytes)
+  }
+  if (sink.position < size) {
+    throw new Passing('unreachable', `the answer ends after ${sink.position} of ${size} bytes`)
+  }
+}
+
+/** Where the bytes of an answer begin in the file. */
+async function startOf(reply: Reply, size: number): Promise<number> {
+  const { status, headers } = reply
+  const isPage = /^\s*text\/html/i.test(headers.get('content-type') ?? '')
+  const range = /^\s*bytes\s+(\d+)-\d+\/(\d+)\s*$/i.exec(headers.get('content-range') ?? '')
+  // Of a packed answer, the length is that of the packed bytes.
+  const isPacked = (headers.get('content-encoding') ?? 'identity') !== 'identity'
+  const length = isPacked ? null : headers.get('content-length')
+  const total = status === 206 ? range?.[2] : length
+  const isOther = typeof total === 'string' && Number(total) !== size
+  if (isPage || isOther || (status === 206 && !range)) {
+    throw new WrongAnswer(`${await whatCame(reply, isPage)}; expected a file of ${size} bytes`)
+  }
+  return status === 206 ? Number(range?.[1]) : 0
+}
+
+/** What an answer holds, by its first bytes. */
+async function whatCame(reply: Reply, isPage: boolean): Promise<string> {
+  let start = ''
+  try {
+    for await (const chunk of reply.chunks()) {
+      start = new TextDecoder().decode(chunk.subarray(0, 100))
+      break
+    }
+  } catch (fault) {
+    if (!(fault instanceof Passing)) throw fault
+  }
+  if (isPage || /^\s*<(!doctype\s+html|html)\b/i.test(start)) {
+    return 'a web page came, perhaps the sign-in page of a network'
+  }
+  if (start.startsWith('version https://git-lfs')) return 'the Git LFS pointer of the file came'
+  const length = reply.headers.get('content-range')?.split('/')[1]
+  return `a file of ${length ?? reply.headers.get('content-length') ?? 'unknown'} bytes came`
+}

@@ -1,0 +1,76 @@
+import { embeddedFolder, openFolder } from '#platform'
+import { HubError } from '../hub/errors.ts'
+import { isHubName } from '../hub/names.ts'
+import type { HubFolder, HubOptions } from '../hub/types.ts'
+import type { Folder, Place } from '../platform/files.ts'
+import { RerankerError } from './errors.ts'
+import { type RecipeName, show } from './options.ts'
+
+/**
+ * Where a model is: a path or URL of a folder, the name of a model on the Hugging Face Hub, a `Folder`, a list of `File`s, or
+ * `File`s and `Blob`s by name.
+ */
+export type ModelPlace = Place
+
+/** A model's folder; with a commit and a path on the disk where it is one of the hub. */
+export type ModelFolder = Folder & Partial<Omit<HubFolder, keyof Folder>>
+
+/** The embedded model for a recipe, a folder of weights/. */
+const embedded: Readonly<Partial<Record<RecipeName, string>>> = {
+  FlagReranker: 'xlm-roberta-6x384',
+  CrossEncoder: 'xlm-roberta-6x384',
+  FlagLLMReranker: 'gemma-8x384',
+  LayerWiseFlagLLMReranker: 'minicpm-layerwise-8x384',
+}
+
+/** The part of the library that knows the hub, loaded when a name is first given. */
+const hub = () => import('#hub')
+
+/**
+ * Opens a model's folder; that of the embedded model where no place is given. What could be a name on the hub is one unless
+ * there is a file or folder of that name.
+ *
+ * @throws PlatformError, HubError; RerankerError `option-invalid` for a revision of what has none; the signal's reason
+ */
+export async function openModel(
+  place: ModelPlace | undefined,
+  options: HubOptions & { readonly recipe?: RecipeName | undefined } = {},
+): Promise<ModelFolder> {
+  const { recipe = 'FlagReranker', revision } = options
+  if (typeof place === 'string' && isHubName(place) && !(await (await hub()).isLocal(place))) {
+    return (await hub()).openByName(place, options).catch((fault) => {
+      throw withLocal(place, fault)
+    })
+  }
+  if (revision !== undefined) {
+    throw new RerankerError(
+      'option-invalid',
+      `revision: found ${show(revision)}; ${place === undefined ? 'the embedded model' : typeof place === 'string' ? place : 'the model given'} has no revisions, which models named as on the Hugging Face Hub have. Leave it out`,
+    )
+  }
+  if (place !== undefined) return openFolder(place)
+  const name = embedded[recipe]
+  if (name !== undefined) return embeddedFolder(name)
+  throw new RerankerError(
+    'option-invalid',
+    `recipe: found ${show(recipe)}; no model for it is embedded. Name the model`,
+  )
+}
+
+/**
+ * Throws the error about a folder without config.json.
+ *
+ * @throws HubError `cache-root` where it is a cache of models; else the fault
+ */
+export async function refuseFolder({ name }: Folder, fault: unknown): Promise<never> {
+  if (Object(fault).code === 'config-missing') await (await hub()).checkFolder(name)
+  throw fault
+}
+
+/** Of a name that is not on the hub, the user may have meant a folder. */
+function withLocal(place: string, fault: unknown): unknown {
+  const isUnknown = fault instanceof HubError && ['repo-missing', 'offline'].includes(fault.code)
+  if (!isUnknown) return fault
+  const message = `${fault.message}. There is no folder ${show(place)} here either`
+  return new HubError(fault.code, message, { cause: fault })
+}
