@@ -214,7 +214,9 @@ function waitOf(headers: Headers): number | undefined {
   const after = headers.get('retry-after')?.trim()
   if (after && /^\d+$/.test(after)) return 1000 * Number(after)
   const date = after ? Date.parse(after) : Number.NaN
-  if (!Number.isNaN(date)) return Math.max(0, date - Date.now())
+  // By the hub's own clock, where the answer shows it.
+  const now = Date.parse(headers.get('date') ?? '') || Date.now()
+  if (!Number.isNaN(date)) return Math.max(0, date - now)
   const left = /;\s*r=0\b.*;\s*t=(\d+)/.exec(headers.get('ratelimit') ?? '')
   return left ? 1000 * Number(left[1]) : undefined
 }

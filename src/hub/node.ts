@@ -1,6 +1,6 @@
 /** `#hub` in Node, Deno and Bun: models by name, in the cache that Python shares. */
 import { readdir, stat } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { join } from 'node:path'
 import { openFolder } from '#platform'
 import { modelPrefix } from './cache.ts'
 import { HubError } from './errors.ts'
@@ -31,12 +31,11 @@ export async function checkFolder(path: string): Promise<void> {
   if (entries.includes('config.json')) return
   const caches = entries.includes('hub') ? await list(join(path, 'hub')) : []
   const inside = [...entries, ...caches].filter((entry) => entry.startsWith(modelPrefix))
-  const own = basename(path).startsWith(modelPrefix) && entries.includes('snapshots')
-  if (!own && inside.length === 0) return
-  const [first] = own ? [basename(path)] : inside
+  const [first] = inside
+  if (first === undefined) return
   throw new HubError(
     'cache-root',
-    `${path}: a cache of models, not a model; give the name of a model${own ? '' : ' in it'}, such as "${nameOfFolder(first as string)}" (HF_HUB_CACHE tells where the cache is), or a folder below snapshots/`,
+    `${path}: a cache of models, not a model; give the name of a model in it, such as "${nameOfFolder(first)}" (HF_HUB_CACHE tells where the cache is), or a folder below snapshots/`,
   )
 }
 

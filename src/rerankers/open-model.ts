@@ -67,10 +67,11 @@ export async function refuseFolder({ name }: Folder, fault: unknown): Promise<ne
   throw fault
 }
 
+const unknownCodes: readonly string[] = ['repo-missing', 'offline', 'unreachable']
+
 /** Of a name that is not on the hub, the user may have meant a folder. */
 function withLocal(place: string, fault: unknown): unknown {
-  const isUnknown = fault instanceof HubError && ['repo-missing', 'offline'].includes(fault.code)
-  if (!isUnknown) return fault
+  if (!(fault instanceof HubError) || !unknownCodes.includes(fault.code)) return fault
   const message = `${fault.message}. There is no folder ${show(place)} here either`
   return new HubError(fault.code, message, { cause: fault })
 }

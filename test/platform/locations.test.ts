@@ -204,11 +204,6 @@ describe('a path', () => {
       `is a file; expected a folder. Give its folder, ${folder}`,
     ],
     ['that leads nowhere', join(temporary, 'no'), 'no: does not exist; expected a folder'],
-    [
-      'that is a name on the hub',
-      'BAAI/bge-reranker-v2-m3',
-      'Run "hf download BAAI/bge-reranker-v2-m3 --local-dir FOLDER" and give FOLDER, or give https://huggingface.co/BAAI/bge-reranker-v2-m3/resolve/main/',
-    ],
   ]
   it.each(cases)('%s: says what to give', async (_, place, message) => {
     expect(await refusal(loadReranker, place)).toContain(message)
