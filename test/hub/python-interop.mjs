@@ -17,7 +17,7 @@ const venv = process.env.DAWNRANK_HUB_VENV ?? join(tmpdir(), `dawnrank-huggingfa
 const python = join(venv, 'bin', 'python')
 const model = 'acme/tiny-reranker'
 const hub = await startHubMock()
-const commit = hub.repo(model).refs.get('main')
+const commit = String(hub.repo(model)?.refs.get('main'))
 let failed = 0
 
 /** @param {string} name @param {boolean} isRight @param {unknown} [found] */
@@ -62,10 +62,10 @@ const needed = ", allow_patterns=['config.json', 'tokenizer.json', 'model.safete
 
 function setUp() {
   if (spawnSync(python, ['-c', 'import huggingface_hub']).status === 0) return
-  for (const [file, ...args] of [
-    ['python3', '-m', 'venv', venv],
-    [python, '-m', 'pip', 'install', '-q', `huggingface_hub==${version}`],
-  ]) {
+  for (const [file, args] of /** @type {[string, string[]][]} */ ([
+    ['python3', ['-m', 'venv', venv]],
+    [python, ['-m', 'pip', 'install', '-q', `huggingface_hub==${version}`]],
+  ])) {
     const { status } = spawnSync(file, args, { stdio: 'inherit' })
     if (status !== 0) throw new Error(`${file} ${args.join(' ')} failed`)
   }
@@ -109,7 +109,9 @@ print([(r.repo_id, r.nb_files, sorted(x.commit_hash for x in r.revisions), sorte
   )
   hub.reset()
   found = await py(snapshot(needed), ours)
-  const bytes = hub.requests.filter(({ on, method }) => on === 'cdn' && method === 'GET')
+  /** @type {{ on: string, method: string, path: string }[]} */
+  const requests = hub.requests
+  const bytes = requests.filter(({ on, method }) => on === 'cdn' && method === 'GET')
   check('Python online downloads nothing again', found === path && bytes.length === 0, found)
   found = await py(snapshot(), ours)
   check('Python completes our snapshot', found === path, found)
@@ -123,7 +125,7 @@ print([(r.repo_id, r.nb_files, sorted(x.commit_hash for x in r.revisions), sorte
   check('dawnrank reads the cache of Python offline', found === theirPath, found)
   hub.reset()
   found = await dawnrank(['pull', model], theirs)
-  const fetched = hub.requests.filter(({ path }) => String(path).includes('/resolve/'))
+  const fetched = requests.filter(({ path }) => path.includes('/resolve/'))
   check(
     'dawnrank fetches nothing but the card that Python left out',
     found === theirPath && fetched.every(({ path }) => path.endsWith('README.md')),
