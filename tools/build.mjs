@@ -14,6 +14,8 @@ const dist = join(root, 'dist')
 const require = createRequire(import.meta.url)
 const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
 
+const bundled = '@huggingface/hub'
+
 /** @type {import('esbuild').BuildOptions} */
 const common = {
   absWorkingDir: root,
@@ -22,6 +24,8 @@ const common = {
   format: 'esm',
   target: 'es2022',
   loader: { '.wgsl': 'text' },
+  // Two functions of a package, in the form that has no Node modules: bundled for every runtime, in a chunk of its own.
+  alias: { [bundled]: require.resolve(bundled).replace(/index\.js$/, 'browser/index.mjs') },
   sourcemap: true,
   logLevel: 'warning',
 }
@@ -33,7 +37,7 @@ async function buildServer() {
     platform: 'node',
     splitting: true,
     chunkNames: 'shared-[hash]',
-    external: Object.keys(dependencies),
+    external: Object.keys(dependencies).filter((name) => name !== bundled),
     entryPoints: { index: 'src/index.ts', cli: 'src/cli/index.ts' },
   })
   const cli = join(dist, 'cli.js')
@@ -55,12 +59,6 @@ async function buildBrowser() {
     splitting: true,
     chunkNames: 'browser-[name]-[hash]',
     conditions: ['browser'],
-    // Its package names this file for browsers in a way that esbuild does not follow through "exports".
-    alias: {
-      '@huggingface/hub': require
-        .resolve('@huggingface/hub')
-        .replace(/dist.index\.js$/, 'dist/browser/index.mjs'),
-    },
     // Left in, so that the check below can name the file that asks for one.
     external: ['node:*'],
     entryPoints: { browser: 'src/index.ts' },

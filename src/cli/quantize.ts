@@ -17,7 +17,7 @@ import {
   type QuantizedDtype,
   quantizeCheckpoint,
 } from '../checkpoint/index.ts'
-import { openModel } from '../rerankers/index.ts'
+import { openModel } from '../rerankers/open-model.ts'
 import { CliError } from './errors.ts'
 import { type Io, write } from './io.ts'
 import { writable } from './output.ts'
