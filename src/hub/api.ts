@@ -8,6 +8,22 @@ import type { HubFile } from './types.ts'
 // A repository of more files is not one model, and a listing that never ends would never end.
 const mostFiles = 100_000
 
+/** Attempts to ask which commit a branch is, where the cache knows an earlier answer. */
+export const fewAttempts = 2
+
+/** Faults of the hub with which a model is still used as the cache has it. */
+const hubFaults: readonly string[] = [
+  'unreachable',
+  'rate-limited',
+  'hub-failed',
+  'repo-missing',
+  'gated',
+  'token-invalid',
+]
+
+export const isHubFault = (fault: unknown): fault is HubError =>
+  fault instanceof HubError && hubFaults.includes(fault.code)
+
 /** Loaded when a model is first looked up: everything else starts without it. */
 const library = () => import('./library.ts')
 

@@ -60,7 +60,7 @@ async function download(
     await rm(partial, { force: true })
     found = await fillPartial(cache.name, partial, file, fill, meter)
   }
-  if (found === file.etag) return giveName(partial, cache.blob(file.etag))
+  if (found === file.etag) return giveName(partial, cache.blob(file.etag), file.size)
   await rm(partial, { force: true })
   const hash = file.etag.length === 64 ? 'SHA-256' : 'git SHA-1'
   throw new HubError(
@@ -125,10 +125,13 @@ async function hashPartial(handle: FileHandle, { size }: HubFile, hash: Hash): P
 }
 
 /** Renames what is whole. A link in its place leads to the shared store, whose files are not ours to replace. */
-async function giveName(partial: string, blob: string): Promise<void> {
+async function giveName(partial: string, blob: string, size: number): Promise<void> {
   const info = await lstat(blob).catch(() => undefined)
   if (info?.isSymbolicLink()) await rm(blob)
-  await rename(partial, blob)
+  await rename(partial, blob).catch(async (fault) => {
+    // Another may have finished it, where this process stood still for so long that its lock was taken over.
+    if ((await sizeOf(blob)) !== size) throw fault
+  })
   // The new name survives a power failure; not every system can do this for folders.
   const folder = await open(dirname(blob), 'r').catch(() => undefined)
   await folder?.sync().catch(() => {})

@@ -4,7 +4,7 @@
  */
 import { openFolder } from '#platform'
 import { blobSource } from '../platform/files.ts'
-import { addressOf, commitOf, filesOf } from './api.ts'
+import { addressOf, commitOf, fewAttempts, filesOf, isHubFault } from './api.ts'
 import { CachedFile } from './cached-file.ts'
 import { forEach } from './each.ts'
 import { HubError } from './errors.ts'
@@ -16,9 +16,6 @@ import type { HubFile, HubFolder, HubOptions } from './types.ts'
 
 const cacheName = 'dawnrank'
 const atOnce = 4
-
-/** Attempts to ask which commit a branch is, where the cache knows an earlier answer. */
-const fewAttempts = 2
 
 /** Whether a name is that of a folder beside the page, which goes before the hub. */
 export async function isLocal(name: string): Promise<boolean> {
@@ -72,9 +69,7 @@ export async function openByName(
         cause: fault,
       })
     }
-    if (!known || !earlier || !(fault instanceof HubError) || fault.code === 'revision-missing') {
-      throw fault
-    }
+    if (!known || !earlier || !isHubFault(fault)) throw fault
     return open(known, earlier, [`${fault.message}. The cached commit ${known} is used`])
   }
 }

@@ -62,7 +62,12 @@ export async function withLock<T>(
 async function acquire(path: string, holder: Holder): Promise<boolean> {
   try {
     const file = await open(path, 'wx')
-    await file.writeFile(JSON.stringify(holder)).finally(() => file.close())
+    try {
+      await file.writeFile(JSON.stringify(holder)).finally(() => file.close())
+    } catch (fault) {
+      await rm(path, { force: true })
+      throw fault
+    }
     return true
   } catch (fault) {
     if ((fault as NodeJS.ErrnoException).code !== 'EEXIST') throw fault

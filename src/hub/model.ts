@@ -1,6 +1,6 @@
 /** A model by name on the disk: from the cache, or from the hub into the cache. */
 import { mkdir, readdir, statfs } from 'node:fs/promises'
-import { commitOf, filesOf } from './api.ts'
+import { commitOf, fewAttempts, filesOf, isHubFault } from './api.ts'
 import { fetchFile } from './blob.ts'
 import { diskFault, ModelCache, readToken, sizeOf } from './cache.ts'
 import { forEach } from './each.ts'
@@ -13,9 +13,6 @@ import type { HubFile, HubOptions } from './types.ts'
 
 /** Downloads at once. */
 const atOnce = 4
-
-/** Attempts to ask which commit a branch is, where the cache knows an earlier answer. */
-const fewAttempts = 2
 
 /** What a model in the cache is. */
 export interface CachedModel {
@@ -67,26 +64,16 @@ export async function fetchModel(
       await complete(cache, client, commit, wanted, new Meter(onProgress))
     }
     // Last, so that a branch always is a snapshot that is whole.
-    await cache.writeRef(revision, commit).catch((fault) => {
-      throw diskFault(cache.root, fault)
-    })
-    return found(commit)
+    return await cache.writeRef(revision, commit).then(
+      () => found(commit),
+      (fault) => found(commit, [(diskFault(cache.root, fault) as Error).message]),
+    )
   } catch (fault) {
     signal?.throwIfAborted()
-    if (!earlier || !(fault instanceof HubError) || !hubFaults.includes(fault.code)) throw fault
+    if (!earlier || !isHubFault(fault)) throw fault
     return found(earlier, [`${fault.message}. The cached commit ${earlier} of ${revision} is used`])
   }
 }
-
-/** Faults of the hub with which a model is still used as the cache has it. */
-const hubFaults: readonly string[] = [
-  'unreachable',
-  'rate-limited',
-  'hub-failed',
-  'repo-missing',
-  'gated',
-  'token-invalid',
-]
 
 async function offlineText(cache: ModelCache, revision: string): Promise<string> {
   const start = `${cache.name}: HF_HUB_OFFLINE is set, and the cache ${cache.root}`
@@ -110,18 +97,20 @@ async function complete(
   const { files, index, absent } = neededFiles(name, listed, wanted)
   const fetchAll = async (some: readonly HubFile[]) => {
     const missing = await missingFiles(cache, commit, some)
+    if (missing.length === 0) return
     meter.expect(missing)
+    await mkdir(cache.folder, { recursive: true })
     await checkSpace(cache, missing)
     await forEach(missing, atOnce, client.signal, (file, signal) =>
       fetchFile(cache, { ...client, signal }, commit, file, meter),
     )
   }
   try {
-    await mkdir(cache.folder, { recursive: true })
     if (index) await fetchAll([index])
     const shards = index ? shardFiles(name, await cache.about(commit).read(index.path), listed) : []
     await fetchAll([...files, ...shards].filter((file) => file !== index))
-    for (const path of absent) await cache.writeAbsence(commit, path)
+    // A note that saves a request: a cache that cannot be written, such as one in an image, does without.
+    for (const path of absent) await cache.writeAbsence(commit, path).catch(() => {})
   } catch (fault) {
     const { code } = Object(fault) as NodeJS.ErrnoException
     if (code !== 'ENOSPC' && code !== 'EDQUOT') throw diskFault(cache.root, fault)
@@ -165,4 +154,4 @@ const noSpace = (cache: ModelCache, needed: number, cause?: unknown, free?: numb
     { cause },
   )
 
-const megabytes = (bytes: number) => `${Math.ceil(bytes / 1e6)} MB`
+const megabytes = (bytes: number) => `${(bytes / 1e6).toFixed(1)} MB`
