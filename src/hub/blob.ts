@@ -79,9 +79,10 @@ async function fillPartial(
 ): Promise<string> {
   // Not "a": that writes at the end alone, whatever another process may have added.
   const handle = await open(path, constants.O_RDWR | constants.O_CREAT)
+  const hash = blobHash(file.etag, file.size)
+  let position = 0
   try {
-    const hash = blobHash(file.etag, file.size)
-    let position = await hashPartial(handle, file, hash)
+    position = await hashPartial(handle, file, hash)
     meter.update(file.path, position)
     await fill({
       get position() {
@@ -100,6 +101,7 @@ async function fillPartial(
     await handle.datasync()
     return hash.digest('hex')
   } catch (fault) {
+    if (position === 0) await rm(path, { force: true })
     if (!(fault instanceof WrongAnswer)) throw fault
     throw new HubError('file-corrupt', `${name}/${file.path}: ${fault.message}`, { cause: fault })
   } finally {

@@ -119,31 +119,33 @@ async function complete(
   }
 }
 
+/** A file that a snapshot lacks, and how much of it an earlier download left. */
+type MissingFile = HubFile & { readonly left: number }
+
 /** The files that a snapshot does not have yet. */
 async function missingFiles(
   cache: ModelCache,
   commit: string,
   files: readonly HubFile[],
-): Promise<HubFile[]> {
-  const missing: HubFile[] = []
+): Promise<MissingFile[]> {
+  const missing: MissingFile[] = []
   for (const file of files) {
-    if ((await sizeOf(cache.pointer(commit, file.path))) !== file.size) missing.push(file)
+    if ((await sizeOf(cache.pointer(commit, file.path))) === file.size) continue
+    const hasBlob = (await sizeOf(cache.blob(file.etag))) === file.size
+    const left = hasBlob ? file.size : ((await sizeOf(cache.partial(file.etag))) ?? 0)
+    missing.push({ ...file, left })
   }
   // The largest first, so that it is not left alone at the end.
   return missing.sort((a, b) => b.size - a.size)
 }
 
 /** Throws where the disk has less room than files take, before anything is fetched. */
-async function checkSpace(cache: ModelCache, files: readonly HubFile[]): Promise<void> {
+async function checkSpace(cache: ModelCache, files: readonly MissingFile[]): Promise<void> {
   const free = await statfs(cache.folder).then(
     ({ bavail, bsize }) => bavail * bsize,
     () => Number.POSITIVE_INFINITY,
   )
-  let needed = 0
-  for (const { etag, size } of files) {
-    const isThere = (await sizeOf(cache.blob(etag))) === size
-    if (!isThere) needed += size - ((await sizeOf(cache.partial(etag))) ?? 0)
-  }
+  const needed = files.reduce((sum, { size, left }) => sum + Math.max(0, size - left), 0)
   if (needed > free) throw noSpace(cache, needed, undefined, free)
 }
 

@@ -18,9 +18,11 @@ export class Meter {
     this.#report = report
   }
 
-  /** Files to count, none of which is there yet. */
-  expect(files: readonly HubFile[]): void {
-    for (const { path, size } of files) this.#files.set(path, { size, done: 0 })
+  /** Files to count, with the bytes of each that are there already. */
+  expect(files: readonly (HubFile & { readonly left?: number })[]): void {
+    for (const { path, size, left = 0 } of files) {
+      this.#files.set(path, { size, done: Math.min(left, size) })
+    }
   }
 
   /** How much of a file is there, and how much of it just arrived. */

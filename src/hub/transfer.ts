@@ -31,7 +31,9 @@ export async function transfer(
   sink: Sink,
 ): Promise<void> {
   const subject = { name, path: file.path }
-  const position = () => sink.position
+  // Less than a step is no progress, or a connection that breaks after each byte would be tried again for days.
+  const step = Math.max(1, Math.min(file.size / 100, 2 ** 20))
+  const position = () => Math.floor(sink.position / step)
   for (let wrong = 0; ; ) {
     try {
       return await persist(client, subject, () => attempt(client, address, subject, file, sink), {

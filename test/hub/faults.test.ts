@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { fetchModel } from '../../src/hub/node.ts'
-import { faultsOf, folderOf, leavePartial, tiny, useHub } from './hub.ts'
+import { faultsOf, folderOf, leavePartial, listBelow, tiny, useHub } from './hub.ts'
 
 const on = useHub()
 
@@ -26,6 +26,9 @@ const faults: [fault: string, code?: string][] = [
   [`cut=50000,${model},times=2,on=cdn`],
   [`cut,${model},times=3,on=cdn`],
   [`cut=0,${model},times=2,on=cdn`],
+  [`cut=40000,${model},on=cdn`],
+  [`cut=10,${model},on=cdn`, 'unreachable'],
+  ['cut=0,match=config.json', 'unreachable'],
   [`cut=1000,noLength,${model},times=1`],
   ['cut=5,match=config.json,times=2'],
   [`short=1,${model},times=1`],
@@ -102,6 +105,9 @@ describe.each(Object.entries(starts))('%s', (name, left) => {
     // A branch is known once its snapshot is whole.
     expect(existsSync(join(folderOf(on.root, tiny), 'refs/main'))).toBe(!code)
     if (!code) return
+    // What is left can be resumed.
+    const partials = listBelow(on.root).filter(({ path }) => path.endsWith('.incomplete'))
+    expect(partials.filter(({ size }) => !size)).toEqual([])
 
     // What a failed download leaves is no obstacle.
     on.hub.set()
