@@ -2,15 +2,17 @@ import { readFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { defineConfig, type Plugin } from 'vitest/config'
 
-/** `import code from './x.wgsl'` gives the text, as esbuild's text loader does in the bundles. */
-const wgsl: Plugin = {
-  name: 'wgsl',
+/** `import code from './x.wgsl'` gives the text, as esbuild's text loader does in the bundles; so does `./x.html`. */
+const text: Plugin = {
+  name: 'text',
   load: (id) =>
-    id.endsWith('.wgsl') ? `export default ${JSON.stringify(readFileSync(id, 'utf8'))}` : undefined,
+    /\.(wgsl|html)$/.test(id)
+      ? `export default ${JSON.stringify(readFileSync(id, 'utf8'))}`
+      : undefined,
 }
 
 export default defineConfig({
-  plugins: [wgsl],
+  plugins: [text],
   test: {
     include: ['test/**/*.test.ts'],
     pool: 'forks',

@@ -23,7 +23,7 @@ const common = {
   bundle: true,
   format: 'esm',
   target: 'es2022',
-  loader: { '.wgsl': 'text' },
+  loader: { '.wgsl': 'text', '.html': 'text' },
   // Two functions of a package, in the form that has no Node modules: bundled for every runtime, in a chunk of its own.
   alias: { [bundled]: require.resolve(bundled).replace(/index\.js$/, 'browser/index.mjs') },
   sourcemap: true,

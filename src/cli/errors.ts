@@ -11,6 +11,7 @@ import { DawnrankError } from '../error.ts'
  * - `records-failed`: some records were skipped with `--on-error skip`;
  * - `output-unwritable`: a file that cannot be written;
  * - `cache-damaged`: `dawnrank cache verify` found corrupt files or broken links;
+ * - `address-unavailable`: the server cannot listen at its host and port;
  * - `machine-unfit`: `dawnrank doctor` found a fault;
  * - `output-closed`: the reader closed the output pipe (`dawnrank … | head`); the command ends without a message.
  */

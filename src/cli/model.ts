@@ -54,14 +54,26 @@ export function parseCascade(text: string): readonly CascadeStage[] {
   return stages
 }
 
+/** The options of a load. */
+export type LoadingOptions = Omit<ModelOptions, 'model' | 'revision' | 'progress'>
+
 /** Adds the options of {@link ModelOptions} to a command. */
 export function withModelOptions(command: Command): Command {
-  return command
+  command
     .option(
       '-m, --model <model>',
       'folder of the model, or its name on the Hugging Face Hub (default: an embedded one)',
     )
     .option('--revision <revision>', 'branch, tag or commit of a model of the hub (default: main)')
+  return withLoadingOptions(command).option(
+    '--no-progress',
+    'no progress bar (there is none if stderr is not a terminal)',
+  )
+}
+
+/** Adds the options of {@link LoadingOptions} to a command. */
+export function withLoadingOptions(command: Command): Command {
+  return command
     .addOption(
       new Option('--dtype <type>', 'dtype of the weights on the device')
         .choices(['auto', 'f32', 'f16', 'bf16', 'int8', 'int4'])
@@ -104,8 +116,20 @@ export function withModelOptions(command: Command): Command {
       'maximum tokens of a batch; fewer need less memory',
       wholeNumber,
     )
-    .option('--no-progress', 'no progress bar (there is none if stderr is not a terminal)')
 }
+
+/** The options of a load, as the library has them. */
+export const loadOptions = (options: LoadingOptions): LoadOptions => ({
+  dtype: options.dtype,
+  activations: options.activations,
+  recipe: options.recipe,
+  inputs: options.inputs,
+  maxLength: options.maxLength,
+  queryInstructionForRerank: options.queryInstruction,
+  passageInstructionForRerank: options.passageInstruction,
+  prompt: options.prompt,
+  maxBatchTokens: options.maxBatchTokens,
+})
 
 /** Adds the options of {@link LayerOptions} to a command. */
 export function withLayerOptions(command: Command): Command {
@@ -197,15 +221,7 @@ async function withLoaded<T>(
     let begun = false
     reranker = await load(options.model, {
       revision: options.revision,
-      dtype: options.dtype,
-      activations: options.activations,
-      recipe: options.recipe,
-      inputs: options.inputs,
-      maxLength: options.maxLength,
-      queryInstructionForRerank: options.queryInstruction,
-      passageInstructionForRerank: options.passageInstruction,
-      prompt: options.prompt,
-      maxBatchTokens: options.maxBatchTokens,
+      ...loadOptions(options),
       signal: io.signal,
       onProgress: (report) => {
         if (report.phase === 'download') return onDownload(report)

@@ -12,6 +12,7 @@ import { addLayers } from './layers.ts'
 import { addPull } from './pull.ts'
 import { addQuantize } from './quantize.ts'
 import { addRerank } from './rerank.ts'
+import { addServe } from './serve.ts'
 import { addTokenize } from './tokenize.ts'
 import { addTune } from './tune.ts'
 
@@ -41,6 +42,7 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
     .showHelpAfterError('(--help lists the options)')
     .addHelpText('after', help)
   addRerank(program, io)
+  addServe(program, io)
   addTokenize(program, io)
   addEval(program, io)
   addLayers(program, io)

@@ -16,7 +16,7 @@ export type ModelPlace = Place
 export type ModelFolder = Folder & Partial<Omit<HubFolder, keyof Folder>>
 
 /** The embedded model for a recipe, a folder of weights/. */
-const embedded: Readonly<Partial<Record<RecipeName, string>>> = {
+export const embedded: Readonly<Partial<Record<RecipeName, string>>> = {
   FlagReranker: 'xlm-roberta-6x384',
   CrossEncoder: 'xlm-roberta-6x384',
   FlagLLMReranker: 'gemma-8x384',

@@ -1,0 +1,91 @@
+import { z } from '@hono/zod-openapi'
+import { layerScores } from './documents.ts'
+import { callOptions, flag, ownFields, text, texts } from './fields.ts'
+import { perform, type Service } from './perform.ts'
+import type { Call } from './rerank.ts'
+
+// The dialect of text-embeddings-inference.
+
+export const teiRequest = z
+  .object(
+    {
+      query: text,
+      texts,
+      raw_scores: flag.nullish().openapi({ description: 'true gives logits' }),
+      return_text: flag.nullish().openapi({ description: 'Whether results repeat the texts' }),
+      truncate: flag
+        .nullish()
+        .openapi({ description: 'false: texts that are too long are an error' }),
+      truncation_direction: z
+        .enum(['left', 'right', 'Left', 'Right'], { error: '"left" or "right"' })
+        .nullish()
+        .openapi({ description: 'The end at which texts lose tokens' }),
+      ...ownFields,
+    },
+    { error: 'a JSON object' },
+  )
+  .openapi('TeiRerankRequest')
+
+export const teiAnswer = z
+  .array(
+    z.object({
+      index: z.int(),
+      score: z.number(),
+      text: z.string().optional(),
+      layer: z.int().optional(),
+      layer_scores: layerScores,
+    }),
+  )
+  .openapi('TeiRerankAnswer')
+
+/** Answers a request of TEI's form. */
+export async function teiRerank(
+  service: Service,
+  request: Readonly<z.infer<typeof teiRequest>>,
+  call: Call,
+): Promise<Response> {
+  const { query, texts: given, return_text, truncation_direction, truncate } = request
+  const task = {
+    model: undefined,
+    list: { name: 'texts', length: given.length },
+    signal: call.signal,
+  }
+  const fields = {
+    ...request,
+    truncate: truncate ?? service.autoTruncate,
+    truncation_side: truncation_direction?.toLowerCase() as 'left' | 'right' | undefined,
+  }
+  const { value, name, model, stats, ms } = await perform(service, task, (served, control) =>
+    served.rank(query, given, { ...callOptions(fields, served), ...control }),
+  )
+  call.note({ model: name, documents: given.length, tokens: stats.tokens })
+  const showsLayer = Boolean(request.cascade ?? request.cutoff_layers)
+  const rows = value.map(({ index, score, layer, layerScores: byLayer }) => ({
+    index,
+    score,
+    ...(return_text && { text: given[index] }),
+    ...(showsLayer && layer !== undefined && { layer }),
+    ...(byLayer && { layer_scores: byLayer }),
+  }))
+  const characters = given.reduce((sum, one) => sum + codePoints(one), 0)
+  return Response.json(rows, {
+    headers: {
+      'x-compute-type': model.info.adapter.software ? 'cpu' : 'gpu',
+      'x-compute-time': whole(ms),
+      'x-compute-characters': String(characters + given.length * codePoints(query)),
+      'x-compute-tokens': String(stats.tokens),
+      'x-total-time': whole(ms),
+      'x-tokenization-time': whole(stats.tokenization),
+      'x-queue-time': whole(stats.queue),
+      'x-inference-time': whole(stats.inference),
+    },
+  })
+}
+
+const whole = (ms: number) => String(Math.round(ms))
+
+function codePoints(text: string): number {
+  let count = 0
+  for (const _ of text) count++
+  return count
+}
