@@ -5,7 +5,7 @@ import { invalid } from './parse.ts'
 // The dialects with `documents`: Cohere v2 and v1, Jina, vLLM, and those who follow them.
 
 const document = z
-  .union([z.string(), z.looseObject({ text: z.unknown() })], {
+  .union([z.string(), z.looseObject({ text: z.unknown().optional() })], {
     error: 'a string, or an object with "text"',
   })
   .openapi({

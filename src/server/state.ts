@@ -38,13 +38,10 @@ export const modelsAnswer = z
         object: z.literal('model'),
         created: z.int(),
         owned_by: z.string(),
-        layers: z
-          .array(z.int())
-          .optional()
-          .openapi({
-            description:
-              'The layers that have a score, where there are several; once the model was loaded',
-          }),
+        layers: z.array(z.int()).optional().openapi({
+          description:
+            'The layers that have a score, where there are several; once the model was loaded',
+        }),
       }),
     ),
   })
