@@ -4,6 +4,7 @@ import { serve as listen } from '@hono/node-server'
 import { type LoadOptions, Reranker } from '../rerankers/index.ts'
 import { Admission } from './admission.ts'
 import { createApp } from './app.ts'
+import { followConnections } from './connections.ts'
 import { type Log, type LogLevel, makeLog } from './log.ts'
 import { makeMetrics } from './metrics.ts'
 import { Models, type ServedModel } from './models.ts'
@@ -38,7 +39,9 @@ export interface ServerOptions {
   /** Options of loading a model. */
   readonly loadOptions?: Omit<LoadOptions, 'signal' | 'onBatch'>
   /** Loads a model in place of `Reranker.load`. */
-  readonly load?: (place: string | undefined, options: LoadOptions) => Promise<ServedModel>
+  readonly load?:
+    | ((place: string | undefined, options: LoadOptions) => Promise<ServedModel>)
+    | undefined
   readonly logLevel?: LogLevel | undefined
   readonly log?: Log | undefined
 }
@@ -93,6 +96,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
     port,
     overrideGlobalObjects: false,
   }) as Server
+  const endIdle = followConnections(server)
   await once(server, 'listening')
   const url = urlOf(server, host)
   log.info({ url, models: models.all.map(({ name }) => name) }, 'listening')
@@ -106,6 +110,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
     log.info({ requests: admission.requests }, 'stopping')
     const closed = once(server, 'close')
     server.close()
+    endIdle()
     const timer = setTimeout(() => server.closeAllConnections(), requestTimeoutMs + closeGraceMs)
     await admission.whenEmpty()
     stopLoading.abort()

@@ -1,5 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { layerwiseStub, StubModel, sigmoid, startStub, type TestServer } from './helpers.ts'
+import {
+  layerwiseStub,
+  type Row,
+  StubModel,
+  sigmoid,
+  startStub,
+  type TestServer,
+} from './helpers.ts'
 
 // What each dialect answers. Every answer is compared with the server's OpenAPI document too (helpers.ts).
 
@@ -9,13 +16,6 @@ beforeAll(async () => {
   server = await startStub(stub)
 })
 afterAll(() => server.close())
-
-/** What tests read of a result. */
-interface Result {
-  readonly index: number
-  readonly relevance_score: number
-  readonly document: { readonly text: string }
-}
 
 const query = 'q'
 const documents = ['is 1', 'is 3', 'is 2']
@@ -62,7 +62,7 @@ describe.each(['/v2/rerank', '/v1/rerank', '/rerank'])('%s', (path) => {
   it('takes texts and objects mixed, and repeats them if asked to', async () => {
     const given = ['is 1', { text: 'is 3', id: 7, tags: ['a'] }, { text: '' }]
     const { results } = await ask({ documents: given, return_documents: true })
-    expect(results.map(({ document }: Result) => document)).toEqual([
+    expect(results.map(({ document }: Row) => document)).toEqual([
       { text: 'is 3', id: 7, tags: ['a'] },
       { text: 'is 1' },
       { text: '' },
@@ -82,17 +82,17 @@ describe.each(['/v2/rerank', '/v1/rerank', '/rerank'])('%s', (path) => {
     const rank_fields = ['title', 'year', 'gone', 'toString']
     const { results } = await ask({ documents: given, rank_fields, return_documents: true })
     expect(stub.calls.at(-1)?.texts).toEqual(['a\n1999', 'b\n{"at":2}', 'plain'])
-    expect(results.find(({ index }: Result) => index === 0).document).toEqual({
+    expect(results.find(({ index }: Row) => index === 0).document).toEqual({
       text: 'a\n1999',
       ...(given[0] as object),
     })
-    expect(results.find(({ index }: Result) => index === 1).document.text).toBe('own')
+    expect(results.find(({ index }: Row) => index === 1).document.text).toBe('own')
   })
 
   it('ranks by the logit, ties by index, where the sigmoid is 1', async () => {
     const { results } = await ask({ documents: ['50', '60', '50', '70'] })
-    expect(results.map(({ index }: Result) => index)).toEqual([3, 1, 0, 2])
-    expect(new Set(results.map(({ relevance_score }: Result) => relevance_score))).toEqual(
+    expect(results.map(({ index }: Row) => index)).toEqual([3, 1, 0, 2])
+    expect(new Set(results.map(({ relevance_score }: Row) => relevance_score))).toEqual(
       new Set([1]),
     )
   })

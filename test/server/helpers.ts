@@ -98,6 +98,16 @@ export interface Answer {
   readonly json: any
 }
 
+/** What tests read of one result. */
+export interface Row {
+  readonly index: number
+  readonly relevance_score: number
+  readonly score: number
+  readonly document: { readonly text: string }
+  readonly layer: number
+  readonly layer_scores: Readonly<Record<string, number>>
+}
+
 /** Asks a server; every answer is checked against its OpenAPI document. */
 export type Ask = (path: string, body?: unknown, init?: RequestInit) => Promise<Answer>
 

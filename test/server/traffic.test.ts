@@ -354,7 +354,10 @@ describe('while the first model is loaded', () => {
     try {
       const health = await fetch(`${found.url}/health`)
       expect([health.status, health.headers.get('retry-after')]).toEqual([503, '1'])
-      expect(await health.json()).toMatchObject({ error_type: 'Unhealthy', message: expect.stringMatching(/loading/) })
+      expect(await health.json()).toMatchObject({
+        error_type: 'Unhealthy',
+        message: expect.stringMatching(/loading/),
+      })
       expect((await fetch(`${found.url}/info`)).status).toBe(503)
       const waiting = fetch(`${found.url}/v1/rerank`, {
         method: 'POST',
