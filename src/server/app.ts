@@ -34,6 +34,13 @@ type Ctx = Context<{ Variables: Variables }>
 /** Routes that need no key. */
 const openRoutes = new Set(['/', '/health', '/ping', '/metrics'])
 
+/** The pages load nothing from elsewhere, and stand in no other page. */
+const pageHeaders = {
+  'content-security-policy':
+    "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; connect-src 'self'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+  'x-content-type-options': 'nosniff',
+}
+
 const isOpen = ({ req }: Ctx) =>
   (req.method === 'GET' || req.method === 'HEAD') && openRoutes.has(req.path)
 
@@ -102,7 +109,7 @@ export function createApp(service: Service, options: AppOptions) {
   }
 
   for (const endpoint of endpoints) post(endpoint)
-  app.get('/', (c) => c.html(page))
+  app.get('/', (c) => c.html(page, 200, pageHeaders))
   for (const path of ['/health', '/ping']) app.get(path, (c) => c.json(checkHealth(health)))
   app.get('/info', (c) => c.json(info(service)))
   app.get('/v1/models', (c) => c.json(listModels(models, created)))
@@ -115,7 +122,7 @@ export function createApp(service: Service, options: AppOptions) {
   for (const path of ['/openapi.json', '/api-doc/openapi.json']) {
     app.get(path, (c) => c.json(document))
   }
-  app.get('/docs', (c) => c.html(docsPage(document)))
+  app.get('/docs', (c) => c.html(docsPage(document), 200, pageHeaders))
   app.notFound((c) => {
     const { method, path } = c.req
     const allowed = methodsOf(path, app.routes)

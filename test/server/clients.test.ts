@@ -50,7 +50,7 @@ describe('cohere-ai', () => {
     for (const client of [v1(), v2()]) {
       for (const [more, status, text] of [
         [{ model: 'x' }, 404, /^model: found "x"/],
-        [{ documents: [] }, 400, /empty list/],
+        [{ documents: [] as string[] }, 400, /empty list/],
       ] as const) {
         const { statusCode, body } = await errorOf(
           client.rerank({ model: 'stub', query, documents, ...more }),
