@@ -11,7 +11,8 @@ export type LoadModel = (place: string | undefined) => Promise<ServedModel>
  * A place without a name can also be called by its last part. Without any, the embedded model.
  */
 export function specsOf(given: readonly string[], load: LoadModel): ModelSpec[] {
-  if (given.length === 0) return [{ name: embedded.FlagReranker as string, load: () => load(undefined) }]
+  if (given.length === 0)
+    return [{ name: embedded.FlagReranker as string, load: () => load(undefined) }]
   return given.map((one) => {
     const [, name, place = one] = /^([\w.-]+(?:\/[\w.-]+)?)=(.+)$/.exec(one) ?? []
     const last = place.split(/[/\\]/).filter(Boolean).at(-1)
