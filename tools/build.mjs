@@ -1,5 +1,5 @@
 // @ts-check
-// Builds dist/: index.js and cli.js for Node, Bun and Deno, browser.js for browsers, and the types.
+// Builds dist/: index.js, cli.js and devices.js for Node, Bun and Deno, browser.js for browsers, and the types.
 import { spawnSync } from 'node:child_process'
 import { chmodSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
@@ -30,7 +30,7 @@ const common = {
   logLevel: 'warning',
 }
 
-/** Index and command line are built together, so that they share their code: a class exists once. */
+/** All entries of servers are built together, so that they share their code: a class exists once. */
 async function buildServer() {
   await build({
     ...common,
@@ -38,7 +38,12 @@ async function buildServer() {
     splitting: true,
     chunkNames: 'shared-[hash]',
     external: Object.keys(dependencies).filter((name) => name !== bundled),
-    entryPoints: { index: 'src/index.ts', cli: 'src/cli/index.ts' },
+    entryPoints: {
+      index: 'src/index.ts',
+      cli: 'src/cli/index.ts',
+      devices: 'src/devices/index.ts',
+      'device-worker': 'src/devices/worker.ts',
+    },
   })
   const cli = join(dist, 'cli.js')
   const code = readFileSync(cli, 'utf8')
@@ -71,7 +76,7 @@ async function buildBrowser() {
   }
 }
 
-/** Types lie as the sources do, shaders beside src/; dist/types/index.d.ts leads to them. */
+/** Types lie as the sources do, shaders beside src/; the entries of dist/types lead to them. */
 function buildTypes() {
   const tsc = join(dirname(require.resolve('typescript/package.json')), 'bin', 'tsc')
   const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.types.json'], {
@@ -79,7 +84,9 @@ function buildTypes() {
     stdio: ['ignore', 'inherit', 'inherit'],
   })
   if (status !== 0) throw new Error('the types could not be made; the compiler says why above')
-  writeFileSync(join(dist, 'types', 'index.d.ts'), "export * from './src/index.ts'\n")
+  for (const [entry, source] of Object.entries({ index: 'index', devices: 'devices/index' })) {
+    writeFileSync(join(dist, 'types', `${entry}.d.ts`), `export * from './src/${source}.ts'\n`)
+  }
 }
 
 function printSizes() {

@@ -340,13 +340,13 @@ const mapValues = (record: Readonly<Record<number, number>>, map: (value: number
   Object.fromEntries(Object.entries(record).map(([key, value]) => [key, map(value)]))
 
 /** A logit, or its sigmoid in double precision, as the reference normalizes. */
-const scoreOf = (logit: number, { normalize, center }: ResolvedSettings): number =>
+export const scoreOf = (logit: number, { normalize, center }: ResolvedSettings): number =>
   normalize ? 1 / (1 + Math.exp(center - logit)) : logit
 
 const ownText = (passage: unknown) => passage as string
 
 /** A query with each of some passages, all checked to be text. */
-function pairsOf<T>(
+export function pairsOf<T>(
   query: string,
   passages: readonly T[],
   { text = ownText }: RankOptions<T>,
@@ -371,7 +371,7 @@ function textOf<T>(passage: T, index: number, text: (passage: T) => string): str
 }
 
 /** A list of pairs, or a single one, checked. */
-function checkPairs(given: unknown): { pairs: Pair[]; single: boolean } {
+export function checkPairs(given: unknown): { pairs: Pair[]; single: boolean } {
   if (!Array.isArray(given)) {
     throw new RerankerError(
       'input-invalid',

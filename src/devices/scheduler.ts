@@ -1,0 +1,250 @@
+import { GpuError } from '../gpu/errors.ts'
+import type { ScoreProgress } from '../rerankers/index.ts'
+import { DevicesError } from './errors.ts'
+import type { Method } from './messages.ts'
+import { withIndex } from './split.ts'
+import type { CallReport, DeviceThread } from './thread.ts'
+
+/** A part of a call, for one device. */
+export interface Piece {
+  readonly method: Method
+  readonly args: readonly unknown[]
+  /** Index of its first pair in the call, and its pairs. */
+  readonly first: number
+  readonly count: number
+  /** Tokens, as estimated from the length of its texts. */
+  readonly tokens: number
+}
+
+/** A device, its threads one after the other. */
+interface Slot {
+  readonly open: () => Promise<DeviceThread>
+  thread: DeviceThread | undefined
+  /** Set while a thread is opened in place of one that was lost. */
+  opening: Promise<void> | undefined
+  /** Tokens of the pieces that it has. */
+  tokens: number
+  /** Whether the present thread has answered: one that is lost before is not opened again. */
+  hasAnswered: boolean
+  /** Faults of the GPU since the last answer. */
+  faults: number
+}
+
+interface Part {
+  readonly piece: Piece
+  progress: ScoreProgress
+  result: unknown
+  isRetry: boolean
+}
+
+interface Call {
+  readonly parts: readonly Part[]
+  readonly waiting: Part[]
+  readonly report: CallReport
+  readonly stop: AbortController
+  running: number
+  fault: { readonly error: unknown } | undefined
+  settle(): void
+}
+
+/** A device with so many faults in a row is lost: some faults stay, and it would fail whatever it is given. */
+const mostFaults = 2
+
+/** Batches that a device is given ahead: one computes, the next waits. */
+const batchesAhead = 2
+
+/** Gives the pieces of calls to devices as these have room, calls in turn. A lost device's pieces go to another one, once. */
+export class Scheduler {
+  readonly #slots: Slot[]
+  readonly #calls = new Set<Call>()
+  #disposed: Error | undefined
+  #lastFault: Error | undefined
+
+  /** @param devices open threads, each with what opens another in its place */
+  constructor(devices: readonly { thread: DeviceThread; open: () => Promise<DeviceThread> }[]) {
+    this.#slots = devices.map(({ thread, open }) => ({
+      thread,
+      open,
+      opening: undefined,
+      tokens: 0,
+      hasAnswered: false,
+      faults: 0,
+    }))
+  }
+
+  /** The threads that are open. */
+  get threads(): readonly DeviceThread[] {
+    return this.#slots.flatMap(({ thread }) => thread ?? [])
+  }
+
+  /** How many devices it was given. */
+  get size(): number {
+    return this.#slots.length
+  }
+
+  /**
+   * Runs the pieces of a call; their results in order. Settles when none of them is on a device any more.
+   *
+   * @throws what a piece throws; DevicesError `device-lost`, `disposed`; the signal's reason
+   */
+  run(pieces: readonly Piece[], report: CallReport): Promise<unknown[]> {
+    const { signal } = report
+    if (this.#disposed) return Promise.reject(this.#disposed)
+    if (signal?.aborted) return Promise.reject(signal.reason)
+    return new Promise((resolve, reject) => {
+      const parts = pieces.map(
+        (piece): Part => ({
+          piece,
+          progress: { done: 0, total: piece.count },
+          result: undefined,
+          isRetry: false,
+        }),
+      )
+      const abort = () => this.#end(call, signal?.reason)
+      const call: Call = {
+        parts,
+        waiting: [...parts],
+        report,
+        stop: new AbortController(),
+        running: 0,
+        fault: undefined,
+        settle: () => {
+          if (call.waiting.length > 0 || call.running > 0) return
+          this.#calls.delete(call)
+          signal?.removeEventListener('abort', abort)
+          if (call.fault) reject(call.fault.error)
+          else resolve(parts.map(({ result }) => result))
+        },
+      }
+      signal?.addEventListener('abort', abort)
+      this.#calls.add(call)
+      this.#serve()
+    })
+  }
+
+  /** Ends all threads; pending calls reject, and so do later ones. */
+  async dispose(): Promise<void> {
+    this.#disposed ??= new DevicesError('disposed', 'the devices were disposed of; open them again')
+    for (const call of [...this.#calls]) this.#end(call, this.#disposed)
+    const ends = this.threads.map((thread) => thread.end(this.#disposed as Error))
+    const openings = this.#slots.map(({ opening }) => opening)
+    for (const slot of this.#slots) slot.thread = undefined
+    await Promise.all([...ends, ...openings])
+  }
+
+  /** Starts pieces as long as there is one that waits, and a device with room. */
+  #serve(): void {
+    for (const slot of this.#slots) {
+      if (slot.thread?.fault) this.#replace(slot, slot.thread, slot.thread.fault)
+    }
+    for (;;) {
+      const call = [...this.#calls].find(({ waiting }) => waiting.length > 0)
+      if (!call) return
+      const part = call.waiting[0] as Part
+      const slot = this.#roomFor(part.piece)
+      if (!slot?.thread) {
+        if (this.#slots.some(({ thread, opening }) => thread || opening)) return
+        this.#end(call, this.#noneLeft())
+        continue
+      }
+      call.waiting.shift()
+      // Calls take turns.
+      this.#calls.delete(call)
+      this.#calls.add(call)
+      this.#start(slot, slot.thread, call, part)
+    }
+  }
+
+  /** The least loaded device, if it has room. */
+  #roomFor({ tokens }: Piece): Slot | undefined {
+    const [least] = this.#slots.filter(({ thread }) => thread).sort((a, b) => a.tokens - b.tokens)
+    if (!least?.thread) return undefined
+    const most = batchesAhead * least.thread.info.limits.maxBatchTokens
+    return least.tokens === 0 || least.tokens + tokens <= most ? least : undefined
+  }
+
+  async #start(slot: Slot, thread: DeviceThread, call: Call, part: Part): Promise<void> {
+    const { method, args, tokens } = part.piece
+    const onProgress =
+      call.report.onProgress && ((now: ScoreProgress) => this.#note(call, part, now))
+    slot.tokens += tokens
+    call.running++
+    try {
+      part.result = await thread.call(method, args, { signal: call.stop.signal, onProgress })
+      if (slot.thread === thread) Object.assign(slot, { hasAnswered: true, faults: 0 })
+    } catch (error) {
+      if (error instanceof GpuError) slot.faults++
+      if (isLost(error, thread) || slot.faults >= mostFaults) {
+        this.#replace(slot, thread, error as Error)
+        if (part.isRetry) this.#end(call, error)
+        else if (!call.fault) {
+          part.isRetry = true
+          call.waiting.unshift(part)
+        }
+      } else if (!call.fault) this.#end(call, withIndex(error, part.piece.first))
+    }
+    slot.tokens -= tokens
+    call.running--
+    call.settle()
+    this.#serve()
+  }
+
+  /** Reports the progress of all parts. A part that is done over does not take progress back. */
+  #note(call: Call, part: Part, { done, total }: ScoreProgress): void {
+    part.progress = { done: Math.max(done, part.progress.done), total }
+    const sum = (key: keyof ScoreProgress) =>
+      call.parts.reduce((total, { progress }) => total + progress[key], 0)
+    try {
+      if (!call.fault) call.report.onProgress?.({ done: sum('done'), total: sum('total') })
+    } catch (error) {
+      this.#end(call, error)
+    }
+  }
+
+  /** Ends a call before its last piece; it rejects with its first fault. */
+  #end(call: Call, error: unknown): void {
+    call.fault ??= { error }
+    call.waiting.length = 0
+    call.stop.abort(call.fault.error)
+    call.settle()
+  }
+
+  /** Takes a lost device out of use, and opens it again if it worked before. */
+  #replace(slot: Slot, thread: DeviceThread, why: Error): void {
+    this.#lastFault = why
+    if (slot.thread !== thread) return
+    slot.thread = undefined
+    const ended = thread.end(why)
+    if (!slot.hasAnswered || this.#disposed) return
+    Object.assign(slot, { hasAnswered: false, faults: 0 })
+    slot.opening = ended
+      .then(slot.open)
+      .then(
+        (opened) => {
+          if (this.#disposed) return opened.end(this.#disposed)
+          slot.thread = opened
+        },
+        (error: Error) => {
+          this.#lastFault = error
+        },
+      )
+      .finally(() => {
+        slot.opening = undefined
+        this.#serve()
+      })
+  }
+
+  #noneLeft(): DevicesError {
+    const cause = this.#lastFault
+    const count = this.#slots.length
+    return new DevicesError(
+      'device-lost',
+      `${count === 1 ? 'the only device is' : `all ${count} devices are`} lost (${cause?.message}); open the devices again`,
+      { cause },
+    )
+  }
+}
+
+/** Whether the device is gone, not only the call. */
+const isLost = (error: unknown, thread: DeviceThread): boolean =>
+  error === thread.fault || (error as { code?: unknown } | undefined)?.code === 'device-lost'
