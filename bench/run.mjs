@@ -4,6 +4,7 @@ import { mkdirSync } from 'node:fs'
 import { Argument, Command, InvalidArgumentError, Option } from 'commander'
 import { benchConcurrency } from './concurrency.mjs'
 import { benchDecoder, decoders } from './decoders.mjs'
+import { benchDevices } from './devices.mjs'
 import { benchEncoder } from './encoder.mjs'
 import { encoderShapes } from './encoder-shapes.mjs'
 import { benchKernels } from './kernels.mjs'
@@ -26,6 +27,7 @@ const parts = {
   encoder: benchEncoder,
   scaling: benchScaling,
   concurrency: benchConcurrency,
+  devices: benchDevices,
   startup: benchStartup,
   ...Object.fromEntries(
     Object.entries(decoders).map(([name, shape]) => [
@@ -47,6 +49,7 @@ Parts:
   encoder     texts to scores next to onnxruntime-node and PyTorch, cold and warm, and a profile by operation
   scaling     time per token against the number of pairs and their length
   concurrency many short calls at once, which share batches, next to the same one after another
+  devices     two devices of one process next to one, the same scores
   startup     process start to first score next to onnxruntime-node and transformers.js, cold and warm shader cache
   gemma, minicpm
               decoder shapes: what shared prefixes, a cascade and loading to a cutoff layer gain
