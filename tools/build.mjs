@@ -12,7 +12,9 @@ import { buildStamp } from './setup/stale.mjs'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = join(root, 'dist')
 const require = createRequire(import.meta.url)
-const { dependencies } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
+const { dependencies, peerDependencies } = JSON.parse(
+  readFileSync(join(root, 'package.json'), 'utf8'),
+)
 
 const bundled = '@huggingface/hub'
 
@@ -37,7 +39,7 @@ async function buildServer() {
     platform: 'node',
     splitting: true,
     chunkNames: 'shared-[hash]',
-    external: Object.keys(dependencies).filter((name) => name !== bundled),
+    external: Object.keys({ ...dependencies, ...peerDependencies }).filter((name) => name !== bundled),
     entryPoints: {
       index: 'src/index.ts',
       cli: 'src/cli/index.ts',

@@ -1,6 +1,6 @@
 // @ts-check
 // Puts in place what `npm start` and `npm test` need, and says what it does:
-// npm packages, a WebGPU adapter, with --browser a Chromium, and the build in dist/.
+// npm packages, a WebGPU adapter, with --browser a Chromium, with --redis a Redis, and the build in dist/.
 // With --system nothing but what comes by the system's packages, for a run as root.
 // Plain Node, no packages: it runs before there are any. Silent where nothing is missing.
 import { existsSync } from 'node:fs'
@@ -8,11 +8,13 @@ import { fileURLToPath } from 'node:url'
 import { probeAdapter } from './setup/adapter.mjs'
 import { chromiumVariable, findChromium } from './setup/chromium.mjs'
 import { canInstall, installPackages, readSystem, vulkanPlan } from './setup/debian.mjs'
+import { findRedis } from './setup/redis.mjs'
 import { npm, run, SetupError } from './setup/run.mjs'
 import { buildReason, packagesReason } from './setup/stale.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const wantsBrowser = process.argv.includes('--browser')
+const wantsRedis = process.argv.includes('--redis')
 const systemOnly = process.argv.includes('--system')
 
 /** @param {string} text */
@@ -116,6 +118,21 @@ function ensureChromium() {
   if (!findChromium()) throw new SetupError('Chromium was installed but its program is not found')
 }
 
+/** The tests of offline jobs are skipped where there is no Redis. */
+function ensureRedis() {
+  if (findRedis()) return
+  const system = readSystem()
+  if (!canInstall(system)) {
+    say(
+      'no redis-server: the tests of offline jobs will be skipped. Debian has it as redis-server.',
+    )
+    return
+  }
+  step('apt-get install redis-server, for the tests of offline jobs', () =>
+    installPackages({ packages: ['redis-server'] }),
+  )
+}
+
 function ensureBuild() {
   const reason = buildReason(root)
   if (!reason) return
@@ -130,6 +147,7 @@ try {
   ensurePackages()
   ensureAdapter()
   if (wantsBrowser) ensureChromium()
+  if (wantsRedis) ensureRedis()
   if (!systemOnly) ensureBuild()
 } catch (error) {
   if (!(error instanceof SetupError)) throw error

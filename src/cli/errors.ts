@@ -9,6 +9,7 @@ import { DawnrankError } from '../error.ts'
  * - `input-malformed`: a line of the input that is not in its format (the message names the line);
  * - `record-refused`: a record that the model rejects or cannot score (the message names line and passage);
  * - `records-failed`: some records were skipped with `--on-error skip`;
+ * - `job-failed`: an offline job that failed for good;
  * - `output-unwritable`: a file that cannot be written;
  * - `cache-damaged`: `dawnrank cache verify` found corrupt files or broken links;
  * - `address-unavailable`: the server cannot listen at its host and port;

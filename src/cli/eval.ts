@@ -16,6 +16,7 @@ import {
   type ModelOptions,
   scoreSettings,
   wholeNumber,
+  withDevices,
   withLayerOptions,
   withModel,
   withModelOptions,
@@ -68,7 +69,7 @@ export function addEval(program: Command, io: Io): void {
     .option('-n, --top <k>', 'how many documents of each query to rerank', wholeNumber, 100)
     .option('-o, --out <file>', 'write the reranked run to this file, or continue it')
     .option('--json', 'print the result as JSON', false)
-  withModelOptions(withLayerOptions(withRunOptions(command)))
+  withDevices(withModelOptions(withLayerOptions(withRunOptions(command))))
     .addHelpText('after', help)
     .action((options: EvalOptions) => evaluateModel(options, io))
 }
@@ -112,7 +113,11 @@ async function evaluateModel(options: EvalOptions, io: Io): Promise<void> {
 }
 
 /** The scores of a query: the model's, or scores in the order of a cascade. */
-function scorerOf(reranker: CliReranker, { cascade }: EvalOptions, { signal }: Io): Scorer {
+export function scorerOf(
+  reranker: CliReranker,
+  { cascade }: Pick<LayerOptions, 'cascade'>,
+  { signal }: { readonly signal?: AbortSignal },
+): Scorer {
   const scores = async (query: string, texts: readonly string[]) =>
     cascade
       ? cascadeScores(await reranker.rank(query, texts, { cascade, signal }))

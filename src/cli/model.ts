@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { ModelError } from '../models/errors.ts'
-import type { CascadeStage, LoadOptions } from '../rerankers/index.ts'
+import type { CascadeStage, LayerwiseLoadOptions, LoadOptions } from '../rerankers/index.ts'
 import { recipeNames } from '../rerankers/options.ts'
 import { CliError } from './errors.ts'
 import { type CliReranker, type Io, write } from './io.ts'
@@ -19,6 +19,7 @@ export interface ModelOptions {
   passageInstruction?: string
   prompt?: string
   maxBatchTokens?: number
+  devices?: number
   progress: boolean
 }
 
@@ -131,6 +132,15 @@ export const loadOptions = (options: LoadingOptions): LoadOptions => ({
   maxBatchTokens: options.maxBatchTokens,
 })
 
+/** Adds `--devices` to a command that scores much. */
+export function withDevices(command: Command): Command {
+  return command.option(
+    '--devices <n>',
+    'load the model on so many GPUs of this machine, and share the work',
+    wholeNumber,
+  )
+}
+
 /** Adds the options of {@link LayerOptions} to a command. */
 export function withLayerOptions(command: Command): Command {
   return command
@@ -183,7 +193,7 @@ export function withModel<T>(
 ): Promise<T> {
   const { cascade, cutoffLayer } = options
   const layer = cascade ? cascade.at(-1)!.layer : cutoffLayer
-  if (layer === undefined) return withLoaded(options, io, io.load, use)
+  if (layer === undefined) return withLoaded(options, io, loaderOf(options, io.load), use)
   return withLayerwiseModel(options, io, cascade ? '--cascade' : '--cutoff-layer', use, layer)
 }
 
@@ -201,12 +211,28 @@ export function withLayerwiseModel<T>(
   cutoffLayers?: number,
 ): Promise<T> {
   const load = (folder: string | undefined, general: LoadOptions) =>
-    io.loadLayerwise(folder, { ...general, cutoffLayers }).catch((cause: unknown) => {
-      if (!(cause instanceof ModelError) || cause.code !== 'architecture-unsupported') throw cause
-      throw new CliError('usage', `${asked} needs a layerwise model; ${cause.message}`, { cause })
-    })
+    loaderOf(options, io.loadLayerwise)(folder, { ...general, cutoffLayers }).catch(
+      (cause: unknown) => {
+        if (!(cause instanceof ModelError) || cause.code !== 'architecture-unsupported') throw cause
+        throw new CliError('usage', `${asked} needs a layerwise model; ${cause.message}`, { cause })
+      },
+    )
   return withLoaded(options, io, load, use)
 }
+
+type Load<Options> = (folder: string | undefined, options: Options) => Promise<CliReranker>
+
+/** Loads on one device, or on as many as `--devices` says. */
+const loaderOf = <Options extends LayerwiseLoadOptions<number | undefined>>(
+  { devices }: ModelOptions,
+  load: Load<Options>,
+): Load<Options> =>
+  devices === undefined
+    ? load
+    : async (folder, options) => {
+        const { openDevices } = await import('../devices/index.ts')
+        return openDevices(folder, { ...options, devices })
+      }
 
 async function withLoaded<T>(
   options: ModelOptions,
@@ -237,6 +263,6 @@ async function withLoaded<T>(
     return await use(reranker, progress)
   } finally {
     progress.stop()
-    reranker?.dispose()
+    await reranker?.dispose()
   }
 }

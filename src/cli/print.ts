@@ -63,17 +63,18 @@ function failedObject({ line, members, fault }: FailedRecord): string {
   return object(others, 'error', { line, code, message: fault.message })
 }
 
+/** An answer as one JSON object. */
+export function answerJson(answer: Answer, fields: AnswerFields): string {
+  if ('failed' in answer) return failedObject(answer.failed)
+  const { members } = answer.record
+  return 'results' in answer
+    ? object(members, fields.results, answer.results.map(ordered))
+    : object(members, fields.score, answer.score)
+}
+
 /** Prints answers as they come. `json` is one array over the whole stream: call `end` after the last. */
 export function answerPrinter(format: Format, fields: AnswerFields, io: Io) {
   let printed = 0
-  const asJson = (answer: Answer): string => {
-    if ('failed' in answer) return failedObject(answer.failed)
-    const { members } = answer.record
-    return 'results' in answer
-      ? object(members, fields.results, answer.results.map(ordered))
-      : object(members, fields.score, answer.score)
-  }
-
   const asTables = (answers: readonly Answer[]): string => {
     const parts: string[] = []
     const pairs = answers.flatMap((answer, i) =>
@@ -106,7 +107,7 @@ export function answerPrinter(format: Format, fields: AnswerFields, io: Io) {
       else {
         const texts = answers.map((answer, i) => {
           const before = format === 'jsonl' ? '' : printed + i === 0 ? '[\n' : ',\n'
-          return `${before}${asJson(answer)}${format === 'jsonl' ? '\n' : ''}`
+          return `${before}${answerJson(answer, fields)}${format === 'jsonl' ? '\n' : ''}`
         })
         await write(io.stdout, texts.join(''))
       }

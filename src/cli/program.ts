@@ -1,10 +1,11 @@
 import { Command, CommanderError } from 'commander'
 import { version } from '../../package.json'
+import { DawnrankError } from '../error.ts'
 import { HubError } from '../hub/errors.ts'
-import { RerankerError } from '../rerankers/errors.ts'
 import { TensorError } from '../tensor/errors.ts'
 import { addCache } from './cache.ts'
 import { addDoctor } from './doctor.ts'
+import { addEnqueue } from './enqueue.ts'
 import { CliError } from './errors.ts'
 import { addEval } from './eval.ts'
 import type { Io } from './io.ts'
@@ -12,9 +13,11 @@ import { addLayers } from './layers.ts'
 import { addPull } from './pull.ts'
 import { addQuantize } from './quantize.ts'
 import { addRerank } from './rerank.ts'
+import { addResults } from './results.ts'
 import { addServe } from './serve.ts'
 import { addTokenize } from './tokenize.ts'
 import { addTune } from './tune.ts'
+import { addWorker } from './worker.ts'
 
 const help = `
 Examples:
@@ -49,6 +52,9 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
   addPull(program, io)
   addCache(program, io)
   addQuantize(program, io)
+  addEnqueue(program, io)
+  addWorker(program, io)
+  addResults(program, io)
   addTune(program, io)
   addDoctor(program, io)
 
@@ -79,7 +85,7 @@ function exitCode(error: unknown, { stderr, signal, debug }: Io): number {
   else report(error instanceof Error ? error.message : String(error))
   const wrongUsage =
     (error instanceof CliError && error.code === 'usage') ||
-    (error instanceof RerankerError && error.code === 'option-invalid') ||
+    (error instanceof DawnrankError && error.code === 'option-invalid') ||
     (error instanceof HubError && error.code === 'name-invalid') ||
     (error instanceof TensorError && error.code === 'operation-unknown')
   return wrongUsage ? 2 : 1

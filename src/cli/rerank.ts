@@ -8,6 +8,7 @@ import {
   type LayerOptions,
   type ModelOptions,
   wholeNumber,
+  withDevices,
   withLayerOptions,
   withModel,
   withModelOptions,
@@ -89,7 +90,7 @@ export function addRerank(program: Command, io: Io): void {
     )
     .option('--results-field <name>', "the answer's field in a JSON line with a list", 'results')
     .option('--score-field <name>', "the answer's field in a JSON line with a pair", 'score')
-  withModelOptions(withLayerOptions(command))
+  withDevices(withModelOptions(withLayerOptions(command)))
     .addHelpText('after', help)
     .action((first: string | undefined, others: string[], options: RerankOptions) => {
       const given = first === undefined ? [] : [first, ...others]

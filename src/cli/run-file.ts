@@ -97,7 +97,7 @@ export async function readEvaluationData(
   }
 }
 
-async function readRunFile(path: string, io: Io): Promise<Run> {
+export async function readRunFile(path: string, io: Io): Promise<Run> {
   const source = (await openSource(path, io)) ?? (await openFile(`${path}.gz`))
   if (!source) throw new CliError('input-missing', `${path}: there is no such file, nor ${path}.gz`)
   try {

@@ -5,6 +5,7 @@ export { isGzip } from './content.ts'
 export { EvaluationError } from './errors.ts'
 export {
   evaluateRerank,
+  placeScores,
   type RerankEvaluation,
   type RerankEvaluationOptions,
   type RerankProgress,
@@ -31,4 +32,4 @@ export {
 export { overlap } from './overlap.ts'
 export { readQrels } from './qrels.ts'
 export type { RunFile, RunSettings } from './resume.ts'
-export { readRun } from './trec.ts'
+export { checkTrecFields, formatTrec, readRun } from './trec.ts'

@@ -1,0 +1,5 @@
+/** Offline jobs: runs of many queries on a Redis queue (BullMQ). */
+export { JobsError } from './errors.ts'
+export { type Connection, connect } from './redis.ts'
+export { type ModelSettings, type RunSettings, type Runs, runsOf } from './runs.ts'
+export { type WorkOptions, work } from './work.ts'
