@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { firstStage } from '../cli/helpers.ts'
+import { firstStage, realSession } from '../cli/helpers.ts'
 import { fixtureFolder, seeded } from '../fixtures.ts'
-import { runCli, startCli } from './processes.ts'
+import { startCli } from './processes.ts'
 import { hasRedis, startRedis, type TestRedis } from './redis.ts'
 
-// The command line in processes of its own, on a tiny model.
+// The command line on a tiny model.
 
 const model = ['--model', fixtureFolder('xlm-roberta-514')]
 const locks = ['--lock-duration', '1', '--stalled-interval', '0.3']
@@ -48,7 +48,13 @@ describe.skipIf(!hasRedis)('offline jobs by the command line', () => {
     redis.disconnect()
     await server.remove()
   })
-  const cli = (...args: string[]) => runCli(server.url, ...args)
+  /** A command in this process; those that are killed have their own. */
+  async function cli(...args: string[]) {
+    const on = realSession()
+    const ofRedis = ['enqueue', 'worker', 'results'].includes(args[0]!) && !args.includes('--redis')
+    const code = await on.run(...args, ...(ofRedis ? ['--redis', server.url] : []))
+    return { code, stdout: on.stdout.text, stderr: on.stderr.text }
+  }
   const results = (run: string) => redis.hlen(`dawnrank:run:${run}:results`)
 
   /** Stops a worker amid a job: the number of the jobs that it holds. */
@@ -160,7 +166,7 @@ describe.skipIf(!hasRedis)('offline jobs by the command line', () => {
     ['a malformed line', ['enqueue', 'x', '--file', malformed], 1, /malformed.jsonl:2: not JSON/],
     ['no input', ['enqueue', 'x', '--data', 'd'], 2, /--data and --run: expected both/],
     ['two inputs', ['enqueue', 'x', '--data', 'd', '--run', 'r', '--file', 'f'], 2, /not both/],
-    ['no such run', ['results', 'x'], 1, /there is none of this name/],
+    ['no such run', ['results', 'y'], 1, /there is none of this name/],
     ['a name that is none', ['results', 'a b'], 2, /expected a name of letters/],
     ['two actions', ['results', 'x', '--failed', '--wait'], 2, /expected one of them/],
     [

@@ -38,10 +38,3 @@ export function startCli(url: string, ...args: readonly string[]): CliProcess {
     },
   }
 }
-
-/** Runs it to its end. */
-export async function runCli(url: string, ...args: readonly string[]) {
-  const started = startCli(url, ...args)
-  const code = await started.ended
-  return { code, stdout: started.stdout, stderr: started.stderr }
-}
