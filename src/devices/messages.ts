@@ -2,9 +2,15 @@
 import { CheckpointError } from '../checkpoint/index.ts'
 import { DawnrankError } from '../error.ts'
 import { GpuError } from '../gpu/errors.ts'
+import type { BatchSize } from '../inference/queue.ts'
 import { ModelError } from '../models/errors.ts'
 import { PlatformError } from '../platform/errors.ts'
-import { type LayerwiseLoadOptions, RerankerError, type RerankerInfo } from '../rerankers/index.ts'
+import {
+  type LayerwiseLoadOptions,
+  RerankerError,
+  type RerankerInfo,
+  type ScoreStats,
+} from '../rerankers/index.ts'
 import { TensorError } from '../tensor/errors.ts'
 import { TokenizerError } from '../tokenizers/index.ts'
 import { DevicesError } from './errors.ts'
@@ -14,6 +20,8 @@ export interface ThreadData {
   readonly flags: readonly string[]
   readonly model: string | undefined
   readonly options: LayerwiseLoadOptions
+  /** Whether the sizes of batches are reported. */
+  readonly reportsBatches: boolean
   /** An Int32 that the thread sets to 1 when it ends and nothing of Dawn is pending any more. */
   readonly ended: SharedArrayBuffer
 }
@@ -35,6 +43,7 @@ export type Request =
 /** From the thread. */
 export type Reply =
   | { readonly type: 'adapter' }
+  | { readonly type: 'batch'; readonly batch: BatchSize }
   | {
       readonly type: 'progress'
       readonly id: number
@@ -45,6 +54,7 @@ export type Reply =
       readonly type: 'done'
       readonly id: number
       readonly result: unknown
+      readonly stats: ScoreStats | undefined
       readonly info: RerankerInfo
     }
   | { readonly type: 'failed'; readonly id: number; readonly error: SentError }

@@ -36,6 +36,8 @@ export interface Devices<Cutoff = number>
     'rank' | 'computeScore' | 'hiddenStates' | 'selfTest' | 'tokenizePair' | 'tokenizer' | 'layers'
   > {
   readonly info: DevicesInfo
+  /** Resolves when no device is left; every call rejects from then on. */
+  readonly lost: Promise<Error>
   /** Ends the threads, which frees the devices; calls that are pending reject, and so do later ones. */
   dispose(): Promise<void>
   [Symbol.asyncDispose](): Promise<void>
@@ -74,7 +76,7 @@ export function poolOf<Cutoff>(
   async function overPieces<R>(
     method: Method,
     { pairs, maxLength, whole = false }: Cut,
-    { signal, onProgress }: ScoreOptions,
+    { signal, onProgress, onStats }: ScoreOptions,
     argsOf: (some: readonly Pair[]) => readonly unknown[],
   ): Promise<{ first: number; result: R }[]> {
     const tokens = pairs.map((pair) => estimateTokens(pair, maxLength))
@@ -84,7 +86,7 @@ export function poolOf<Cutoff>(
       const args = argsOf(pairs.slice(first, end))
       return { method, args, first, count: end - first, tokens: sum }
     })
-    const results = await scheduler.run(pieces, { signal, onProgress })
+    const results = await scheduler.run(pieces, { signal, onProgress, onStats })
     return pieces.map(({ first }, i) => ({ first, result: results[i] as R }))
   }
 
@@ -112,6 +114,14 @@ export function poolOf<Cutoff>(
     return rows.slice(0, topN).map((row) => ({
       ...row,
       score: scoreOf(row.score, settings),
+      ...(row.layerScores && {
+        layerScores: Object.fromEntries(
+          Object.entries(row.layerScores).map(([layer, logit]) => [
+            layer,
+            scoreOf(logit, settings),
+          ]),
+        ),
+      }),
       passage: passages[row.index] as T,
     }))
   }
@@ -142,6 +152,7 @@ export function poolOf<Cutoff>(
   return {
     tokenizer,
     layers,
+    lost: scheduler.lost,
     get info() {
       return infoOf(info, scheduler)
     },
@@ -175,7 +186,7 @@ export function poolOf<Cutoff>(
 }
 
 /** The options of a call that go to a device, which gives logits: they rank, and their sigmoid is taken here. */
-function plainOf<Options extends ScoreOptions>({ signal, onProgress, ...rest }: Options) {
+function plainOf<Options extends ScoreOptions>({ signal, onProgress, onStats, ...rest }: Options) {
   return { ...rest, normalize: false }
 }
 

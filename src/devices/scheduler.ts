@@ -1,5 +1,5 @@
 import { GpuError } from '../gpu/errors.ts'
-import type { ScoreProgress } from '../rerankers/index.ts'
+import type { ScoreProgress, ScoreStats } from '../rerankers/index.ts'
 import { DevicesError } from './errors.ts'
 import type { Method } from './messages.ts'
 import { withIndex } from './split.ts'
@@ -33,6 +33,7 @@ interface Slot {
 interface Part {
   readonly piece: Piece
   progress: ScoreProgress
+  stats: ScoreStats | undefined
   result: unknown
   isRetry: boolean
 }
@@ -42,6 +43,7 @@ interface Call {
   readonly waiting: Part[]
   readonly report: CallReport
   readonly stop: AbortController
+  readonly begun: number
   running: number
   fault: { readonly error: unknown } | undefined
   settle(): void
@@ -59,6 +61,11 @@ export class Scheduler {
   readonly #calls = new Set<Call>()
   #disposed: Error | undefined
   #lastFault: Error | undefined
+  #loseAll: (why: Error) => void = () => {}
+  /** Resolves when no device is left. */
+  readonly lost = new Promise<Error>((resolve) => {
+    this.#loseAll = resolve
+  })
 
   /** @param devices open threads, each with what opens another in its place */
   constructor(devices: readonly { thread: DeviceThread; open: () => Promise<DeviceThread> }[]) {
@@ -96,6 +103,7 @@ export class Scheduler {
         (piece): Part => ({
           piece,
           progress: { done: 0, total: piece.count },
+          stats: undefined,
           result: undefined,
           isRetry: false,
         }),
@@ -106,12 +114,18 @@ export class Scheduler {
         waiting: [...parts],
         report,
         stop: new AbortController(),
+        begun: performance.now(),
         running: 0,
         fault: undefined,
         settle: () => {
           if (call.waiting.length > 0 || call.running > 0) return
           this.#calls.delete(call)
           signal?.removeEventListener('abort', abort)
+          try {
+            if (!call.fault) report.onStats?.(statsOf(call))
+          } catch (error) {
+            call.fault = { error }
+          }
           if (call.fault) reject(call.fault.error)
           else resolve(parts.map(({ result }) => result))
         },
@@ -143,7 +157,7 @@ export class Scheduler {
       const part = call.waiting[0] as Part
       const slot = this.#roomFor(part.piece)
       if (!slot?.thread) {
-        if (this.#slots.some(({ thread, opening }) => thread || opening)) return
+        if (this.#hasDevices) return
         this.#end(call, this.#noneLeft())
         continue
       }
@@ -167,10 +181,15 @@ export class Scheduler {
     const { method, args, tokens } = part.piece
     const onProgress =
       call.report.onProgress && ((now: ScoreProgress) => this.#note(call, part, now))
+    const wait = performance.now() - call.begun
     slot.tokens += tokens
     call.running++
     try {
-      part.result = await thread.call(method, args, { signal: call.stop.signal, onProgress })
+      const onStats = (stats: ScoreStats) => {
+        part.stats = { ...stats, queue: stats.queue + wait }
+      }
+      const report = { signal: call.stop.signal, onProgress, onStats }
+      part.result = await thread.call(method, args, report)
       if (slot.thread === thread) Object.assign(slot, { hasAnswered: true, faults: 0 })
     } catch (error) {
       if (error instanceof GpuError) slot.faults++
@@ -215,7 +234,10 @@ export class Scheduler {
     if (slot.thread !== thread) return
     slot.thread = undefined
     const ended = thread.end(why)
-    if (!slot.hasAnswered || this.#disposed) return
+    if (!slot.hasAnswered || this.#disposed) {
+      this.#noteLoss()
+      return
+    }
     Object.assign(slot, { hasAnswered: false, faults: 0 })
     slot.opening = ended
       .then(slot.open)
@@ -230,8 +252,17 @@ export class Scheduler {
       )
       .finally(() => {
         slot.opening = undefined
+        this.#noteLoss()
         this.#serve()
       })
+  }
+
+  get #hasDevices(): boolean {
+    return this.#slots.some(({ thread, opening }) => thread || opening)
+  }
+
+  #noteLoss(): void {
+    if (!this.#hasDevices && !this.#disposed) this.#loseAll(this.#noneLeft())
   }
 
   #noneLeft(): DevicesError {
@@ -243,6 +274,16 @@ export class Scheduler {
       { cause },
     )
   }
+}
+
+/** What a call took: the texts of all pieces, the wait until the first of them began, and the rest. */
+function statsOf({ parts, begun }: Call): ScoreStats {
+  const all = parts.flatMap(({ stats }) => stats ?? [])
+  const sum = (key: keyof ScoreStats) => all.reduce((total, stats) => total + stats[key], 0)
+  const tokenization = sum('tokenization')
+  const queue = all.length > 0 ? Math.min(...all.map((stats) => stats.queue)) : 0
+  const inference = Math.max(0, performance.now() - begun - tokenization - queue)
+  return { tokens: sum('tokens'), tokenization, queue, inference }
 }
 
 /** Whether the device is gone, not only the call. */

@@ -1,5 +1,10 @@
 import { Worker } from 'node:worker_threads'
-import type { LayerwiseLoadOptions, RerankerInfo, ScoreProgress } from '../rerankers/index.ts'
+import type {
+  LayerwiseLoadOptions,
+  RerankerInfo,
+  ScoreProgress,
+  ScoreStats,
+} from '../rerankers/index.ts'
 import type { AdapterChoice } from './adapters.ts'
 import { withEnvironment } from './environment.ts'
 import { DevicesError } from './errors.ts'
@@ -28,10 +33,11 @@ function endAll(): void {
 export interface CallReport {
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((progress: ScoreProgress) => void) | undefined
+  readonly onStats?: ((stats: ScoreStats) => void) | undefined
 }
 
 interface Pending {
-  readonly onProgress: CallReport['onProgress']
+  readonly report: CallReport
   resolve(result: unknown): void
   reject(error: Error): void
 }
@@ -44,13 +50,20 @@ export class DeviceThread {
   readonly #exited: Promise<void>
   readonly #adapterDone: Promise<void>
   readonly #loading: Promise<unknown>
+  readonly #onBatch: LayerwiseLoadOptions['onBatch']
   #nextId = 0
   #fault: Error | undefined
   #info: RerankerInfo | undefined
   #layers: readonly number[] = []
 
-  private constructor(given: Omit<ThreadData, 'ended'>, report: CallReport) {
-    const data: ThreadData = { ...given, ended: this.#ended }
+  private constructor(
+    given: Omit<ThreadData, 'ended' | 'reportsBatches'>,
+    onBatch: LayerwiseLoadOptions['onBatch'],
+    report: CallReport,
+  ) {
+    const reportsBatches = onBatch !== undefined
+    const data: ThreadData = { ...given, reportsBatches, ended: this.#ended }
+    this.#onBatch = onBatch
     this.#worker = new Worker(entry, { workerData: data, execArgv: [] })
     if (alive.size === 0) process.on('exit', endAll)
     alive.add(this)
@@ -90,11 +103,11 @@ export class DeviceThread {
   static async open(
     { flags = [], environment = {} }: AdapterChoice,
     model: string | undefined,
-    { signal, onProgress, ...options }: LayerwiseLoadOptions,
+    { signal, onProgress, onBatch, ...options }: LayerwiseLoadOptions,
   ): Promise<DeviceThread> {
     const thread = await withEnvironment(environment, async () => {
       signal?.throwIfAborted()
-      const begun = new DeviceThread({ flags, model, options }, { signal, onProgress })
+      const begun = new DeviceThread({ flags, model, options }, onBatch, { signal, onProgress })
       await begun.#adapterDone
       return begun
     })
@@ -156,12 +169,13 @@ export class DeviceThread {
   }
 
   /** Sends a request with a number of its own, and waits for its answer. */
-  async #ask({ signal, onProgress }: CallReport, send: (id: number) => void): Promise<unknown> {
+  async #ask(report: CallReport, send: (id: number) => void): Promise<unknown> {
     if (this.#fault) throw this.#fault
+    const { signal } = report
     const id = this.#nextId++
     const abort = () => this.#send({ type: 'abort', id })
     const answer = new Promise<unknown>((resolve, reject) => {
-      this.#pending.set(id, { onProgress, resolve, reject })
+      this.#pending.set(id, { report, resolve, reject })
     })
     this.#worker.ref()
     signal?.addEventListener('abort', abort)
@@ -187,10 +201,14 @@ export class DeviceThread {
   #receive(reply: Reply): void {
     if (reply.type === 'progress') {
       const { done, total } = reply
-      this.#pending.get(reply.id)?.onProgress?.({ done, total })
+      this.#pending.get(reply.id)?.report.onProgress?.({ done, total })
+    } else if (reply.type === 'batch') {
+      this.#onBatch?.(reply.batch)
     } else if (reply.type === 'done') {
       this.#info = reply.info
-      this.#take(reply.id)?.resolve(reply.result)
+      const call = this.#take(reply.id)
+      if (reply.stats) call?.report.onStats?.(reply.stats)
+      call?.resolve(reply.result)
     } else if (reply.type === 'failed') {
       this.#take(reply.id)?.reject(receiveError(reply.error))
     }

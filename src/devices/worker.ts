@@ -1,12 +1,12 @@
 /** The entry of a device's worker thread: loads the model, answers calls until it is disposed of. */
 import { parentPort, workerData } from 'node:worker_threads'
 import { environment, webgpu } from '#platform'
-import { Reranker } from '../rerankers/index.ts'
+import { Reranker, type ScoreProgress, type ScoreStats } from '../rerankers/index.ts'
 import { DevicesError } from './errors.ts'
 import { type Method, type Reply, type Request, sendError, type ThreadData } from './messages.ts'
 
 const port = parentPort!
-const { flags, model, options, ended } = workerData as ThreadData
+const { flags, model, options, reportsBatches, ended } = workerData as ThreadData
 const aborts = new Map<number, AbortController>()
 const send = (reply: Reply) => port.postMessage(reply)
 
@@ -35,7 +35,8 @@ port.on('message', async (request: Request) => {
 
 interface Report {
   readonly signal: AbortSignal
-  readonly onProgress: (progress: { done: number; total: number }) => void
+  readonly onProgress: (progress: ScoreProgress) => void
+  readonly onStats: (stats: ScoreStats) => void
 }
 
 /** Runs a call and sends what comes of it. */
@@ -45,8 +46,12 @@ async function answer(id: number, work: (report: Report) => Promise<unknown>): P
   const onProgress: Report['onProgress'] = ({ done, total }) =>
     send({ type: 'progress', id, done, total })
   try {
-    const result = await work({ signal: abort.signal, onProgress })
-    send({ type: 'done', id, result, info: reranker!.info })
+    let stats: ScoreStats | undefined
+    const onStats = (found: ScoreStats) => {
+      stats = found
+    }
+    const result = await work({ signal: abort.signal, onProgress, onStats })
+    send({ type: 'done', id, result, stats, info: reranker!.info })
   } catch (error) {
     send({ type: 'failed', id, error: sendError(error) })
   } finally {
@@ -54,7 +59,7 @@ async function answer(id: number, work: (report: Report) => Promise<unknown>): P
   }
 }
 
-async function load(report: Report): Promise<readonly number[]> {
+async function load({ signal, onProgress }: Report): Promise<readonly number[]> {
   const ofEnvironment = environment('DAWNRANK_DAWN_FLAGS')?.split(' ') ?? []
   const gpu = await webgpu([...flags, ...ofEnvironment])
   const adapter = await gpu
@@ -67,7 +72,13 @@ async function load(report: Report): Promise<readonly number[]> {
       )
     })
   send({ type: 'adapter' })
-  reranker = await Reranker.load(model, { ...options, ...report, adapter: adapter ?? undefined })
+  reranker = await Reranker.load(model, {
+    ...options,
+    signal,
+    onProgress,
+    onBatch: reportsBatches ? (batch) => send({ type: 'batch', batch }) : undefined,
+    adapter: adapter ?? undefined,
+  })
   return reranker.layers
 }
 
@@ -79,7 +90,11 @@ const methods = {
   },
   computeScore: (report: Report, pairs: string[][], given: object) =>
     reranker!.computeScore(pairs, { ...given, ...report }),
-  hiddenStates: (report: Report, pairs: string[][], layers: number[], given: object) =>
-    reranker!.hiddenStates(pairs, layers, { ...given, ...report }),
+  hiddenStates: (
+    { signal, onProgress }: Report,
+    pairs: string[][],
+    layers: number[],
+    given: object,
+  ) => reranker!.hiddenStates(pairs, layers, { ...given, signal, onProgress }),
   selfTest: () => reranker!.selfTest(),
 } satisfies Record<Method, (...args: never[]) => Promise<unknown>>

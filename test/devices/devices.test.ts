@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import type { Worker } from 'node:worker_threads'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { type Devices, DevicesError, openDevices } from '../../src/devices/index.ts'
-import { LayerWiseFlagLLMReranker, Reranker } from '../../src/rerankers/index.ts'
+import { LayerWiseFlagLLMReranker, Reranker, type ScoreStats } from '../../src/rerankers/index.ts'
 import { fixtureFolder, seeded } from '../fixtures.ts'
 
 // Two software devices. The worker threads run dist/device-worker.js.
@@ -35,10 +35,11 @@ afterAll(() => void process.off('worker', note))
 describe('two devices give the bits of one', () => {
   let one: Reranker
   let two: Devices
+  const batches: { tokens: number }[] = []
   beforeAll(async () => {
     ;[one, two] = await Promise.all([
       Reranker.load(encoder, options),
-      openDevices(encoder, { ...options, devices: 2 }),
+      openDevices(encoder, { ...options, devices: 2, onBatch: (size) => batches.push(size) }),
     ])
   })
   afterAll(async () => {
@@ -101,6 +102,22 @@ describe('two devices give the bits of one', () => {
     await expect(failing).rejects.toBe(fault)
   })
 
+  test('statistics: tokens as of one device, times in milliseconds', async () => {
+    const stats: ScoreStats[] = []
+    const onStats = (found: ScoreStats) => stats.push(found)
+    await one.rank(query, passages, { onStats })
+    await two.rank(query, passages, { onStats })
+    const [expected, found] = stats as [ScoreStats, ScoreStats]
+    expect(found.tokens).toBe(expected.tokens)
+    for (const time of [found.tokenization, found.queue, found.inference]) {
+      expect(time).toBeGreaterThanOrEqual(0)
+      expect(time).toBeLessThan(60_000)
+    }
+    expect(batches.reduce((sum, { tokens }) => sum + tokens, 0)).toBeGreaterThanOrEqual(
+      found.tokens,
+    )
+  })
+
   test('an abort rejects with its reason, before and during the call', async () => {
     const reason = new Error('enough')
     await expect(two.rank(query, passages, { signal: AbortSignal.abort(reason) })).rejects.toBe(
@@ -144,6 +161,8 @@ test('layerwise models: lists of layers, a layer of the call, a cascade', async 
   const single = { cutoffLayers: first }
   expect(await two.computeScore(pairs, single)).toEqual(await one.computeScore(pairs, single))
   expect(await two.rank(query, passages, single)).toEqual(await one.rank(query, passages, single))
+  const several = { cutoffLayers: [second, first], normalize: true }
+  expect(await two.rank(query, passages, several)).toEqual(await one.rank(query, passages, several))
   const cascade = { cascade: [{ layer: first, keep: 9 }, { layer: second }] }
   expect(await two.rank(query, passages, cascade)).toEqual(await one.rank(query, passages, cascade))
   one.dispose()
@@ -166,12 +185,17 @@ test('a thread that died takes no calls, and is started again', async () => {
 
 test('calls that are pending when the devices are disposed of reject, and so do later ones', async () => {
   const two = await openDevices(encoder, { ...options, devices: 2 })
+  let isLost = false
+  two.lost.then(() => {
+    isLost = true
+  })
   const call = two.computeScore(pairs)
   const refusal = { name: 'DevicesError', code: 'disposed' }
   const rejected = expect(call).rejects.toMatchObject(refusal)
   await two.dispose()
   await rejected
   await expect(two.computeScore(pairs)).rejects.toMatchObject(refusal)
+  expect(isLost).toBe(false)
 })
 
 describe('a load that fails leaves no thread', () => {

@@ -276,6 +276,7 @@ describe('the scheduler', () => {
     b!.calls.at(-1)!.reject(lost())
     await expect(second).rejects.toMatchObject({ name: 'DevicesError', code: 'device-lost' })
     await expect(all.run(pieces('z', 1), {})).rejects.toThrow(/all 2 devices are lost/)
+    expect(await all.lost).toMatchObject({ code: 'device-lost' })
   })
 
   test('a device that has answered is opened again, and what waits goes there', async () => {
