@@ -1,9 +1,16 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { environment } from '#platform'
+import type { LoadOptions } from '../rerankers/index.ts'
 import type { LogLevel } from '../server/index.ts'
 import { CliError } from './errors.ts'
 import { type Io, write } from './io.ts'
-import { type LoadingOptions, loadOptions, wholeNumber, withLoadingOptions } from './model.ts'
+import {
+  type LoadingOptions,
+  loadOptions,
+  wholeNumber,
+  withDevices,
+  withLoadingOptions,
+} from './model.ts'
 
 interface ServeOptions extends LoadingOptions {
   host: string
@@ -71,7 +78,7 @@ export function addServe(program: Command, io: Io): void {
         .choices(['debug', 'info', 'warn', 'error', 'silent'] satisfies LogLevel[])
         .default('info'),
     )
-  withLoadingOptions(command)
+  withDevices(withLoadingOptions(command))
     .addHelpText('after', help)
     .action((models: string[], options: ServeOptions) => serve(models, options, io))
 }
@@ -80,7 +87,7 @@ export function addServe(program: Command, io: Io): void {
 async function serve(models: readonly string[], options: ServeOptions, io: Io): Promise<void> {
   // Other commands need nothing of it.
   const { startServer } = await import('../server/index.ts')
-  const { apiKey, corsOrigin, maxModelMemory, ...limits } = options
+  const { apiKey, corsOrigin, maxModelMemory, devices, ...limits } = options
   const server = await startServer({
     ...limits,
     models,
@@ -88,6 +95,7 @@ async function serve(models: readonly string[], options: ServeOptions, io: Io): 
     corsOrigins: corsOrigin,
     maxModelBytes: maxModelMemory === undefined ? undefined : maxModelMemory * 1e6,
     loadOptions: loadOptions(options),
+    ...(devices !== undefined && { load: onDevices(devices) }),
   }).catch((cause: NodeJS.ErrnoException) => {
     throw cause.syscall === 'listen' ? cannotListen(cause, options) : cause
   })
@@ -99,6 +107,9 @@ async function serve(models: readonly string[], options: ServeOptions, io: Io): 
     await server.close()
   }
 }
+
+const onDevices = (devices: number) => async (place: string | undefined, given: LoadOptions) =>
+  (await import('../devices/index.ts')).openDevices(place, { ...given, devices })
 
 function keysOf(given: readonly string[]): string[] {
   const keys = [...given, environment('DAWNRANK_API_KEY') ?? ''].filter((key) => key !== '')
