@@ -1,7 +1,7 @@
 /** Downloads of blobs: resumed, checked, and only then given their name. */
 import { createHash, type Hash } from 'node:crypto'
 import { constants } from 'node:fs'
-import { type FileHandle, lstat, mkdir, open, rename, rm } from 'node:fs/promises'
+import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { addressOf } from './api.ts'
 import { type ModelCache, sizeOf } from './cache.ts'
@@ -126,10 +126,8 @@ async function hashPartial(handle: FileHandle, { size }: HubFile, hash: Hash): P
   return position
 }
 
-/** Renames what is whole. A link in its place leads to the shared store, whose files are not ours to replace. */
+/** Renames what is whole. Where there is a link to the shared store, it replaces the link; the store's file stays. */
 async function giveName(partial: string, blob: string, size: number): Promise<void> {
-  const info = await lstat(blob).catch(() => undefined)
-  if (info?.isSymbolicLink()) await rm(blob)
   await rename(partial, blob).catch(async (fault) => {
     // Another may have finished it, where this process stood still for so long that its lock was taken over.
     if ((await sizeOf(blob)) !== size) throw fault

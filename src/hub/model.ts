@@ -44,13 +44,11 @@ export async function fetchModel(
     path: cache.snapshot(commit),
     warnings,
   })
-  /** The earlier answer of the cache, if it has any. */
-  const fallback = async () =>
+  /** What the cache has of the revision as it was, if that is enough to load it. */
+  const earlier =
     known && (await isWhole(cache.about(known), { strict: false })) ? known : undefined
   const isReady = (commit: string) => isWhole(cache.about(commit), { strict: true, wanted })
 
-  if (isCommit(revision) && (await isReady(revision))) return found(revision)
-  const earlier = await fallback()
   if (isOffline()) {
     if (earlier) return found(earlier)
     throw new HubError('offline', await offlineText(cache, revision))
