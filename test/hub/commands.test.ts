@@ -1,12 +1,14 @@
 import {
   appendFileSync,
   existsSync,
+  mkdirSync,
   readdirSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs'
-import { join } from 'node:path'
+import { dirname, join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { realSession, session } from '../cli/helpers.ts'
 import { folderOf, leavePartial, listBelow, seed, tiny, useHub } from './hub.ts'
@@ -159,6 +161,38 @@ describe('cache', () => {
     })
     await run('cache', 'remove', tiny, '--revision', on.commit(tiny).slice(0, 8))
     expect(listBelow(on.root)).toEqual([])
+  })
+
+  it('remove frees files of the shared store that no other model uses', async () => {
+    const store = (name: string) => join(on.root, 'blobs', name.slice(0, 2), name)
+    const link = (model: string, etag: string, name: string) => {
+      const blobs = join(folderOf(on.root, model), 'blobs')
+      mkdirSync(blobs, { recursive: true })
+      symlinkSync(join('../../blobs', name.slice(0, 2), name), join(blobs, etag))
+    }
+    await run('pull', tiny)
+    for (const name of ['aa1', 'bb2']) {
+      mkdirSync(dirname(store(name)), { recursive: true })
+      writeFileSync(store(name), 'shared')
+      link(tiny, name, name)
+    }
+    link(seed, 'aa1', 'aa1')
+    await run('cache', 'remove', tiny)
+    expect([store('aa1'), store('bb2')].map((path) => existsSync(path))).toEqual([true, false])
+  })
+
+  it('verify takes the hashes of copies from the list that Python keeps', async () => {
+    process.env.HF_HUB_DISABLE_SYMLINKS = '1'
+    await run('pull', tiny)
+    const { oid } = on.entry(tiny, 'config.json')
+    const trees = join(folderOf(on.root, tiny), 'trees')
+    mkdirSync(trees)
+    const files = { 'config.json': { size: 96, blob_id: oid } }
+    const tree = JSON.stringify({ format_version: 1, files })
+    writeFileSync(join(trees, `${on.commit(tiny)}.json`), tree)
+    expect((await run('cache', 'verify')).out).toContain('1 files, 0.0 MB checked; 3 without')
+    writeFileSync(join(snapshot(tiny), 'config.json'), '{}')
+    expect((await run('cache', 'verify')).out).toContain(`corrupt: ${snapshot(tiny)}/config.json`)
   })
 
   it('remove takes away all models only with --yes, and nothing but models', async () => {
