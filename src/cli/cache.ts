@@ -29,6 +29,7 @@ export function addCache(program: Command, io: Io): void {
     .command('verify')
     .description('Hashes every file again, and names corrupt files and broken links.')
     .argument('[model]', 'name of a model (default: all)')
+    .option('--revision <revision>', 'one branch, tag or commit')
     .option(...json)
     .option('--no-progress', 'no progress bar (there is none if stderr is not a terminal)')
     .addHelpText('after', '\nThe exit code is 1 if something is wrong.')
@@ -48,8 +49,7 @@ interface ListOptions {
   json: boolean
 }
 
-interface VerifyOptions {
-  json: boolean
+interface VerifyOptions extends ListOptions {
   progress: boolean
 }
 
@@ -58,6 +58,8 @@ interface RemoveOptions extends ListOptions {
 }
 
 const library = () => import('#hub')
+
+const withoutModel = () => new CliError('usage', '--revision needs the name of a model')
 
 async function list(
   model: string | undefined,
@@ -86,15 +88,17 @@ const cells = (rows: readonly ListedRevision[]): string[][] =>
 
 async function verify(
   model: string | undefined,
-  { json, progress }: VerifyOptions,
+  { revision, json, progress }: VerifyOptions,
   io: Io,
 ): Promise<void> {
+  if (model === undefined && revision !== undefined) throw withoutModel()
   const { verifyCache } = await library()
   const bar = progressOn(io, progress)
   let begun = false
   let found: Verification
   try {
     found = await verifyCache(model, {
+      revision,
       signal: io.signal,
       onProgress({ done, total }) {
         if (!begun) bar.start('hashing, in MB', Math.ceil(total / 1e6))
@@ -128,13 +132,9 @@ async function remove(
   { stdout }: Io,
 ): Promise<void> {
   const { listCache, removeFromCache } = await library()
-  if (model === undefined && (revision !== undefined || !yes)) {
-    throw new CliError(
-      'usage',
-      revision === undefined
-        ? 'expected the name of a model, or --yes to remove all models'
-        : '--revision needs the name of a model',
-    )
+  if (model === undefined && revision !== undefined) throw withoutModel()
+  if (model === undefined && !yes) {
+    throw new CliError('usage', 'expected the name of a model, or --yes to remove all models')
   }
   const names = model === undefined ? (await listCache()).map(({ name }) => name) : [model]
   const removed = []

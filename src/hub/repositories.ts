@@ -105,7 +105,7 @@ export interface Removed {
 export async function removeFromCache(name: string, revision?: string): Promise<Removed> {
   const [model] = (await cachedModels(name)) as [ModelCache]
   const commits = await commitsOf(model)
-  const chosen = revision === undefined ? commits : [await chosenCommit(model, revision, commits)]
+  const chosen = revision === undefined ? commits : [await chosenCommit(model, revision)]
   const shared = await sharedBlobs(model)
   let bytes = 0
   if (chosen.length === commits.length) {
@@ -119,11 +119,13 @@ export async function removeFromCache(name: string, revision?: string): Promise<
   return { name, commits: chosen, bytes }
 }
 
-async function chosenCommit(
-  model: ModelCache,
-  revision: string,
-  commits: readonly string[],
-): Promise<string> {
+/**
+ * The commit of a revision in the cache.
+ *
+ * @throws HubError `not-cached`
+ */
+export async function chosenCommit(model: ModelCache, revision: string): Promise<string> {
+  const commits = await commitsOf(model)
   const named = (await refsOf(model)).get(revision)
   const found = commits.filter((commit) =>
     named ? commit === named : revision.length >= 7 && commit.startsWith(revision),
@@ -136,6 +138,23 @@ async function chosenCommit(
   )
 }
 
+/** The paths of the blobs that snapshots lead to. */
+export async function usedBlobs(
+  model: ModelCache,
+  commits: readonly string[],
+): Promise<Set<string>> {
+  const used = new Set<string>()
+  for (const commit of commits) {
+    const folder = model.snapshot(commit)
+    for (const file of await filesBelow(folder)) {
+      const path = join(folder, file)
+      const target = await readlink(path).catch(() => undefined)
+      if (target !== undefined) used.add(resolve(path, '..', target))
+    }
+  }
+  return used
+}
+
 async function removeSnapshot(model: ModelCache, commit: string): Promise<number> {
   const before = await sizeBelow(model.folder)
   for (const [ref, at] of await refsOf(model)) {
@@ -144,19 +163,11 @@ async function removeSnapshot(model: ModelCache, commit: string): Promise<number
   await rm(model.snapshot(commit), { recursive: true, force: true })
   await rm(join(model.folder, '.no_exist', commit), { recursive: true, force: true })
   await rm(join(model.folder, 'trees', `${commit}.json`), { force: true })
-  const used = new Set<string>()
-  for (const other of await commitsOf(model)) {
-    const folder = model.snapshot(other)
-    for (const file of await filesBelow(folder)) {
-      const path = join(folder, file)
-      const target = await readlink(path).catch(() => undefined)
-      if (target !== undefined) used.add(resolve(path, '..', target))
-    }
-  }
+  const used = await usedBlobs(model, await commitsOf(model))
   const blobs = model.blob('')
   for (const entry of await readdir(blobs).catch(() => [])) {
     // Downloads that are under way, or to be resumed, belong to no snapshot yet.
-    if (used.has(join(blobs, entry)) || entry.endsWith('.incomplete')) continue
+    if (used.has(resolve(blobs, entry)) || entry.endsWith('.incomplete')) continue
     await rm(join(blobs, entry), { force: true })
   }
   return before - (await sizeBelow(model.folder))

@@ -1,10 +1,10 @@
 /** Checks the cache: every blob against the hash that is its name, every link of a snapshot. */
 import { createReadStream } from 'node:fs'
 import { lstat, readdir, readFile, readlink, stat } from 'node:fs/promises'
-import { basename, join, sep } from 'node:path'
+import { basename, join, resolve, sep } from 'node:path'
 import { blobHash } from './blob.ts'
 import type { ModelCache } from './cache.ts'
-import { cachedModels, commitsOf, filesBelow } from './repositories.ts'
+import { cachedModels, chosenCommit, commitsOf, filesBelow, usedBlobs } from './repositories.ts'
 
 /** Something wrong in the cache. */
 export interface Fault {
@@ -26,6 +26,8 @@ export interface Verification {
 
 /** Options of a verification. */
 export interface VerifyOptions {
+  /** One branch, tag or commit. Default: all, and the blobs that belong to none. */
+  readonly revision?: string | undefined
   readonly signal?: AbortSignal | undefined
   /** Bytes hashed so far, and in all. */
   readonly onProgress?: ((progress: { done: number; total: number }) => void) | undefined
@@ -42,13 +44,16 @@ interface Check {
 /** Hashes every blob of one model or of all, and follows the links of their snapshots. */
 export async function verifyCache(
   name?: string,
-  { signal, onProgress }: VerifyOptions = {},
+  { revision, signal, onProgress }: VerifyOptions = {},
 ): Promise<Verification> {
   const checks: Check[] = []
   const faults: Fault[] = []
   for (const model of await cachedModels(name)) {
-    checks.push(...(await blobsOf(model)))
-    for (const commit of await commitsOf(model)) {
+    const chosen = revision === undefined ? undefined : [await chosenCommit(model, revision)]
+    const used = chosen && (await usedBlobs(model, chosen))
+    const blobs = await blobsOf(model)
+    checks.push(...blobs.filter(({ path }) => !used || used.has(resolve(path))))
+    for (const commit of chosen ?? (await commitsOf(model))) {
       const found = await checkSnapshot(model, commit)
       checks.push(...found.copies)
       faults.push(...found.broken)

@@ -126,6 +126,16 @@ describe('cache', () => {
     })
   })
 
+  it('verify of a revision looks at its files alone', async () => {
+    for (const revision of ['main', 'v1']) await run('pull', tiny, '--revision', revision)
+    const { sha = '' } = on.entry(tiny, 'model.safetensors')
+    appendFileSync(join(folderOf(on.root, tiny), 'blobs', sha), 'x')
+    expect((await run('cache', 'verify', tiny, '--revision', 'v1')).code).toBe(0)
+    expect((await run('cache', 'verify', tiny, '--revision', 'main')).code).toBe(1)
+    expect((await run('cache', 'verify', tiny, '--revision', 'v9')).err).toContain('no revision v9')
+    expect((await run('cache', 'verify', '--revision', 'v1')).code).toBe(2)
+  })
+
   it('verify counts copies without a known hash', async () => {
     process.env.HF_HUB_DISABLE_SYMLINKS = '1'
     await run('pull', tiny)
