@@ -39,7 +39,9 @@ async function buildServer() {
     platform: 'node',
     splitting: true,
     chunkNames: 'shared-[hash]',
-    external: Object.keys({ ...dependencies, ...peerDependencies }).filter((name) => name !== bundled),
+    external: Object.keys({ ...dependencies, ...peerDependencies }).filter(
+      (name) => name !== bundled,
+    ),
     entryPoints: {
       index: 'src/index.ts',
       cli: 'src/cli/index.ts',

@@ -1,6 +1,8 @@
 /** Several devices in one process, one worker thread each. */
-import { openFolder } from '#platform'
 import type { CutoffLayers, CutoffOf, LayerwiseLoadOptions } from '../rerankers/index.ts'
+import { withinModel } from '../rerankers/load.ts'
+import { openModel } from '../rerankers/open-model.ts'
+import { chooseRecipe } from '../rerankers/recipes.ts'
 import { Tokenizer } from '../tokenizers/index.ts'
 import { type AdapterChoice, chooseAdapters } from './adapters.ts'
 import { DevicesError } from './errors.ts'
@@ -38,17 +40,32 @@ export async function openDevices<const Own extends CutoffLayers | undefined = u
   checkOwn(options)
   const adapters = chooseAdapters(devices)
   const place = model?.toString()
+  const { recipe: asked, revision } = options
+  // A model of the hub is fetched once, and the threads find it in the cache.
+  const folder = await openModel(place, {
+    recipe: asked,
+    revision,
+    signal,
+    onProgress: onProgress && ((progress) => onProgress({ ...progress, phase: 'download' })),
+  })
+  const { recipe } = await chooseRecipe(folder, asked)
   const stop = new AbortController()
   const loads = adapters.map(() => ({ done: 0, total: 0 }))
   const openers = adapters.map(
     (adapter) =>
       (report: CallReport = {}) =>
-        DeviceThread.open(adapter, place, { ...options, ...report }),
+        DeviceThread.open(adapter, place, {
+          ...options,
+          ...(folder.commit && { revision: folder.commit }),
+          ...report,
+        }),
   )
   const opening = openers.map((open, i) =>
     open({
       signal: signal ? AbortSignal.any([signal, stop.signal]) : stop.signal,
-      onProgress: onProgress && ((now) => onProgress(sumOf(Object.assign(loads, { [i]: now })))),
+      onProgress:
+        onProgress &&
+        ((now) => onProgress({ phase: 'load', ...sumOf(Object.assign(loads, { [i]: now })) })),
     }),
   )
   for (const one of opening) one.catch((error) => stop.abort(error))
@@ -59,11 +76,14 @@ export async function openDevices<const Own extends CutoffLayers | undefined = u
     signal?.throwIfAborted()
     stop.signal.throwIfAborted()
     const [first] = threads as [DeviceThread]
-    const tokenizer = await Tokenizer.load(await openFolder(first.info.model))
+    const tokenizer = await Tokenizer.load(folder)
     const scheduler = new Scheduler(
       threads.map((thread, i) => ({ thread, open: () => openers[i]!() })),
     )
-    return poolOf(scheduler, tokenizer, first, options)
+    return poolOf(scheduler, tokenizer, first, {
+      options,
+      recipe: withinModel(recipe, first.info.limits.maxTokens),
+    })
   } catch (error) {
     await end(error as Error)
     throw error

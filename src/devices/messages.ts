@@ -2,6 +2,7 @@
 import { CheckpointError } from '../checkpoint/index.ts'
 import { DawnrankError } from '../error.ts'
 import { GpuError } from '../gpu/errors.ts'
+import { HubError } from '../hub/errors.ts'
 import type { BatchSize } from '../inference/queue.ts'
 import { ModelError } from '../models/errors.ts'
 import { PlatformError } from '../platform/errors.ts'
@@ -84,6 +85,7 @@ const classes = [
   CheckpointError,
   DevicesError,
   GpuError,
+  HubError,
   ModelError,
   PlatformError,
   RerankerError,

@@ -5,16 +5,15 @@ import type {
   LayerwiseRow,
   LayerwiseScoreOptions,
   Pair,
-  RecipeName,
   Reranker,
   RerankerInfo,
   ScoreOptions,
   ScoreSettings,
 } from '../rerankers/index.ts'
 import { type ResolvedSettings, resolveSettings } from '../rerankers/options.ts'
-import { recipes } from '../rerankers/recipes.ts'
+import type { Recipe } from '../rerankers/recipes.ts'
 import { checkPairs, pairsOf, scoreOf } from '../rerankers/reranker.ts'
-import { inputBuilder } from '../rerankers/templates.ts'
+import { inputBuilder, type Template } from '../rerankers/templates.ts'
 import type { Tokenizer } from '../tokenizers/index.ts'
 import type { Method } from './messages.ts'
 import type { Scheduler } from './scheduler.ts'
@@ -55,15 +54,14 @@ interface Cut {
  * The reranker whose calls a scheduler runs.
  *
  * @param info of one of its devices
- * @param options those that the model was loaded with
+ * @param options those that the model was loaded with, and its recipe
  */
 export function poolOf<Cutoff>(
   scheduler: Scheduler,
   tokenizer: Tokenizer,
   { info, layers }: Pick<Reranker, 'info' | 'layers'>,
-  options: LayerwiseLoadOptions,
+  { options, recipe }: { readonly options: LayerwiseLoadOptions; readonly recipe: Recipe },
 ): Devices<Cutoff> {
-  const recipe = recipes[info.recipe as RecipeName]
   const resolve = (
     method: Parameters<typeof checkOptions>[1],
     given: ScoreSettings,
@@ -177,7 +175,7 @@ export function poolOf<Cutoff>(
     tokenizePair(query, passage, given = {}) {
       const [[first, second]] = checkPairs([[query, passage]]).pairs as [Pair]
       const settings = resolve('tokenizePair', given)
-      const build = inputBuilder(recipe.templates[settings.inputs], tokenizer, settings)
+      const build = inputBuilder(recipe.templates[settings.inputs] as Template, tokenizer, settings)
       return Array.from(build(first, second).ids)
     },
     dispose: () => scheduler.dispose(),

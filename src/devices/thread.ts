@@ -107,7 +107,12 @@ export class DeviceThread {
   ): Promise<DeviceThread> {
     const thread = await withEnvironment(environment, async () => {
       signal?.throwIfAborted()
-      const begun = new DeviceThread({ flags, model, options }, onBatch, { signal, onProgress })
+      const report = {
+        signal,
+        // The files are there already.
+        onProgress: onProgress && ((now: ScoreProgress) => onProgress({ phase: 'load', ...now })),
+      }
+      const begun = new DeviceThread({ flags, model, options }, onBatch, report)
       await begun.#adapterDone
       return begun
     })

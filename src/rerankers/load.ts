@@ -265,7 +265,7 @@ function checkSharing({ backbone }: Model, { name }: Recipe, { sharePrefixes }: 
 }
 
 /** A recipe whose own length of inputs, where the files say it, is not more than the model takes. */
-function withinModel(recipe: Recipe, maxTokens: number): Recipe {
+export function withinModel(recipe: Recipe, maxTokens: number): Recipe {
   const { inputs, maxLength, lengthIsFromFiles } = recipe
   const length = maxLength[inputs]
   if (!lengthIsFromFiles || typeof length !== 'number') return recipe

@@ -93,7 +93,7 @@ test('a model loads by its name in Deno, into the cache that Node and Python sha
       ...options,
       env: { ...options.env, HF_HOME: home, HF_ENDPOINT: hub.url },
     })
-    const cases = readCases(model, 64)
+    const cases = readCases(model, 64, 8)
     const request: Request = { folder: 'seed/tiny', cases, bare: false }
     child.stdin.end(JSON.stringify(request))
     let out = ''
