@@ -5,19 +5,22 @@ import { growHash, hashUnits } from './hashing.ts'
 import { Merges } from './merges.ts'
 import { maxPiece, PieceTable } from './piece-table.ts'
 import type { Model } from './pipeline.ts'
-import { parseVocab } from './vocabulary.ts'
+import { noUnknown, parseVocab } from './vocabulary.ts'
 import { WordCache } from './word-cache.ts'
 
 /** How a BPE model treats what it does not know. */
 export interface BpeOptions {
   /** What stands for a character without a piece; where there is none, such a character goes. */
-  readonly unkId: number | undefined
+  readonly unkToken: string | undefined
   /** Neighbouring unknown characters are one unknown piece. */
   readonly fuseUnk: boolean
   /** A character without a piece becomes those of its bytes, where there are pieces for all of them. */
   readonly byteFallback: boolean
   /** A word that is a piece becomes that piece, whatever the merges would make of it. */
   readonly ignoreMerges: boolean
+  /** What pieces have in front that do not begin a word, and behind them that end one. */
+  readonly prefix?: string
+  readonly suffix?: string
 }
 
 /** The merges of a BPE model: merge i, of rank i, makes `made[i]` of `left[i]` and `right[i]`. */
@@ -37,6 +40,8 @@ export class Bpe implements Model {
   readonly pieces: readonly (string | undefined)[]
   readonly size: number
   readonly unkId: number | undefined
+  /** The unknown piece is named, but is none. */
+  readonly #isUnkMissing: boolean
   readonly #table: PieceTable
   readonly #merges: Merges
   readonly #bytes: Int32Array | undefined
@@ -46,8 +51,10 @@ export class Bpe implements Model {
   /** The pieces that are one UTF-16 code unit, and those that are two: a surrogate pair. */
   readonly #units = new Int32Array(65536).fill(-1)
   readonly #astral = new Map<number, number>()
+  readonly #prefix: string
+  readonly #suffix: string
   readonly #joints: Joints | undefined
-  readonly #cache: WordCache | undefined
+  readonly #cache = new WordCache()
   readonly #utf8 = new Uint8Array(4)
   #symbols = new Int32Array(256)
 
@@ -58,7 +65,11 @@ export class Bpe implements Model {
     options: BpeOptions,
   ) {
     this.pieces = pieces
-    this.unkId = options.unkId
+    const unkId = options.unkToken === undefined ? -1 : table.idOf(options.unkToken)
+    this.unkId = unkId < 0 ? undefined : unkId
+    this.#isUnkMissing = options.unkToken !== undefined && unkId < 0
+    this.#prefix = options.prefix ?? ''
+    this.#suffix = options.suffix ?? ''
     this.#table = table
     this.#merges = new Merges(merges.left, merges.right, merges.made)
     this.#fuseUnk = options.fuseUnk
@@ -77,9 +88,7 @@ export class Bpe implements Model {
     this.size = size
     if (options.byteFallback)
       this.#bytes = Int32Array.from({ length: 256 }, (_, byte) => this.idOf(byteName(byte)))
-    if (!this.#mayCut(merges)) return
-    this.#joints = new Joints(pieces, merges)
-    this.#cache = new WordCache()
+    if (this.#mayCut(merges)) this.#joints = new Joints(pieces, merges)
   }
 
   /**
@@ -88,7 +97,7 @@ export class Bpe implements Model {
    */
   #mayCut({ left, right }: MergeLists): boolean {
     const bytes = this.#bytes
-    if (!bytes) return false
+    if (!bytes || this.#prefix || this.#suffix) return false
     // The ASCII characters that are pieces never fall back to their bytes.
     if (bytes.some((id, byte) => id < 0 && (byte >= 0x80 || this.#units[byte]! < 0))) return false
     const apart = new Set(bytes)
@@ -102,7 +111,7 @@ export class Bpe implements Model {
   /** Appends the ids of one word, `data[start]` to `data[end - 1]`. */
   encode(data: Uint16Array, start: number, end: number, ids: Ids): void {
     if (end - start <= this.#longestWhole) {
-      const whole = this.idOf(String.fromCharCode(...data.subarray(start, end)))
+      const whole = this.#table.find(data, start, end, hashUnits(data, start, end))
       if (whole >= 0) {
         ids.push(whole)
         return
@@ -110,7 +119,7 @@ export class Bpe implements Model {
     }
     const joints = this.#joints
     if (!joints) {
-      this.#encodeUncut(data, start, end, ids)
+      this.#encodeCut(data, start, end, hashUnits(data, start, end), ids)
       return
     }
     let from = start
@@ -131,15 +140,15 @@ export class Bpe implements Model {
 
   /** Appends the ids of what stands between two cuts. */
   #encodeCut(data: Uint16Array, start: number, end: number, hash: number, ids: Ids): void {
-    const single = end - start === 1 ? this.#units[data[start]!]! : -1
+    const single = end - start === 1 && this.#suffix === '' ? this.#units[data[start]!]! : -1
     if (single >= 0) {
       ids.push(single)
       return
     }
-    if (this.#cache!.append(data, start, end, hash, ids)) return
+    if (this.#cache.append(data, start, end, hash, ids)) return
     const from = ids.length
     this.#encodeUncut(data, start, end, ids)
-    this.#cache!.keep(data, start, end, hash, ids, from)
+    this.#cache.keep(data, start, end, hash, ids, from)
   }
 
   #encodeUncut(data: Uint16Array, start: number, end: number, ids: Ids): void {
@@ -161,13 +170,17 @@ export class Bpe implements Model {
     let waiting = false
     for (let at = start; at < end; ) {
       const next = at + width(data, at)
-      const id = this.#idAt(data, at, next)
+      const id =
+        this.#prefix || this.#suffix
+          ? this.#affixedIdAt(data, at, next, at === start, next === end)
+          : this.#idAt(data, at, next)
       if (id >= 0) {
         if (waiting) symbols[count++] = this.unkId!
         waiting = false
         symbols[count++] = id
       } else {
         const bytes = this.#bytes ? this.#splitBytes(data, at, next, count) : 0
+        if (bytes === 0 && this.#isUnkMissing) noUnknown(data, at, next)
         if (bytes === 0 && this.unkId !== undefined) {
           if (waiting && !this.#fuseUnk) symbols[count++] = this.unkId
           waiting = true
@@ -185,6 +198,12 @@ export class Bpe implements Model {
     if (next - at === 1) return this.#units[data[at]!]!
     const point = 0x10000 + ((data[at]! & 0x3ff) << 10) + (data[at + 1]! & 0x3ff)
     return this.#astral.get(point) ?? -1
+  }
+
+  /** The same with what pieces have in front that do not begin a word, and behind them that end one. */
+  #affixedIdAt(data: Uint16Array, at: number, next: number, isFirst: boolean, isLast: boolean) {
+    const character = String.fromCharCode(...data.subarray(at, next))
+    return this.idOf((isFirst ? '' : this.#prefix) + character + (isLast ? this.#suffix : ''))
   }
 
   /** Writes the pieces of a character's bytes and gives their number: 0 where one of them has none. */
@@ -231,26 +250,33 @@ const jointOf = (last: number, first: number): number =>
 export function parseBpe(field: Field): Bpe {
   const dropout = field.at('dropout')
   if (!dropout.absent && dropout.value !== 0) dropout.unsupported('null, 0')
-  for (const name of ['continuing_subword_prefix', 'end_of_word_suffix']) {
-    const affix = field.at(name)
-    if (!affix.absent && affix.string() !== '') affix.unsupported('null, ""')
-  }
+  const text = (name: string) => (field.at(name).absent ? '' : field.at(name).string())
   const flag = (name: string) => !field.at(name).absent && field.at(name).boolean()
+  const prefix = text('continuing_subword_prefix')
+  const suffix = text('end_of_word_suffix')
+  const byteFallback = flag('byte_fallback')
+  if (byteFallback && (prefix || suffix))
+    field
+      .at('byte_fallback')
+      .unsupported('false, beside continuing_subword_prefix and end_of_word_suffix')
   const pieces = parseVocab(field.at('vocab'))
   const table = new PieceTable(pieces)
   const unk = field.at('unk_token')
-  const unkId = unk.absent ? undefined : table.idOf(unk.string())
-  if (unkId === -1) unk.fail('a piece of the vocabulary')
-  return new Bpe(pieces, table, parseMerges(field.at('merges'), table), {
-    unkId,
+  return new Bpe(pieces, table, parseMerges(field.at('merges'), table, prefix.length), {
+    unkToken: unk.absent ? undefined : unk.string(),
     fuseUnk: flag('fuse_unk'),
-    byteFallback: flag('byte_fallback'),
+    byteFallback,
     ignoreMerges: flag('ignore_merges'),
+    prefix,
+    suffix,
   })
 }
 
-/** The merges as they stand in a tokenizer.json: `["a", "b"]` or, in older files, `"a b"`. */
-function parseMerges(field: Field, table: PieceTable): MergeLists {
+/**
+ * The merges as they stand in a tokenizer.json: `["a", "b"]` or, in older files, `"a b"`. What they make is without the
+ * first `prefixLength` code units of the right side.
+ */
+function parseMerges(field: Field, table: PieceTable, prefixLength: number): MergeLists {
   const entries = field.array()
   const left = new Int32Array(entries.length)
   const right = new Int32Array(entries.length)
@@ -270,7 +296,10 @@ function parseMerges(field: Field, table: PieceTable): MergeLists {
       const hash = hashUnits(units, 0, middle)
       left[count] = table.find(units, 0, middle, hash)
       right[count] = table.find(units, middle, end, hashUnits(units, middle, end))
-      made[count] = table.find(units, 0, end, hashUnits(units, middle, end, hash))
+      made[count] =
+        prefixLength > 0
+          ? table.idOf(before + after.slice(prefixLength))
+          : table.find(units, 0, end, hashUnits(units, middle, end, hash))
       if (left[count]! >= 0 && right[count]! >= 0 && made[count]! >= 0) {
         count++
         continue

@@ -112,6 +112,9 @@ export class Words {
   }
 }
 
+/** One step of cutting a text into words: reads `from` and writes to `to`, which is empty. */
+export type PreTokenizer = (from: Words, to: Words) => void
+
 /** A growing list of token ids. */
 export class Ids {
   data = new Uint32Array(256)

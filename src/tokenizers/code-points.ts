@@ -4,6 +4,7 @@ import {
   nonspacingMarkRanges,
   notNormalizedRanges,
   noWordRanges,
+  numericRanges,
   punctuationRanges,
   removedRanges,
 } from './code-point-data.ts'
@@ -34,6 +35,9 @@ export const wordCharacter = new RegExp(
   `(?![${rangesOf(noWordRanges)}])[\\p{Alphabetic}\\p{M}\\p{Nd}\\p{Pc}\\p{Join_Control}]`,
   'u',
 )
+
+/** What Digits finds: Rust's `char::is_numeric`. */
+export const numeric = new RegExp(`[${rangesOf(numericRanges)}]`, 'u')
 
 /** `21-2F 3A` as what stands in a character class. */
 function rangesOf(data: string): string {

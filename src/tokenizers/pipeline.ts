@@ -1,7 +1,6 @@
 import { type AddedToken, AddedTokenFinder } from './added-tokens.ts'
-import { type Ids, type Normalizer, Units, Words } from './buffers.ts'
+import { type Ids, type Normalizer, type PreTokenizer, Units, Words } from './buffers.ts'
 import type { Templates } from './post-processors.ts'
-import type { PreTokenizer } from './pre-tokenizers.ts'
 
 /** What turns words into ids: the `model` of a tokenizer.json. */
 export interface Model {

@@ -1,9 +1,8 @@
-import { codePointAt, isWhiteSpace, unitsOf, type Words, width } from './buffers.ts'
-import { punctuation, wordCharacter } from './code-points.ts'
+import { codePointAt, isWhiteSpace, type PreTokenizer, unitsOf, width } from './buffers.ts'
+import { bytePreTokenizer, gpt2Pattern, prefixSpace } from './byte-level.ts'
+import { numeric, punctuation, wordCharacter } from './code-points.ts'
 import type { Field } from './field.ts'
-
-/** One step of cutting a text into words: reads `from` and writes to `to`, which is empty. */
-export type PreTokenizer = (from: Words, to: Words) => void
+import { LinearRegex, parseExpression } from './regex.ts'
 
 const maxDepth = 16
 const maxSteps = 64
@@ -34,13 +33,31 @@ export function parsePreTokenizer(field: Field, depth = 0): PreTokenizer[] {
       return [splitCharacters(punctuation, behaviorOf(field.at('behavior'), 'Isolated'))]
     case 'Digits': {
       const alone = field.at('individual_digits').boolean()
-      return [splitCharacters(/\p{N}/u, alone ? 'Isolated' : 'Contiguous')]
+      return [splitCharacters(numeric, alone ? 'Isolated' : 'Contiguous')]
     }
+    case 'CharDelimiterSplit':
+      return [split(parseCharacter(field.at('delimiter')), 'Removed', false)]
+    case 'ByteLevel':
+      return parseByteLevel(field)
     default:
       return type.unsupported(
-        'Sequence, WhitespaceSplit, Metaspace, Split, BertPreTokenizer, Whitespace, Punctuation, Digits',
+        'Sequence, WhitespaceSplit, Metaspace, Split, BertPreTokenizer, Whitespace, Punctuation, Digits, CharDelimiterSplit, ByteLevel',
       )
   }
+}
+
+function parseByteLevel(field: Field): PreTokenizer[] {
+  const steps = [bytePreTokenizer]
+  const useRegex = field.at('use_regex')
+  if (useRegex.value === undefined || useRegex.boolean())
+    steps.unshift(splitMatches(new LinearRegex(gpt2Pattern), 'Isolated', false))
+  if (field.at('add_prefix_space').boolean()) steps.unshift(prefixSpace)
+  return steps
+}
+
+function parseCharacter(field: Field): string {
+  if (Array.from(field.string()).length !== 1) field.fail('one character')
+  return field.string()
 }
 
 /** Words are what stands between white space; the white space goes. */
@@ -160,11 +177,15 @@ function splitKinds(kindOf: (character: string) => number): PreTokenizer {
 type SplitBehavior = 'Removed' | 'Isolated' | 'Contiguous' | 'MergedWithPrevious' | 'MergedWithNext'
 
 function parseSplit(field: Field): PreTokenizer {
-  const pattern = field.at('pattern').at('String')
-  if (pattern.absent) field.at('pattern').unsupported('{"String": literal}')
-  if (pattern.string() === '') pattern.fail('a string that is not empty')
   const behavior = behaviorOf(field.at('behavior'))
-  return split(pattern.string(), behavior, field.at('invert').boolean())
+  const invert = field.at('invert').boolean()
+  const pattern = field.at('pattern')
+  const expression = pattern.at('Regex')
+  if (!expression.absent) return splitMatches(parseExpression(expression), behavior, invert)
+  const literal = pattern.at('String')
+  if (literal.absent) pattern.unsupported('{"String": literal}, {"Regex": expression}')
+  if (literal.string() === '') literal.fail('a string that is not empty')
+  return split(literal.string(), behavior, invert)
 }
 
 function behaviorOf(field: Field, otherwise?: SplitBehavior): SplitBehavior {
@@ -172,39 +193,55 @@ function behaviorOf(field: Field, otherwise?: SplitBehavior): SplitBehavior {
   return field.oneOf('Removed', 'Isolated', 'Contiguous', 'MergedWithPrevious', 'MergedWithNext')
 }
 
-/** How many code units that are sought stand at `at`, where the word goes to `end`; 0 where there are none. */
-type Seek = (data: Uint16Array, at: number, end: number) => number
+/** Appends the start and end of each place that is sought in `data[start]` to `data[end - 1]`. */
+type Find = (data: Uint16Array, start: number, end: number, found: number[]) => void
 
 /** Cuts words into matches of `text` and what is between them. */
 export function split(text: string, behavior: SplitBehavior, invert: boolean): PreTokenizer {
   const sought = unitsOf(text)
-  const seek: Seek = (data, at, end) => {
-    if (at + sought.length > end) return 0
-    for (let i = 0; i < sought.length; i++) if (data[at + i] !== sought[i]) return 0
-    return sought.length
+  const isAt = (data: Uint16Array, at: number): boolean => {
+    for (let i = 0; i < sought.length; i++) if (data[at + i] !== sought[i]) return false
+    return true
   }
-  return splitPlaces(seek, behavior, invert)
+  const find: Find = (data, start, end, found) => {
+    for (let at = start; at + sought.length <= end; at++) {
+      if (!isAt(data, at)) continue
+      found.push(at, at + sought.length)
+      at += sought.length - 1
+    }
+  }
+  return splitPlaces(find, behavior, invert)
 }
 
 /** Splits words into matching characters and what is between them. */
 function splitCharacters(sought: RegExp, behavior: SplitBehavior): PreTokenizer {
-  const seek: Seek = (data, at) => {
-    const isSought = sought.test(String.fromCodePoint(codePointAt(data, at)))
-    return isSought ? width(data, at) : 0
+  const find: Find = (data, start, end, found) => {
+    for (let at = start; at < end; at += width(data, at))
+      if (sought.test(String.fromCodePoint(codePointAt(data, at))))
+        found.push(at, at + width(data, at))
   }
-  return splitPlaces(seek, behavior, false)
+  return splitPlaces(find, behavior, false)
 }
 
+/** Splits words into matches of an expression and what is between them. */
+export const splitMatches = (
+  regex: LinearRegex,
+  behavior: SplitBehavior,
+  invert: boolean,
+): PreTokenizer =>
+  splitPlaces((data, start, end, found) => regex.find(data, start, end, found), behavior, invert)
+
 /**
- * Splits words into matches and what is between them; `invert` takes the one for the other. Two
+ * Splits words into the places found and what is between them; `invert` takes the one for the other. Two
  * neighbours stay together, or the places go, as `behavior` says.
  */
-function splitPlaces(seek: Seek, behavior: SplitBehavior, invert: boolean): PreTokenizer {
+function splitPlaces(find: Find, behavior: SplitBehavior, invert: boolean): PreTokenizer {
   const together = (left: boolean, right: boolean): boolean => {
     if (behavior === 'Contiguous') return left === right
     if (behavior === 'MergedWithPrevious') return !left && right
     return behavior === 'MergedWithNext' && left && !right
   }
+  const found: number[] = []
   return (from, to) => {
     const { data, length } = from.units
     to.units.append(data, 0, length)
@@ -213,9 +250,9 @@ function splitPlaces(seek: Seek, behavior: SplitBehavior, invert: boolean): PreT
       let start = from.bounds[2 * word]!
       let end = start
       let before = false
-      const add = (next: number, isText: boolean): void => {
+      const add = (next: number, isFound: boolean): void => {
         if (next === end) return
-        const here = isText !== invert
+        const here = isFound !== invert
         if (start < end && !together(before, here)) {
           if (behavior !== 'Removed' || !before) to.add(start, end)
           start = end
@@ -223,13 +260,11 @@ function splitPlaces(seek: Seek, behavior: SplitBehavior, invert: boolean): PreT
         end = next
         before = here
       }
-      for (let i = start; i < last; ) {
-        const found = seek(data, i, last)
-        if (found > 0) {
-          add(i, false)
-          add(i + found, true)
-        }
-        i += found || 1
+      found.length = 0
+      find(data, start, last, found)
+      for (let i = 0; i < found.length; i += 2) {
+        add(found[i]!, false)
+        add(found[i + 1]!, true)
       }
       add(last, false)
       if (behavior !== 'Removed' || !before) to.add(start, end)

@@ -29,11 +29,11 @@ export function convertSentencePieceBpe(
   const table = new PieceTable(pieces)
   const twice = pieces.findIndex((piece, id) => table.idOf(piece) !== id)
   if (twice >= 0) fault(`piece ${twice}, ${JSON.stringify(pieces[twice])}, is there twice`)
-  const unkId = table.idOf(model.unkPiece)
-  if (unkId < 0) fault(`its unknown piece ${JSON.stringify(model.unkPiece)} is none of its pieces`)
+  if (table.idOf(model.unkPiece) < 0)
+    fault(`its unknown piece ${JSON.stringify(model.unkPiece)} is none of its pieces`)
   const scores = model.scores.map((score, id) => (id < 3 ? 0 : score))
   const bpe = new Bpe(pieces, table, mergesOf(pieces, scores, table), {
-    unkId,
+    unkToken: model.unkPiece,
     fuseUnk: true,
     byteFallback: true,
     ignoreMerges: false,

@@ -1,3 +1,4 @@
+import { TokenizerError } from './errors.ts'
 import type { Field } from './field.ts'
 
 // Ids may be left out, but a few pieces must not ask for much memory.
@@ -27,4 +28,13 @@ export function parseVocab(field: Field): (string | undefined)[] {
     pieces[id] = name
   }
   return pieces
+}
+
+/** Reports a text that needs the unknown piece, which the model names but does not have. */
+export function noUnknown(data: Uint16Array, start: number, end: number): never {
+  const word = String.fromCharCode(...data.subarray(start, Math.min(end, start + 60)))
+  throw new TokenizerError(
+    'tokenizer-no-unk',
+    `the text holds ${JSON.stringify(word)}, for which there are no pieces, and model.unk_token is no piece`,
+  )
 }

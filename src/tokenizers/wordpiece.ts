@@ -1,10 +1,9 @@
 import { type Ids, unitsOf } from './buffers.ts'
-import { TokenizerError } from './errors.ts'
 import type { Field } from './field.ts'
 import { hashUnits } from './hashing.ts'
 import type { Model } from './pipeline.ts'
 import { Trie } from './trie.ts'
-import { parseVocab } from './vocabulary.ts'
+import { noUnknown, parseVocab } from './vocabulary.ts'
 import { WordCache } from './word-cache.ts'
 
 /**
@@ -89,14 +88,6 @@ function isLonger(data: Uint16Array, start: number, end: number, most: number): 
   if (characters <= most) return false
   for (let i = start; i < end; i++) if ((data[i]! & 0xfc00) === 0xdc00) characters--
   return characters > most
-}
-
-function noUnknown(data: Uint16Array, start: number, end: number): never {
-  const word = String.fromCharCode(...data.subarray(start, Math.min(end, start + 60)))
-  throw new TokenizerError(
-    'tokenizer-no-unk',
-    `the text holds ${JSON.stringify(word)}, for which there are no pieces, and model.unk_token is no piece`,
-  )
 }
 
 /** The `model` of a tokenizer.json, of type WordPiece. */

@@ -17,13 +17,20 @@ in src/tokenizers of them:
   reordered          code points that NFD puts before a mark of the highest combining class
   white_space        code points that WhitespaceSplit splits at
   word               code points that \\w of Whitespace matches
+  numeric            code points that Digits splits at
+  regex_Lu, ...      code points that \\p{Lu}, ... of a Split matches, by general category; those of Cn are left out
+  regex_w            code points that \\w of a Split matches
 """
 
 import argparse
 import json
 from pathlib import Path
 
-from tokenizers import __version__, normalizers, pre_tokenizers
+from tokenizers import Regex, __version__, normalizers, pre_tokenizers
+
+CATEGORIES = (
+    "Lu Ll Lt Lm Lo Mn Mc Me Nd Nl No Pc Pd Ps Pe Pi Pf Po Sm Sc Sk So Zs Zl Zp Cc Cf Co"
+).split()
 
 
 def bert_normalizer(**switches):
@@ -43,6 +50,7 @@ def classes():
     punctuation = pre_tokenizers.BertPreTokenizer().pre_tokenize_str
     white_space = pre_tokenizers.WhitespaceSplit().pre_tokenize_str
     word = pre_tokenizers.Whitespace().pre_tokenize_str
+    digits = pre_tokenizers.Digits(individual_digits=True).pre_tokenize_str
     return {
         "bert_punctuation": lambda c: len(punctuation(f"a{c}b")) == 3,
         "bert_removed": lambda c: clean(f"a{c}b") == "ab",
@@ -54,7 +62,21 @@ def classes():
         "reordered": lambda c: nfd(f"\u0345{c}") != f"\u0345{nfd(c)}",
         "white_space": lambda c: len(white_space(f"a{c}b")) == 2,
         "word": lambda c: len(word(f"a{c}b")) == 1,
+        "numeric": lambda c: len(digits(f"a{c}b")) == 3,
     }
+
+
+def matched(pattern, codes):
+    """The code points that a regular expression of Split matches."""
+    split = pre_tokenizers.Split(Regex(pattern), "removed").pre_tokenize_str
+    found = []
+    for start in range(0, len(codes), 1 << 14):
+        part = codes[start : start + (1 << 14)]
+        at = 0
+        for _, (first, end) in [*split("".join(map(chr, part))), ("", (len(part), 0))]:
+            found += part[at:first]
+            at = end
+    return found
 
 
 def ranges(codes):
@@ -77,12 +99,14 @@ def main():
     args = parser.parse_args()
     tests = classes()
     members = {name: [] for name in tests}
-    for code in range(0x110000):
-        if 0xD800 <= code < 0xE000:
-            continue
+    codes = [code for code in range(0x110000) if not 0xD800 <= code < 0xE000]
+    for code in codes:
         for name, test in tests.items():
             if test(chr(code)):
                 members[name].append(code)
+    for category in CATEGORIES:
+        members[f"regex_{category}"] = matched(rf"\p{{{category}}}", codes)
+    members["regex_w"] = matched(r"\w", codes)
     tables = {"tokenizers": __version__}
     tables.update({name: ranges(codes) for name, codes in members.items()})
     args.out.write_text(json.dumps(tables, separators=(",", ":")))
