@@ -42,6 +42,8 @@ export interface TokenizerClass {
    * takes the place of what a BertNormalizer says.
    */
   readonly setsBertNormalizer?: boolean
+  /** `add_prefix_space` (false unless set otherwise) takes the place of what a ByteLevel pre-tokenizer says. */
+  readonly setsPrefixSpace?: boolean
 }
 
 const llamaTokens = { bos_token: '<s>', eos_token: '</s>', unk_token: '<unk>' }
@@ -58,14 +60,20 @@ const gemmaTokens = {
   unk_token: '<unk>',
   pad_token: '<pad>',
 }
+const gpt2Tokens = {
+  bos_token: '<|endoftext|>',
+  eos_token: '<|endoftext|>',
+  unk_token: '<|endoftext|>',
+}
+const bertTokens = {
+  unk_token: '[UNK]',
+  sep_token: '[SEP]',
+  pad_token: '[PAD]',
+  cls_token: '[CLS]',
+  mask_token: '[MASK]',
+}
 const bertClass: TokenizerClass = {
-  names: {
-    unk_token: '[UNK]',
-    sep_token: '[SEP]',
-    pad_token: '[PAD]',
-    cls_token: '[CLS]',
-    mask_token: '[MASK]',
-  },
+  names: bertTokens,
   build: (idOf) => bertTemplates(idOf('cls_token'), idOf('sep_token')),
   setsBertNormalizer: true,
 }
@@ -84,6 +92,26 @@ const classes: Readonly<Record<string, TokenizerClass>> = {
     maskTakesSpace: true,
     build: (idOf) => robertaTemplates(idOf('bos_token'), idOf('eos_token')),
     isUntyped: true,
+    setsPrefixSpace: true,
+  },
+  GPT2Tokenizer: {
+    names: gpt2Tokens,
+    build: () => plainTemplates,
+    isUntyped: true,
+    setsPrefixSpace: true,
+  },
+  Qwen2Tokenizer: {
+    names: {
+      eos_token: '<|endoftext|>',
+      unk_token: '<|endoftext|>',
+      pad_token: '<|endoftext|>',
+    },
+    build: () => plainTemplates,
+    isUntyped: true,
+  },
+  DebertaV2Tokenizer: {
+    names: { bos_token: '[CLS]', eos_token: '[SEP]', ...bertTokens },
+    build: (idOf) => bertTemplates(idOf('cls_token'), idOf('sep_token')),
   },
   BertTokenizer: bertClass,
   DistilBertTokenizer: { ...bertClass, isUntyped: true },
@@ -97,16 +125,21 @@ const classes: Readonly<Record<string, TokenizerClass>> = {
 /** The class that each `model_type` of a config.json has. */
 const classOfModel: Readonly<Record<string, string>> = {
   bert: 'BertTokenizer',
+  'deberta-v2': 'DebertaV2Tokenizer',
   distilbert: 'DistilBertTokenizer',
   electra: 'ElectraTokenizer',
   ernie: 'BertTokenizer',
   gemma: 'GemmaTokenizer',
   gemma2: 'GemmaTokenizer',
+  gpt2: 'GPT2Tokenizer',
   llama: 'LlamaTokenizer',
   'megatron-bert': 'BertTokenizer',
   mistral: 'LlamaTokenizer',
   mixtral: 'LlamaTokenizer',
   mobilebert: 'MobileBertTokenizer',
+  modernbert: 'PreTrainedTokenizer',
+  qwen2: 'Qwen2Tokenizer',
+  qwen3: 'Qwen2Tokenizer',
   roberta: 'RobertaTokenizer',
   'xlm-roberta': 'XLMRobertaTokenizer',
   'xlm-roberta-xl': 'XLMRobertaTokenizer',

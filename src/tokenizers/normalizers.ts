@@ -1,8 +1,10 @@
 import { isWhiteSpace, type Normalizer, unitsOf } from './buffers.ts'
+import { byteNormalizer } from './byte-level.ts'
 import { Charsmap } from './charsmap.ts'
-import { TokenizerError } from './errors.ts'
 import type { Field } from './field.ts'
+import type { Find } from './find.ts'
 import { precompiled } from './precompiled.ts'
+import { parseFind } from './regex.ts'
 import {
   type BertOptions,
   bertNormalizer,
@@ -46,9 +48,11 @@ export function parseNormalizer(field: Field, depth = 0): Normalizer[] {
       return [lowercase()]
     case 'StripAccents':
       return [stripAccents()]
+    case 'ByteLevel':
+      return [byteNormalizer]
     default:
       return type.unsupported(
-        'Sequence, Precompiled, Replace, Prepend, Strip, BertNormalizer, NFC, NFD, NFKC, NFKD, Lowercase, StripAccents',
+        'Sequence, Precompiled, Replace, Prepend, Strip, BertNormalizer, NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, ByteLevel',
       )
   }
 }
@@ -83,97 +87,31 @@ function base64(field: Field): Uint8Array {
   return bytes
 }
 
-const atomPattern = String.raw`(?:[^\\^$.*+?()[\]{}|]|\\[^\p{L}\p{N}\s]|\[[^\\[\]&]+\])`
-// One repeated atom, or atoms without repetition, perhaps between anchors: what can be searched for in linear time.
-const safePattern = new RegExp(
-  String.raw`^(?<start>\\A|\^)?(?:(?<atom>${atomPattern})(?<times>\+|\{[1-9]\d?(?:,\d{0,4})?\})|(?<atoms>${atomPattern}{1,64}))(?<end>\\[zZ]|\$)?$`,
-  'u',
-)
-
-/** Anchors as Hugging Face's tokenizers has them (Oniguruma, Ruby's syntax), where a line ends at \n alone. */
-const anchorPatterns: Readonly<Record<string, string>> = {
-  '\\A': '(?<![^])',
-  '^': '(?<![^\\n])',
-  $: '(?![^\\n])',
-  '\\z': '(?![^])',
-  '\\Z': '(?=\\n?(?![^]))',
-}
-
-// What is tried again from each place of a text.
-const maxTried = 64
-
-/**
- * A JavaScript expression for one of {@link safePattern} that takes linear time on every text, or `undefined`.
- * Repetition before an anchor would be tried from each character of a run; a look behind lets the first alone begin,
- * which changes nothing, since a match reaches to the last end that the run has.
- */
-function linearPattern(source: string): string | undefined {
-  const parts = safePattern.exec(source)?.groups
-  if (!parts) return undefined
-  const { start = '', times = '', end = '' } = parts
-  const before = anchorPatterns[start] ?? ''
-  const after = anchorPatterns[end] ?? ''
-  const atom = unescaped(parts.atom ?? parts.atoms ?? '')
-  const pattern = `${atom}${times}${after}`
-  const most = /(\d+)\}$/.exec(times)
-  if (!after || !times || start === '\\A' || (most && Number(most[1]) <= maxTried))
-    return before + pattern
-  // Lines that begin within a run would each be tried.
-  if (most || (start === '^' && new RegExp(`^${atom}$`, 'u').test('\n'))) return undefined
-  return `${before}(?<!${atom})${pattern}`
-}
-
-/** Escapes that JavaScript has no use for are the character itself. */
-const unescaped = (atoms: string): string =>
-  atoms.replace(/\\(.)/gsu, (whole, character: string) =>
-    /[\^$\\.*+?()[\]{}|/]/.test(character) ? whole : character,
-  )
-
 function parseReplace(pattern: Field, content: string): Normalizer {
   const literal = pattern.at('String').value
   if (typeof literal === 'string' && literal.length === 1 && content.length === 1)
     return replaceUnit(literal.charCodeAt(0), content.charCodeAt(0))
-  return replace(patternOf(pattern), content)
+  return replace(parseFind(pattern), content)
 }
 
-/** The `pattern` of a Replace: `{"String": literal}` or `{"Regex": expression}`. */
-function patternOf(field: Field): RegExp {
-  const literal = field.at('String')
-  if (!literal.absent) {
-    if (literal.string() === '') literal.fail('a string that is not empty')
-    return new RegExp(literal.string().replace(/[\\^$.*+?()[\]{}|]/g, '\\$&'), 'gu')
-  }
-  const expression = field.at('Regex')
-  if (expression.absent) return field.unsupported('{"String": literal}, {"Regex": expression}')
-  const source = expression.string()
-  try {
-    const pattern = linearPattern(source)
-    if (pattern !== undefined) return new RegExp(pattern, 'gu')
-  } catch {
-    return expression.fail('a regular expression')
-  }
-  return expression.unsupported(
-    'literals, and one character or [class] with + or {n,m}; with \\A or ^ before, and \\z, \\Z or $ after',
-  )
-}
-
-/** Every match of `pattern` becomes `content`. */
-export function replace(pattern: RegExp, content: string): Normalizer {
-  const literally = content.replaceAll('$', '$$$$')
-  return (text) => {
-    const before = text.toString()
-    let after: string
-    try {
-      after = before.replace(pattern, literally)
-    } catch (cause) {
-      throw new TokenizerError(
-        'tokenizer-input',
-        `replacing ${pattern} makes a text of ${before.length} UTF-16 code units too long; cut it into passages`,
-        { cause },
-      )
+/** Every place found becomes `content`. */
+export function replace(find: Find, content: string): Normalizer {
+  const units = unitsOf(content)
+  const found: number[] = []
+  return (text, spare) => {
+    const { data, length } = text
+    found.length = 0
+    find(data, 0, length, found)
+    if (found.length === 0) return text
+    spare.length = 0
+    let done = 0
+    for (let i = 0; i < found.length; i += 2) {
+      spare.append(data, done, found[i]!)
+      spare.append(units, 0, units.length)
+      done = found[i + 1]!
     }
-    if (after !== before) text.assign(after)
-    return text
+    spare.append(data, done, length)
+    return spare
   }
 }
 

@@ -1,8 +1,9 @@
-import { codePointAt, isWhiteSpace, type PreTokenizer, unitsOf, width } from './buffers.ts'
+import { codePointAt, isWhiteSpace, type PreTokenizer, width } from './buffers.ts'
 import { bytePreTokenizer, gpt2Pattern, prefixSpace } from './byte-level.ts'
 import { numeric, punctuation, wordCharacter } from './code-points.ts'
 import type { Field } from './field.ts'
-import { LinearRegex, parseExpression } from './regex.ts'
+import { type Find, findText } from './find.ts'
+import { findRegex, parseFind } from './regex.ts'
 
 const maxDepth = 16
 const maxSteps = 64
@@ -30,7 +31,7 @@ export function parsePreTokenizer(field: Field, depth = 0): PreTokenizer[] {
     case 'Whitespace':
       return [whitespace()]
     case 'Punctuation':
-      return [splitCharacters(punctuation, behaviorOf(field.at('behavior'), 'Isolated'))]
+      return [punctuationSplit(behaviorOf(field.at('behavior'), 'Isolated'))]
     case 'Digits': {
       const alone = field.at('individual_digits').boolean()
       return [splitCharacters(numeric, alone ? 'Isolated' : 'Contiguous')]
@@ -50,7 +51,7 @@ function parseByteLevel(field: Field): PreTokenizer[] {
   const steps = [bytePreTokenizer]
   const useRegex = field.at('use_regex')
   if (useRegex.value === undefined || useRegex.boolean())
-    steps.unshift(splitMatches(new LinearRegex(gpt2Pattern), 'Isolated', false))
+    steps.unshift(splitPlaces(findRegex(gpt2Pattern), 'Isolated', false))
   if (field.at('add_prefix_space').boolean()) steps.unshift(prefixSpace)
   return steps
 }
@@ -177,15 +178,8 @@ function splitKinds(kindOf: (character: string) => number): PreTokenizer {
 type SplitBehavior = 'Removed' | 'Isolated' | 'Contiguous' | 'MergedWithPrevious' | 'MergedWithNext'
 
 function parseSplit(field: Field): PreTokenizer {
-  const behavior = behaviorOf(field.at('behavior'))
-  const invert = field.at('invert').boolean()
-  const pattern = field.at('pattern')
-  const expression = pattern.at('Regex')
-  if (!expression.absent) return splitMatches(parseExpression(expression), behavior, invert)
-  const literal = pattern.at('String')
-  if (literal.absent) pattern.unsupported('{"String": literal}, {"Regex": expression}')
-  if (literal.string() === '') literal.fail('a string that is not empty')
-  return split(literal.string(), behavior, invert)
+  const find = parseFind(field.at('pattern'))
+  return splitPlaces(find, behaviorOf(field.at('behavior')), field.at('invert').boolean())
 }
 
 function behaviorOf(field: Field, otherwise?: SplitBehavior): SplitBehavior {
@@ -193,25 +187,13 @@ function behaviorOf(field: Field, otherwise?: SplitBehavior): SplitBehavior {
   return field.oneOf('Removed', 'Isolated', 'Contiguous', 'MergedWithPrevious', 'MergedWithNext')
 }
 
-/** Appends the start and end of each place that is sought in `data[start]` to `data[end - 1]`. */
-type Find = (data: Uint16Array, start: number, end: number, found: number[]) => void
-
 /** Cuts words into matches of `text` and what is between them. */
-export function split(text: string, behavior: SplitBehavior, invert: boolean): PreTokenizer {
-  const sought = unitsOf(text)
-  const isAt = (data: Uint16Array, at: number): boolean => {
-    for (let i = 0; i < sought.length; i++) if (data[at + i] !== sought[i]) return false
-    return true
-  }
-  const find: Find = (data, start, end, found) => {
-    for (let at = start; at + sought.length <= end; at++) {
-      if (!isAt(data, at)) continue
-      found.push(at, at + sought.length)
-      at += sought.length - 1
-    }
-  }
-  return splitPlaces(find, behavior, invert)
-}
+export const split = (text: string, behavior: SplitBehavior, invert: boolean): PreTokenizer =>
+  splitPlaces(findText(text), behavior, invert)
+
+/** Splits words into punctuation and what is between. */
+export const punctuationSplit = (behavior: SplitBehavior): PreTokenizer =>
+  splitCharacters(punctuation, behavior)
 
 /** Splits words into matching characters and what is between them. */
 function splitCharacters(sought: RegExp, behavior: SplitBehavior): PreTokenizer {
@@ -222,14 +204,6 @@ function splitCharacters(sought: RegExp, behavior: SplitBehavior): PreTokenizer 
   }
   return splitPlaces(find, behavior, false)
 }
-
-/** Splits words into matches of an expression and what is between them. */
-export const splitMatches = (
-  regex: LinearRegex,
-  behavior: SplitBehavior,
-  invert: boolean,
-): PreTokenizer =>
-  splitPlaces((data, start, end, found) => regex.find(data, start, end, found), behavior, invert)
 
 /**
  * Splits words into the places found and what is between them; `invert` takes the one for the other. Two

@@ -26,12 +26,15 @@ export type Regex =
   /** Whether `part` matches here, or does not; takes no character. */
   | { readonly kind: 'look'; readonly part: Regex; readonly negative: boolean }
 
+/** Where alone an expression matches: where the text begins (`\A`), or a line (`^`). */
+export type Anchor = 'text' | 'line' | ''
+
 /** What is not supported, and the place in the expression. */
 export class RegexFault extends Error {}
 
 /** What is supported, in words. */
 export const regexSyntax =
-  'characters, classes, \\p{…} of general categories, groups, |, ?, *, +, {n,m}, look-ahead, (?i:…) over ASCII'
+  'characters, classes, \\p{…} of general categories, groups, |, ?, *, +, {n,m}, look-ahead, anchors, (?i:…) over ASCII'
 
 const maxDepth = 32
 const maxTimes = 1000
@@ -59,10 +62,10 @@ const atEnd: Regex = { kind: 'look', part: { kind: 'set', set: everything }, neg
 
 /**
  * Parses a regular expression in the syntax of Oniguruma (Ruby's), as Hugging Face's tokenizers has it: characters, classes
- * (nested too), `\p{Lu}`, groups, alternatives, repetition, look-ahead, `(?i:…)` over ASCII and the anchors of a text's end.
+ * (nested too), `\p{Lu}`, groups, alternatives, repetition, look-ahead, `(?i:…)` over ASCII, the anchors of a text's end, and one of its beginning in front of all else.
  * Errors: {@link RegexFault} for all else.
  */
-export function parseRegex(source: string): Regex {
+export function parseRegex(source: string): { regex: Regex; anchor: Anchor } {
   return new Parser(source).parse()
 }
 
@@ -76,10 +79,11 @@ class Parser {
     this.#source = source
   }
 
-  parse(): Regex {
-    const regex = this.#alternatives()
-    if (this.#at < this.#source.length) this.#fail(')')
-    return regex
+  parse(): { regex: Regex; anchor: Anchor } {
+    const anchor = this.#eat('\\A') ? 'text' : this.#eat('^') ? 'line' : ''
+    const regex = anchor ? this.#sequence() : this.#alternatives()
+    if (this.#at < this.#source.length) this.#fail(this.#source[this.#at]!)
+    return { regex, anchor }
   }
 
   #fail(what: string): never {

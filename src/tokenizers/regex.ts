@@ -1,6 +1,14 @@
 import type { CharSet } from './char-sets.ts'
 import type { Field } from './field.ts'
-import { isNullable, parseRegex, type Regex, RegexFault, regexSyntax } from './regex-parser.ts'
+import { type Find, findText } from './find.ts'
+import {
+  type Anchor,
+  isNullable,
+  parseRegex,
+  type Regex,
+  RegexFault,
+  regexSyntax,
+} from './regex-parser.ts'
 
 // What no sensible expression needs: GPT-4o's has 78 nodes, 78 states and 28 kinds of characters.
 const maxSource = 4096
@@ -40,12 +48,14 @@ export class LinearRegex {
    * -1 where it does not match.
    */
   readonly #after: Int16Array
+  readonly #anchor: Anchor
   #states = new Uint16Array(1024)
 
   /** Errors: {@link RegexFault}, where an expression is not supported or too large. */
   constructor(source: string) {
     if (source.length > maxSource) throw new RegexFault(`over ${maxSource} code units`)
-    const regex = parseRegex(source)
+    const { regex, anchor } = parseRegex(source)
+    this.#anchor = anchor
     if (isNullable(regex)) throw new RegexFault('an expression that may match nothing')
     const program = new Program(regex)
     const { kinds, members } = kindsOf(program.sets)
@@ -63,7 +73,13 @@ export class LinearRegex {
     const states = this.#states
     const after = this.#after
     const stateCount = this.#stateCount
+    const anchor = this.#anchor
     for (let at = start; at < end; ) {
+      if (anchor !== '' && at > start) {
+        if (anchor === 'text') return
+        while (at < end && data[at - 1] !== 10) at++
+        if (at === end) return
+      }
       const first = at
       let node = after[states[at - start]!]!
       while (node > 0) {
@@ -95,13 +111,26 @@ export class LinearRegex {
   }
 }
 
-/** An expression that stands in a file; one that is not supported is refused there. */
-export function parseExpression(field: Field): LinearRegex {
+/** Finds the matches of an expression. Errors: {@link RegexFault}. */
+export function findRegex(source: string): Find {
+  const regex = new LinearRegex(source)
+  return (data, start, end, found) => regex.find(data, start, end, found)
+}
+
+/** The `pattern` of a Split or a Replace: `{"String": literal}` or `{"Regex": expression}`. */
+export function parseFind(field: Field): Find {
+  const literal = field.at('String')
+  if (!literal.absent) {
+    if (literal.string() === '') literal.fail('a string that is not empty')
+    return findText(literal.string())
+  }
+  const expression = field.at('Regex')
+  if (expression.absent) return field.unsupported('{"String": literal}, {"Regex": expression}')
   try {
-    return new LinearRegex(field.string())
+    return findRegex(expression.string())
   } catch (fault) {
     if (!(fault instanceof RegexFault)) throw fault
-    return field.unsupported(`${regexSyntax}; not ${fault.message}`)
+    return expression.unsupported(`${regexSyntax}; not ${fault.message}`)
   }
 }
 

@@ -12,6 +12,7 @@ export interface SentencePieceModel {
   readonly charsmap: Uint8Array | undefined
   /** The piece that stands for what is unknown. */
   readonly unkPiece: string
+  readonly unkId: number
 }
 
 /** Reads the pieces, the type of the model and the charsmap. */
@@ -42,6 +43,7 @@ export function readSentencePiece(bytes: Uint8Array, where: string): SentencePie
   let modelType = 1
   let charsmap: Uint8Array | undefined
   let unkPiece = '<unk>'
+  let unkId = 0
   for (const { number, value } of protoFields(bytes, where)) {
     if (number === 1) {
       const what = `piece ${pieces.length}`
@@ -59,6 +61,7 @@ export function readSentencePiece(bytes: Uint8Array, where: string): SentencePie
     } else if (number === 2) {
       for (const part of protoFields(bytesOf(value, 'trainer_spec'), where))
         if (part.number === 3) modelType = numberOf(part.value, 'trainer_spec.model_type')
+        else if (part.number === 40) unkId = numberOf(part.value, 'trainer_spec.unk_id')
         else if (part.number === 45) unkPiece = textOf(part.value, 'trainer_spec.unk_piece')
     } else if (number === 3) {
       for (const part of protoFields(bytesOf(value, 'normalizer_spec'), where))
@@ -66,5 +69,5 @@ export function readSentencePiece(bytes: Uint8Array, where: string): SentencePie
     }
   }
   if (pieces.length === 0) fault('holds no pieces; expected a SentencePiece model')
-  return { pieces, scores, types, modelType, charsmap, unkPiece }
+  return { pieces, scores, types, modelType, charsmap, unkPiece, unkId }
 }

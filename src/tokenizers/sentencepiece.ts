@@ -1,14 +1,17 @@
 import type { TokenForm } from './added-tokens.ts'
+import type { Normalizer } from './buffers.ts'
 import { Charsmap } from './charsmap.ts'
 import { TokenizerError } from './errors.ts'
 import { replace, strip } from './normalizers.ts'
 import type { Converted } from './pipeline.ts'
-import { robertaTemplates } from './post-processors.ts'
-import { metaspace } from './pre-tokenizers.ts'
+import { bertTemplates, robertaTemplates } from './post-processors.ts'
+import { metaspace, punctuationSplit } from './pre-tokenizers.ts'
 import { precompiled } from './precompiled.ts'
+import { findRegex } from './regex.ts'
 import { convertSentencePieceBpe } from './sentencepiece-bpe.ts'
 import type { SentencePieceModel } from './sentencepiece-model.ts'
 import type { Settings } from './settings.ts'
+import { lowercase } from './unicode-normalizers.ts'
 import { Unigram } from './unigram.ts'
 
 const modelTypes = ['0', 'unigram', 'BPE', 'word', 'char']
@@ -31,6 +34,7 @@ export const addedPieces = ({ pieces, types }: SentencePieceModel): TokenForm[] 
 /** The families whose conversion is known, and the type of model that each is for. */
 const familyTypes: Readonly<Record<string, number>> = {
   XLMRobertaTokenizer: 1,
+  DebertaV2Tokenizer: 1,
   LlamaTokenizer: 2,
   GemmaTokenizer: 2,
 }
@@ -70,10 +74,14 @@ export function convertSentencePiece(
       'tokenizer-unsupported',
       `${where}: the model is of type ${modelTypes[model.modelType] ?? model.modelType}; for ${family} only ${modelTypes[familyTypes[family]!]} is supported`,
     )
-  return family === 'XLMRobertaTokenizer'
-    ? convertXlmRoberta(model, where)
-    : convertSentencePieceBpe(model, settings, where)
+  if (family === 'XLMRobertaTokenizer') return convertXlmRoberta(model, where)
+  if (family === 'DebertaV2Tokenizer') return convertDebertaV2(model, settings, where)
+  return convertSentencePieceBpe(model, settings, where)
 }
+
+/** The steps of a charsmap, where there is one. */
+const charsmapSteps = ({ charsmap }: SentencePieceModel, where: string): Normalizer[] =>
+  charsmap?.length ? [precompiled(new Charsmap(charsmap, where))] : []
 
 /**
  * XLM-R's (`XLMRobertaConverter` over `SpmConverter` in convert_slow_tokenizer.py, 4.46): `<s> <pad> </s> <unk>`,
@@ -83,11 +91,46 @@ export function convertSentencePiece(
 function convertXlmRoberta(model: SentencePieceModel, where: string): Converted {
   const pieces = ['<s>', '<pad>', '</s>', '<unk>', ...model.pieces.slice(3), '<mask>']
   const scores = Float64Array.from([0, 0, 0, 0, ...model.scores.slice(3), 0])
-  const charsmap = model.charsmap?.length ? [precompiled(new Charsmap(model.charsmap, where))] : []
   return {
-    normalizers: [...charsmap, strip(false, true), replace(/ {2,}/gu, '▁')],
+    normalizers: [
+      ...charsmapSteps(model, where),
+      strip(false, true),
+      replace(findRegex(' {2,}'), '▁'),
+    ],
     preTokenizers: [metaspace('▁', 'always', true)],
     model: new Unigram(pieces, scores, 3, false),
     templates: robertaTemplates(0, 2),
+  }
+}
+
+/** DeBERTa-v2's and -v3's (`DebertaV2Converter`): the pieces with their ids, white space cut at both ends. */
+function convertDebertaV2(model: SentencePieceModel, settings: Settings, where: string): Converted {
+  const { pieces, unkId } = model
+  const idOf = (piece: string): number => {
+    const id = pieces.indexOf(piece)
+    if (id >= 0) return id
+    throw new TokenizerError(
+      'tokenizer-invalid',
+      `${where}: there is no piece ${piece}, which stands around texts`,
+    )
+  }
+  if (pieces[unkId] === undefined)
+    throw new TokenizerError(
+      'tokenizer-invalid',
+      `${where}: trainer_spec.unk_id is ${unkId}; expected the id of one of ${pieces.length} pieces`,
+    )
+  return {
+    normalizers: [
+      ...(settings.flag('do_lower_case', false) ? [lowercase()] : []),
+      strip(true, true),
+      ...charsmapSteps(model, where),
+      replace(findRegex(' {2,}'), ' '),
+    ],
+    preTokenizers: [
+      ...(settings.flag('split_by_punct', false) ? [punctuationSplit('Isolated')] : []),
+      metaspace('▁', 'always', true),
+    ],
+    model: new Unigram(pieces, Float64Array.from(model.scores), unkId, false),
+    templates: bertTemplates(idOf('[CLS]'), idOf('[SEP]')),
   }
 }

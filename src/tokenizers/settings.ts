@@ -116,6 +116,14 @@ export class Settings {
     )
   }
 
+  /** The `pre_tokenizer` of a tokenizer.json, with what the class sets in it. */
+  preTokenizer(field: Field): Field {
+    const isSet = this.class?.setsPrefixSpace && !field.absent
+    if (!isSet || field.at('type').value !== 'ByteLevel') return field
+    const prefix = this.flag('add_prefix_space', false)
+    return new Field({ ...field.object(), add_prefix_space: prefix }, field.where)
+  }
+
   /** A setting that must be true or false, and is true where no file has it. */
   #switch(key: string): boolean {
     return this.at(key)?.boolean() ?? true

@@ -26,12 +26,15 @@ import { addedPieces, convertSentencePiece, fixedPieces } from './sentencepiece.
 import { readSentencePiece } from './sentencepiece-model.ts'
 import { isOldConfig, lacksClass, Settings, type SettingsFiles } from './settings.ts'
 import { parseUnigram } from './unigram.ts'
+import { convertVocabMerges } from './vocab-merges.ts'
 import { convertVocab } from './vocab-txt.ts'
 import { parseWordPiece } from './wordpiece.ts'
 
-/** What a tokenizer is made of where there is no tokenizer.json: a SentencePiece model, or BERT's list of pieces. */
+/** What a tokenizer is made of where there is no tokenizer.json: a SentencePiece model, or a list of pieces. */
 const sentencePieceFiles = ['sentencepiece.bpe.model', 'spm.model', 'tokenizer.model']
 const vocabFile = 'vocab.txt'
+/** Of byte-level BPE; merges.txt is beside it. */
+const bpeVocabFile = 'vocab.json'
 const maxFileBytes = 128 * 2 ** 20
 
 /**
@@ -111,7 +114,7 @@ export class Tokenizer {
 
   /**
    * Opens a tokenizer: a folder (path, URL, {@link Folder} or files) with tokenizer.json, or else with a SentencePiece
-   * model or a vocab.txt, and the files beside it, one of which must name the class; one of these files itself (path or URL
+   * model, a vocab.txt, or vocab.json and merges.txt, and the files beside it, one of which must name the class; one of these files itself (path or URL
    * that ends in .json, .model or .txt); or a Blob of a tokenizer.json. Errors: `tokenizer-missing`, and those of {@link Tokenizer.from}.
    */
   static async load(place: Blob | Place): Promise<Tokenizer> {
@@ -126,14 +129,14 @@ export class Tokenizer {
       }
     }
     const folder = await openFolder(place)
-    for (const name of ['tokenizer.json', ...sentencePieceFiles, vocabFile]) {
+    for (const name of ['tokenizer.json', ...sentencePieceFiles, vocabFile, bpeVocabFile]) {
       const tokenizer = await Tokenizer.#open(name, (file) => folder.open(file))
       if (tokenizer) return tokenizer
     }
     const why = await folder.whyMissing?.('tokenizer.json')
     throw new TokenizerError(
       'tokenizer-missing',
-      `${folder.name}: no tokenizer; expected tokenizer.json or one of ${[...sentencePieceFiles, vocabFile].join(', ')}${why ? `. ${why}` : ''}`,
+      `${folder.name}: no tokenizer; expected tokenizer.json or one of ${[...sentencePieceFiles, vocabFile, bpeVocabFile].join(', ')}${why ? `. ${why}` : ''}`,
     )
   }
 
@@ -149,6 +152,7 @@ export class Tokenizer {
       return Tokenizer.#fromFields(new Field(converted, `${file.name}: `), settings)
     }
     const json = new Field(await readJson(file), `${file.name}: `)
+    if (name === bpeVocabFile) return Tokenizer.#convertBpe(json, open)
     const files = await readFiles(open)
     const settings = new Settings({ ...files, tokenizer: json })
     const model = settings.isFromSlow ? await openFirst(open, sentencePieceFiles) : undefined
@@ -160,6 +164,16 @@ export class Tokenizer {
         return Tokenizer.#fromFields(json, settings)
       throw fault
     }
+  }
+
+  /** Of the vocabulary of byte-level BPE. */
+  static async #convertBpe(vocab: Field, open: Folder['open']): Promise<Tokenizer> {
+    const merges = await open('merges.txt')
+    if (!merges)
+      throw new TokenizerError('tokenizer-missing', `${vocab.where}merges.txt is not beside it`)
+    const settings = new Settings(await readFiles(open))
+    const json = convertVocabMerges(vocab, await readAll(merges), settings, merges.name)
+    return Tokenizer.#fromFields(new Field(json, vocab.where), settings)
   }
 
   /** Of a SentencePiece model; a tokenizer.json beside it may list added tokens. */
@@ -196,7 +210,7 @@ export class Tokenizer {
         addedTokens,
         splitSpecial: splits(settings),
         normalizers: parseNormalizer(settings.normalizer(json.at('normalizer'))),
-        preTokenizers: parsePreTokenizer(json.at('pre_tokenizer')),
+        preTokenizers: parsePreTokenizer(settings.preTokenizer(json.at('pre_tokenizer'))),
         model,
         templates: parsePostProcessor(json.at('post_processor'), idsEnd({ model, addedTokens })),
       },

@@ -1,6 +1,7 @@
 import type { SpecialName } from './classes.ts'
 import { TokenizerError } from './errors.ts'
 import type { Settings } from './settings.ts'
+import { decodeText } from './vocabulary.ts'
 
 /**
  * The tokenizer.json that transformers 4 makes of BERT's vocab.txt, one piece a line (`BertConverter` in
@@ -12,7 +13,7 @@ export function convertVocab(bytes: Uint8Array, settings: Settings, where: strin
       'tokenizer-unsupported',
       `${where}: the tokenizer_class is ${JSON.stringify(settings.className ?? null)}, which is not supported; a vocab.txt needs BertTokenizer or one like it in tokenizer_config.json, other classes a tokenizer.json`,
     )
-  const lines = decode(bytes, where).split(/\r\n|\r|\n/)
+  const lines = decodeText(bytes, where).split(/\r\n|\r|\n/)
   if (lines.at(-1) === '') lines.pop()
   // Of equal lines the last one counts.
   const ids = new Map(lines.map((line, id) => [line, id]))
@@ -40,13 +41,5 @@ export function convertVocab(bytes: Uint8Array, settings: Settings, where: strin
       cls: tokenOf('cls_token'),
       sep: tokenOf('sep_token'),
     },
-  }
-}
-
-function decode(bytes: Uint8Array, where: string): string {
-  try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
-  } catch (cause) {
-    throw new TokenizerError('tokenizer-invalid', `${where} is not UTF-8`, { cause })
   }
 }

@@ -38,3 +38,12 @@ export function noUnknown(data: Uint16Array, start: number, end: number): never 
     `the text holds ${JSON.stringify(word)}, for which there are no pieces, and model.unk_token is no piece`,
   )
 }
+
+/** A file in UTF-8. */
+export function decodeText(bytes: Uint8Array, where: string): string {
+  try {
+    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+  } catch (cause) {
+    throw new TokenizerError('tokenizer-invalid', `${where} is not UTF-8`, { cause })
+  }
+}

@@ -10,9 +10,9 @@ import { fixtureJson, Tokenizer } from './helpers.ts'
 
 function replaced(pattern: string, text: string): string {
   const field = new Field({ type: 'Replace', pattern: { Regex: pattern }, content: '_' }, 'json: ')
-  const units = new Units()
+  let units = new Units()
   units.assign(text)
-  for (const normalizer of parseNormalizer(field)) normalizer(units, new Units())
+  for (const normalizer of parseNormalizer(field)) units = normalizer(units, new Units())
   return units.toString()
 }
 
@@ -55,6 +55,10 @@ describe('linear time', () => {
     '\n{1,64}\\z',
     ' {99}',
     '^ {64,64}$',
+    '( +)+$',
+    '\\s+x|\\s',
+    '(?: | \\n)+\\n\\n\\n',
+    '\\s*\\n(?=x)',
   ])('%j', (pattern) => {
     const began = performance.now()
     for (const unit of [' ', '\n', ' \n', '  a', '\n\na'])

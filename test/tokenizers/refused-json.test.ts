@@ -98,8 +98,8 @@ describe('a tokenizer.json is refused by what is wrong in it', () => {
       (j) => (j.normalizer = { type: 'Nmt' }),
     ],
     [
-      unsupported('normalizer.normalizers[0].type is "ByteLevel"'),
-      (j) => (j.normalizer = { type: 'Sequence', normalizers: [{ type: 'ByteLevel' }] }),
+      unsupported('normalizer.normalizers[0].type is "Other"'),
+      (j) => (j.normalizer = { type: 'Sequence', normalizers: [{ type: 'Other' }] }),
     ],
     [invalid('normalizer.type is missing; expected a string'), (j) => (j.normalizer = {})],
     [invalid('normalizer.strip_left is missing'), (j) => (j.normalizer = { type: 'Strip' })],
@@ -111,38 +111,85 @@ describe('a tokenizer.json is refused by what is wrong in it', () => {
       invalid('normalizer: the charsmap has 3 bytes'),
       (j) => (j.normalizer = { type: 'Precompiled', precompiled_charsmap: 'AAAA' }),
     ],
-    [
-      unsupported('normalizer.pattern.Regex is "(a+)+$"'),
-      (j) => (j.normalizer = replaceBy({ Regex: '(a+)+$' })),
-    ],
-    [
-      unsupported('normalizer.pattern.Regex is "a*"'),
-      (j) => (j.normalizer = replaceBy({ Regex: 'a*' })),
-    ],
-    [
-      unsupported('normalizer.pattern.Regex is "\\\\s+"'),
-      (j) => (j.normalizer = replaceBy({ Regex: '\\s+' })),
-    ],
     ...[
-      '\\A',
-      '^',
-      'a^',
-      '^*',
-      '(?:a)$',
-      'a+b$',
-      'a{2,400}$',
-      '^[\n ]+$',
-      '^a|b$',
-      '\\ba',
-      '\\Ga',
-    ].map((pattern): [string, Break] => [
-      unsupported(`normalizer.pattern.Regex is ${JSON.stringify(pattern)}`),
-      (j) => (j.normalizer = replaceBy({ Regex: pattern })),
+      ...[
+        'a*',
+        '',
+        '|a',
+        '(?=a)',
+        '\\A',
+        '^',
+        '$',
+        'a^',
+        '^*',
+        '^a|b$',
+        'x(^a)',
+        '(?:a*)*b',
+        '(?:|a){2}',
+      ],
+      ...[
+        'a{2,400}$',
+        '(?:[ab]{20}a){9}',
+        '[ab]{12}a',
+        'a{,}',
+        'a{3,2}',
+        'a{2000}',
+        'a{',
+        '{2}',
+        '*a',
+        'a**',
+        'a{2}+',
+        '(?:ab)++',
+      ],
+      ...[
+        '[z-a]+',
+        '[]a]',
+        '[',
+        '[a',
+        '[[:alpha:]]',
+        '(',
+        ')',
+        'a)',
+        '(a',
+        '(?<n>a)',
+        '(?<=a)b',
+        '(?<!a)b',
+        '(?>a)',
+        '(?i)a',
+        '(?x:a)',
+      ],
+      ...[
+        '\\ba',
+        '\\Ga',
+        '\\Ka',
+        '(a)\\1',
+        '\\h',
+        '\\R',
+        '\\p{Han}',
+        '\\p{Xx}',
+        '\\pL',
+        '\\',
+        '(?i:é)',
+        '(?i:ss)',
+        '(?i:\\p{L})',
+        '(?i:\\w)',
+      ],
+    ].flatMap((pattern): [string, Break][] => [
+      [
+        unsupported(`normalizer.pattern.Regex is ${JSON.stringify(pattern)}, which`),
+        (j) => (j.normalizer = replaceBy({ Regex: pattern })),
+      ],
+      [
+        unsupported(`pre_tokenizer.pattern.Regex is ${JSON.stringify(pattern)}, which`),
+        (j) => (j.pre_tokenizer = { type: 'Split', pattern: { Regex: pattern } }),
+      ],
     ]),
-    [
-      invalid('normalizer.pattern.Regex is "[z-a]+"; expected a regular expression'),
-      (j) => (j.normalizer = replaceBy({ Regex: '[z-a]+' })),
-    ],
+    ...[`${'('.repeat(100)}a${')'.repeat(100)}`, 'a'.repeat(5000), '[ab]{500}'].map(
+      (pattern): [string, Break] => [
+        unsupported('normalizer.pattern.Regex is "'),
+        (j) => (j.normalizer = replaceBy({ Regex: pattern })),
+      ],
+    ),
     [
       unsupported('normalizer.pattern is an object'),
       (j) => (j.normalizer = replaceBy({ Glob: '*' })),
@@ -156,8 +203,20 @@ describe('a tokenizer.json is refused by what is wrong in it', () => {
       (j) => (j.normalizer = replaceBy({ String: 'a' }, 'x'.repeat(2000))),
     ],
     [
-      unsupported('pre_tokenizer.type is "ByteLevel"'),
+      invalid('pre_tokenizer.add_prefix_space is missing; expected true or false'),
       (j) => (j.pre_tokenizer = { type: 'ByteLevel' }),
+    ],
+    [
+      invalid('pre_tokenizer.use_regex is "yes"; expected true or false'),
+      (j) => (j.pre_tokenizer = { type: 'ByteLevel', add_prefix_space: true, use_regex: 'yes' }),
+    ],
+    [
+      invalid('pre_tokenizer.delimiter is "ab"; expected one character'),
+      (j) => (j.pre_tokenizer = { type: 'CharDelimiterSplit', delimiter: 'ab' }),
+    ],
+    [
+      unsupported('pre_tokenizer.type is "UnicodeScripts"'),
+      (j) => (j.pre_tokenizer = { type: 'UnicodeScripts' }),
     ],
     [
       invalid('pre_tokenizer.replacement is "▁▁"; expected one character'),
@@ -255,17 +314,14 @@ describe('a tokenizer.json is refused by what is wrong in it', () => {
       invalid('model.merges[0] is "['),
       (j) => (j.model.merges[0] = ['a'.repeat(2000), 'b'.repeat(2000)]),
     ],
-    [
-      invalid('model.unk_token is "no"; expected a piece of the vocabulary'),
-      (j) => (j.model.unk_token = 'no'),
-    ],
+    [invalid('model.unk_token is 1; expected a string'), (j) => (j.model.unk_token = 1)],
     [unsupported('model.dropout is 0.1, which'), (j) => (j.model.dropout = 0.1)],
     [
-      unsupported('model.continuing_subword_prefix is "##", which'),
+      unsupported('model.byte_fallback is true, which is not supported; supported: false, beside'),
       (j) => (j.model.continuing_subword_prefix = '##'),
     ],
     [
-      unsupported('model.end_of_word_suffix is "</w>", which'),
+      unsupported('model.byte_fallback is true, which is not supported; supported: false, beside'),
       (j) => (j.model.end_of_word_suffix = '</w>'),
     ],
     [invalid('model.fuse_unk is 1; expected true or false'), (j) => (j.model.fuse_unk = 1)],
@@ -276,7 +332,7 @@ describe('a tokenizer.json is refused by what is wrong in it', () => {
     ],
     [
       unsupported('pre_tokenizer.pattern is an object, which'),
-      (j) => (j.pre_tokenizer = { type: 'Split', pattern: { Regex: ' ' } }),
+      (j) => (j.pre_tokenizer = { type: 'Split', pattern: { Glob: ' ' } }),
     ],
     [
       invalid('pre_tokenizer.pattern.String is ""; expected a string that is not empty'),
@@ -445,6 +501,17 @@ describe('arguments', () => {
 
   it.each([-1, 0.5, 1e9, Number.NaN])('%j is no id', (id) => {
     expect(faultOf(() => tokenizer.pieces([id]))).toMatch(/^tokenizer-input: .* is no token id/)
+  })
+
+  it('an unknown character where the unknown piece of BPE is none', () => {
+    const json = structuredClone(bpe!.tokenizer)
+    Object.assign(json.model, { unk_token: 'no', byte_fallback: false })
+    const known = Tokenizer.from(json)
+    expect(known.unkId).toBe(undefined)
+    expect(known.encode('ab').length).toBe(1)
+    expect(faultOf(() => known.encode('a\u{1F602}'))).toBe(
+      'tokenizer-no-unk: the text holds "\u{1F602}", for which there are no pieces, and model.unk_token is no piece',
+    )
   })
 
   it('an unknown character where the model names no unknown piece', () => {
