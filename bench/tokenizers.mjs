@@ -1,6 +1,6 @@
 // @ts-check
-// How fast texts become token ids, with XLM-R's vocabulary (unigram), BERT's (WordPiece), Mistral's and, on request,
-// Gemma's (BPE): ours, sentencepiece-js and, on request, Hugging Face's tokenizers (Rust, one thread). Figures are MB of
+// How fast texts become token ids, with XLM-R's vocabulary (unigram), BERT's (WordPiece), RoBERTa's (byte-level BPE),
+// Mistral's and, on request, Gemma's (BPE): ours, sentencepiece-js and, on request, Hugging Face's tokenizers (Rust, one thread). Figures are MB of
 // UTF-8 per second of CPU time: the best of the rounds, taken in turns, in which the texts come again and again; and the first time that a
 // new tokenizer sees them, in a process that is warm. And the CPU time of loading.
 import { spawnSync } from 'node:child_process'
@@ -10,7 +10,7 @@ import { basename, join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { SentencePieceProcessor } from 'sentencepiece-js'
 import { Tokenizer } from '../dist/index.js'
-import { fetchGemma } from '../test/tokenizers/fetch-gemma.mjs'
+import { fetchTokenizer } from '../test/tokenizers/fetch-tokenizer.mjs'
 import { timed } from './measure.mjs'
 import { digest } from './record.mjs'
 import { grid, showCores } from './report.mjs'
@@ -74,7 +74,10 @@ function vocabularies(gemma) {
       config: join(mistral, 'tokenizer_config.json'),
     },
     { name: 'BERT', json: fixture('tokenizers/bert-uncased/tokenizer.json.gz') },
-    ...(gemma ? [{ name: 'Gemma', json: gemma === 'fetch' ? fetchGemma() : gemma }] : []),
+    { name: 'RoBERTa', json: fixture('tokenizers/roberta-base/tokenizer.json.gz') },
+    ...(gemma
+      ? [{ name: 'Gemma', json: gemma === 'fetch' ? fetchTokenizer('gemma') : gemma }]
+      : []),
   ]
 }
 

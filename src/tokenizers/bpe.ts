@@ -110,13 +110,7 @@ export class Bpe implements Model {
 
   /** Appends the ids of one word, `data[start]` to `data[end - 1]`. */
   encode(data: Uint16Array, start: number, end: number, ids: Ids): void {
-    if (end - start <= this.#longestWhole) {
-      const whole = this.#table.find(data, start, end, hashUnits(data, start, end))
-      if (whole >= 0) {
-        ids.push(whole)
-        return
-      }
-    }
+    if (this.#appendWhole(data, start, end, ids)) return
     const joints = this.#joints
     if (!joints) {
       this.#encodeCut(data, start, end, hashUnits(data, start, end), ids)
@@ -136,6 +130,19 @@ export class Bpe implements Model {
       last = unit
     }
     this.#encodeCut(data, from, end, hash, ids)
+  }
+
+  /** The same, neither cut nor cached. */
+  encodeAnew(data: Uint16Array, start: number, end: number, ids: Ids): void {
+    if (!this.#appendWhole(data, start, end, ids)) this.#encodeUncut(data, start, end, ids)
+  }
+
+  /** Appends the id of a word that is a piece, where merges are ignored then. */
+  #appendWhole(data: Uint16Array, start: number, end: number, ids: Ids): boolean {
+    if (end - start > this.#longestWhole) return false
+    const whole = this.#table.find(data, start, end, hashUnits(data, start, end))
+    if (whole >= 0) ids.push(whole)
+    return whole >= 0
   }
 
   /** Appends the ids of what stands between two cuts. */

@@ -19,7 +19,7 @@ export const byteUnits = new Uint16Array(256)
 for (let byte = 0, next = 256; byte < 256; byte++) byteUnits[byte] = isVisible(byte) ? byte : next++
 
 /** Writes the bytes of `data[start]` to `data[end - 1]` in UTF-8 to `out`, as characters, from `at` on; gives their end. */
-function writeBytes(
+export function writeBytes(
   data: Uint16Array,
   start: number,
   end: number,

@@ -7,8 +7,9 @@ import {
   parseAddedTokens,
   type TokenForm,
 } from './added-tokens.ts'
-import { parseBpe } from './bpe.ts'
+import { Bpe, parseBpe } from './bpe.ts'
 import { Ids } from './buffers.ts'
+import { joinByteLevel } from './byte-level-bpe.ts'
 import type { SpecialName } from './classes.ts'
 import { TokenizerError } from './errors.ts'
 import { Field } from './field.ts'
@@ -205,13 +206,13 @@ export class Tokenizer {
     const model = parseModel(json.at('model'))
     const declared = parseAddedTokens(json.at('added_tokens'), model, model.pieces.length)
     const addedTokens = addedOf(model, declared, declared, settings)
+    const preTokenizers = parsePreTokenizer(settings.preTokenizer(json.at('pre_tokenizer')))
     return new Tokenizer(
       {
         addedTokens,
         splitSpecial: splits(settings),
         normalizers: parseNormalizer(settings.normalizer(json.at('normalizer'))),
-        preTokenizers: parsePreTokenizer(settings.preTokenizer(json.at('pre_tokenizer'))),
-        model,
+        ...(model instanceof Bpe ? joinByteLevel(model, preTokenizers) : { model, preTokenizers }),
         templates: parsePostProcessor(json.at('post_processor'), idsEnd({ model, addedTokens })),
       },
       settings,

