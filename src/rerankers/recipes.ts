@@ -174,6 +174,9 @@ const published: Readonly<Record<Family['head'], RecipeName>> = {
 /** Architectures whose published rerankers are used in another way: those of sentence-transformers, Qwen and mixedbread. */
 const publishedOtherwise: Readonly<Record<string, RecipeName>> = {
   BertForSequenceClassification: 'CrossEncoder',
+  JinaBertForSequenceClassification: 'CrossEncoder',
+  ModernBertForSequenceClassification: 'CrossEncoder',
+  NewForSequenceClassification: 'CrossEncoder',
   Qwen3ForCausalLM: 'Qwen3Reranker',
   Qwen2ForCausalLM: 'MxbaiRerankV2',
 }
@@ -204,7 +207,9 @@ export async function chooseRecipe(folder: Folder, asked: RecipeName | undefined
     )
   }
   const family = families[architecture] as Family
-  const name = asked ?? publishedOtherwise[architecture] ?? published[family.head]
+  const isJina = Object.hasOwn(config.raw, 'use_flash_attn')
+  const name =
+    asked ?? publishedOtherwise[architecture] ?? (isJina ? 'CrossEncoder' : published[family.head])
   const mayChat = !asked && (family.head === 'word' || family.head === 'last-token')
   const chat = mayChat ? await chatTemplateOf(folder) : undefined
   const names = namesOf(folder.name, config)

@@ -39,7 +39,7 @@ export interface PromptTemplate {
   readonly passage?: TextForm
   /** What `maxLength` limits. */
   readonly limits: keyof typeof roomOf
-  /** Whether the query, which begins with the template's own words, is never shortened. */
+  /** Whether the passage alone is shortened, to nothing if need be: the query begins with the template's own words. */
   readonly keepsQuery?: boolean
   /** Whether inputs begin with bos even where that is the padding token too. */
   readonly alwaysBos: boolean
@@ -223,7 +223,8 @@ function promptBuilder(
     // The reference shortens the passage and what stands before it as one.
     const b = Uint32Array.from([...between, ...cut(second, most, settings)])
     const excess = before.length + a.length + b.length - room
-    const kept = excess > 0 && excess < b.length ? cut(b, b.length - excess, settings) : b
+    const isCut = excess > 0 && (keepsQuery || excess < b.length)
+    const kept = isCut ? cut(b, Math.max(0, b.length - excess), settings) : b
     return {
       ids: Uint32Array.from([...before, ...a, ...kept, ...after]),
       truncated: a.length < first.length || kept.length < between.length + second.length,
