@@ -67,7 +67,7 @@ export function addServe(program: Command, io: Io): void {
     .option('--max-waiting-documents <n>', 'documents that may wait', wholeNumber, 32_000)
     .option('--max-client-batch-size <n>', 'documents of a request', wholeNumber, 1000)
     .option('--payload-limit <bytes>', 'bytes of a request', wholeNumber, 2_000_000)
-    .option('--request-timeout <seconds>', 'time of a request', wholeNumber, 60)
+    .option('--request-timeout <seconds>', 'time of a request', wholeNumber, 300)
     .option('--max-model-memory <MB>', 'memory of all loaded models (default: any)', wholeNumber)
     .option(
       '--no-auto-truncate',

@@ -12,9 +12,14 @@ export interface Ticket {
 export interface AdmissionLimits {
   readonly maxConcurrentRequests: number
   readonly maxWaitingDocuments: number
+  /** Milliseconds that a request may take, the wait included. */
+  readonly maxWaitMs: number
 }
 
 const maxRetrySeconds = 60
+
+/** Documents by which the speed is known well enough to refuse what would take too long. */
+const measuredDocuments = 100
 
 /** The bounded queue: the requests that are accepted, and their documents without a score. */
 export class Admission {
@@ -42,7 +47,7 @@ export class Admission {
    * @throws ServerError `overloaded`
    */
   enter(documents: number): Ticket {
-    const { maxConcurrentRequests, maxWaitingDocuments } = this.limits
+    const { maxConcurrentRequests, maxWaitingDocuments, maxWaitMs } = this.limits
     if (this.#requests >= maxConcurrentRequests) {
       const ahead = this.#waiting / this.#requests
       throw this.#overloaded(`${this.#requests} requests`, ahead)
@@ -50,6 +55,11 @@ export class Admission {
     const excess = this.#waiting + documents - maxWaitingDocuments
     if (this.#waiting > 0 && excess > 0) {
       throw this.#overloaded(`${this.#waiting} documents`, excess)
+    }
+    const wait = this.#msFor(this.#waiting + documents)
+    if (this.#doneSince >= measuredDocuments && wait > maxWaitMs) {
+      const late = (documents * (wait - maxWaitMs)) / wait
+      throw this.#overloaded(`${this.#waiting} documents`, Math.max(1, late))
     }
     if (this.#requests === 0) {
       this.#busySince = performance.now()
@@ -88,11 +98,16 @@ export class Admission {
     }
   }
 
-  /** Whole seconds until so many documents are done, by the speed so far. */
+  /** Milliseconds that so many documents take at the speed since the server is busy; 0 where that is unknown. */
+  #msFor(documents: number): number {
+    if (this.#doneSince === 0) return 0
+    return (documents * (performance.now() - this.#busySince)) / this.#doneSince
+  }
+
+  /** Tells to come back when so many documents are done. */
   #overloaded(found: string, documents: number): ServerError {
-    const seconds = (performance.now() - this.#busySince) / 1000
-    const wait = this.#doneSince > 0 ? (documents * seconds) / this.#doneSince : 1
-    const retryAfter = Math.min(maxRetrySeconds, Math.max(1, Math.ceil(wait)))
+    const seconds = Math.ceil(this.#msFor(documents) / 1000)
+    const retryAfter = Math.min(maxRetrySeconds, Math.max(1, seconds))
     return new ServerError(
       'overloaded',
       `the queue is full: ${found} wait; retry after ${retryAfter} s`,

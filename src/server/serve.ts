@@ -30,7 +30,7 @@ export interface ServerOptions {
   readonly maxClientBatchSize?: number | undefined
   /** Bytes of a body. Default: 2,000,000. */
   readonly payloadLimit?: number | undefined
-  /** Seconds from the acceptance of a request to its answer. Default: 60. */
+  /** Seconds from the acceptance of a request to its answer. Default: 300. */
   readonly requestTimeout?: number | undefined
   /** Bytes that loaded models may take together. Default: no limit. */
   readonly maxModelBytes?: number | undefined
@@ -66,7 +66,7 @@ const closeGraceMs = 5000
 export async function startServer(options: ServerOptions = {}): Promise<RunningServer> {
   const { host = '127.0.0.1', port = 8000, apiKeys = [], corsOrigins = [] } = options
   const { maxConcurrentRequests = 512, maxWaitingDocuments = 32_000 } = options
-  const { maxClientBatchSize = 1000, payloadLimit = 2_000_000, requestTimeout = 60 } = options
+  const { maxClientBatchSize = 1000, payloadLimit = 2_000_000, requestTimeout = 300 } = options
   const { autoTruncate = true, logLevel = 'info', log = makeLog(logLevel) } = options
   const { load = (place, given) => Reranker.load(place, given) } = options
   const stopLoading = new AbortController()
@@ -81,9 +81,13 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
     options.maxModelBytes,
     modelEvents(log, stopLoading.signal),
   )
-  const admission = new Admission({ maxConcurrentRequests, maxWaitingDocuments })
-  const metrics = makeMetrics(admission, models)
   const requestTimeoutMs = requestTimeout * 1000
+  const admission = new Admission({
+    maxConcurrentRequests,
+    maxWaitingDocuments,
+    maxWaitMs: requestTimeoutMs,
+  })
+  const metrics = makeMetrics(admission, models)
   const limits = { maxClientBatchSize, payloadLimit, requestTimeoutMs }
   const health = { models, admission, stopping: false }
   const app = createApp(

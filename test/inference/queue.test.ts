@@ -75,6 +75,25 @@ describe('calls that share batches', () => {
     expect(order).toEqual(['short', 'long'])
   })
 
+  it('many short ones do not wait for a long one that came before them', async () => {
+    // A like share of a batch would be less than one sequence.
+    const { queue, seen } = counted(100)
+    const scores: number[] = []
+    const long = Array.from({ length: 10 }, () => sequences).flat()
+    const tokensOf = (some: readonly Sequence[]) =>
+      some.reduce((sum, { ids }) => sum + ids.length, 0)
+    const waiting = scored(queue, long).then((found) => scores.push(...found))
+    const shorts = Array.from({ length: 30 }, (_, i) => sequences.slice(i, i + 2))
+    await Promise.all(shorts.map((own) => scored(queue, own)))
+    // Batches for the short ones, as many for the long one meanwhile, and what is under way.
+    const own = tokensOf(shorts.flat())
+    const most = tokensOf(shorts.map((some) => some[0]!)) / shorts.length
+    expect(seen.passes * 100).toBeLessThan(2 * own + 30 * most)
+    expect(scores).toEqual([])
+    await waiting
+    expect(scores.slice(0, 40)).toEqual(last(0, 40))
+  })
+
   it('with other layers have batches of their own', async () => {
     const { queue, seen } = counted(4000)
     const [six, two] = await Promise.all([
