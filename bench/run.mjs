@@ -28,11 +28,8 @@ const parts = {
   encoder: benchEncoder,
   scaling: benchScaling,
   concurrency: benchConcurrency,
-<<<<<<< HEAD
   devices: benchDevices,
-=======
   server: benchServer,
->>>>>>> 5c1b9f7 (npm run check:clients; bench of the server; the queue refuses what would take too long)
   startup: benchStartup,
   ...Object.fromEntries(
     Object.entries(decoders).map(([name, shape]) => [
@@ -54,11 +51,8 @@ Parts:
   encoder     texts to scores next to onnxruntime-node and PyTorch, cold and warm, and a profile by operation
   scaling     time per token against the number of pairs and their length
   concurrency many short calls at once, which share batches, next to the same one after another
-<<<<<<< HEAD
   devices     two devices of one process next to one, the same scores
-=======
   server      dawnrank serve next to the library: 64 clients, aborts, overload; what shared batches gain
->>>>>>> 5c1b9f7 (npm run check:clients; bench of the server; the queue refuses what would take too long)
   startup     process start to first score next to onnxruntime-node and transformers.js, cold and warm shader cache
   gemma, minicpm
               decoder shapes: what shared prefixes, a cascade and loading to a cutoff layer gain
