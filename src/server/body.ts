@@ -18,12 +18,35 @@ export async function readJson(request: Request, limit: number): Promise<unknown
       cause,
     })
   }
+  let value: unknown
   try {
-    return JSON.parse(text)
+    value = JSON.parse(text)
   } catch (cause) {
     const found = text.trim() === '' ? 'an empty body' : `broken JSON (${reason(cause)})`
     throw new ServerError('body-malformed', `found ${found}; expected a JSON object`, { cause })
   }
+  if (isDeeper(value, maxDepth)) {
+    const message = `found JSON with lists or objects more than ${maxDepth} deep; no request needs that`
+    throw new ServerError('body-malformed', message)
+  }
+  return value
+}
+
+/** How deep lists and objects may lie in each other: what writes them calls itself for each. */
+const maxDepth = 64
+
+function isDeeper(value: unknown, most: number): boolean {
+  let level = [value]
+  for (let depth = 0; level.length > 0; depth++) {
+    if (depth > most) return true
+    const next: unknown[] = []
+    for (const one of level) {
+      if (typeof one !== 'object' || one === null) continue
+      for (const inner of Object.values(one)) if (typeof inner === 'object') next.push(inner)
+    }
+    level = next
+  }
+  return false
 }
 
 /** Where JSON breaks; without the excerpt of the text that V8 adds. */

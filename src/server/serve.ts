@@ -89,7 +89,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   })
   const metrics = makeMetrics(admission, models)
   const limits = { maxClientBatchSize, payloadLimit, requestTimeoutMs }
-  const health = { models, admission, stopping: false }
+  const health = { models, stopping: false }
   const app = createApp(
     { models, admission, metrics, limits, autoTruncate },
     { log, health, apiKeys, corsOrigins },

@@ -1,6 +1,5 @@
 import { z } from '@hono/zod-openapi'
 import { version } from '../../package.json'
-import type { Admission } from './admission.ts'
 import { ServerError } from './errors.ts'
 import type { Models } from './models.ts'
 import type { Service } from './perform.ts'
@@ -10,7 +9,6 @@ import type { Service } from './perform.ts'
 /** Whether the server can take requests. */
 export interface Health {
   readonly models: Models
-  readonly admission: Admission
   stopping: boolean
 }
 

@@ -233,6 +233,20 @@ describe.each([
     expect(json).toEqual(forms[form](json.message, status, 'Validation'))
   })
 
+  it('refuses JSON that is nested without end', async () => {
+    const deep = `${'['.repeat(100_000)}${']'.repeat(100_000)}`
+    for (const [list, more] of [
+      [deep, '{}'],
+      ['["a"]', deep],
+      [`[{"text": "a", "b": ${deep}}]`, '{}'],
+    ]) {
+      const body = `{"query": "q", "documents": ${list}, "more": ${more}}`
+      const { status, json } = await server.ask(path, undefined, { method: 'POST', body })
+      expect(status).toBe(400)
+      expect(json).toEqual(forms[form](json.message, 400, 'Validation'))
+    }
+  })
+
   it.each([
     ['text/plain'],
     ['application/x-www-form-urlencoded'],
