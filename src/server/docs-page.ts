@@ -82,7 +82,10 @@ ${tables.join('\n<p>or</p>\n')}
 
 function typeOf(schema: Schema, resolve: (schema: Schema) => Schema): string {
   const { type, items, anyOf, enum: values } = resolve(schema)
-  if (anyOf) return anyOf.map((one) => typeOf(one, resolve)).join(' or ')
+  if (anyOf) {
+    const types = anyOf.map((one) => typeOf(one, resolve))
+    return types.filter(Boolean).join(' or ')
+  }
   if (values)
     return values
       .filter((one) => one !== null)

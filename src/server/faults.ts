@@ -18,8 +18,8 @@ const rerankerCodes: Readonly<Record<string, ServerErrorCode>> = {
   'input-too-long': 'input-too-long',
 }
 
-/** Faults of the device after which a retry may succeed: it is opened again. */
-const passing = new Set(['device-lost', 'disposed', 'adapter-missing'])
+/** Faults of a device, or of the thread that has it, after which a retry may succeed: it is opened again. */
+const passing = new Set(['device-lost', 'disposed', 'adapter-missing', 'thread-failed'])
 
 /** Whether an error says that a loaded model is of no use any more. */
 export const breaksModel = (error: unknown): error is GpuError => error instanceof GpuError
@@ -27,19 +27,17 @@ export const breaksModel = (error: unknown): error is GpuError => error instance
 /** Any error as one that goes over HTTP. */
 export function faultOf(error: unknown): ServerError {
   if (error instanceof ServerError) return error
+  if (error instanceof DawnrankError && passing.has(error.code)) {
+    return new ServerError('unhealthy', `${error.message}; the server opens it again, retry`, {
+      cause: error,
+      retryAfter: 1,
+    })
+  }
   if (error instanceof RerankerError) {
     const message = error.message.replace(/\b[a-z]+[A-Z]\w*/g, (name) => wireNames[name] ?? name)
     const param = /^([a-z_]+)(\[\d+\])?[.:]/.exec(message)?.[1]
     const code = rerankerCodes[error.code] ?? 'inference-failed'
     return new ServerError(code, message, { cause: error, param })
-  }
-  if (error instanceof GpuError) {
-    return passing.has(error.code)
-      ? new ServerError('unhealthy', `${error.message}; the server opens it again, retry`, {
-          cause: error,
-          retryAfter: 1,
-        })
-      : new ServerError('inference-failed', error.message, { cause: error })
   }
   if (error instanceof DawnrankError) {
     return new ServerError('inference-failed', error.message, { cause: error })
