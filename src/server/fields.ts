@@ -1,5 +1,6 @@
 import { z } from '@hono/zod-openapi'
-import type { LayerwiseRankOptions } from '../rerankers/index.ts'
+import type { LayerwiseRankOptions, RecipeName } from '../rerankers/index.ts'
+import { type Recipe, recipes } from '../rerankers/recipes.ts'
 import { ServerError } from './errors.ts'
 import type { ServedModel } from './models.ts'
 import { invalid } from './parse.ts'
@@ -66,7 +67,8 @@ export const vllmFields = {
     .nullish()
     .openapi({ description: 'Tokens that each document is shortened to; 0: no limit of its own' }),
   instruction: text.nullish().openapi({
-    description: 'The question to models that take a prompt; others have none and leave it out',
+    description:
+      'The task of models whose template has one, else the question to models with a prompt; others ignore it',
   }),
   priority: z.int({ error: 'a whole number' }).nullish().openapi({ description: 'No effect' }),
   request_id: text.nullish().openapi({ description: 'The id of the answer' }),
@@ -105,7 +107,6 @@ export function callOptions(
   checkCutoff(cutoff_layers ?? undefined, layers)
   const maxLength = maxLengthOf(fields, info.limits.maxTokens)
   const queryTokens = fields.max_tokens_per_query || undefined
-  const takesPrompt = /LLM/.test(info.recipe)
   return {
     normalize: isNormalized(fields),
     maxLength,
@@ -113,9 +114,20 @@ export function callOptions(
     passageMaxLength: fields.max_tokens_per_doc || undefined,
     truncationSide: truncation_side ?? undefined,
     truncate: truncate ?? undefined,
-    prompt: takesPrompt ? instruction || undefined : undefined,
+    ...instructionFor(info.recipe, instruction || undefined),
     cutoffLayers: cutoff_layers ?? undefined,
     cascade: cascade?.map(({ layer, keep }) => ({ layer, keep: keep ?? undefined })),
+  }
+}
+
+/** An instruction under the name that the option has for a recipe, if it has one. */
+function instructionFor(name: string, given: string | undefined): LayerwiseRankOptions<string> {
+  const recipe: Recipe | undefined = recipes[name as RecipeName]
+  const takesInstruction = recipe?.instruction !== undefined
+  const takesPrompt = !takesInstruction && recipe?.prompt !== undefined
+  return {
+    instruction: takesInstruction ? given : undefined,
+    prompt: takesPrompt ? given : undefined,
   }
 }
 

@@ -118,7 +118,7 @@ describe.each(['/v2/rerank', '/v1/rerank', '/rerank'])('%s', (path) => {
     [{ truncate_prompt_tokens: -1 }, { maxLength: 100 }],
     [{ max_length: 100 }, { maxLength: 100 }],
     [{ truncation_side: 'left' }, { truncationSide: 'left' }],
-    [{ instruction: 'why?' }, { prompt: undefined }],
+    [{ instruction: 'why?' }, { prompt: undefined, instruction: undefined }],
   ])('%j becomes the option %j', async (body, option) => {
     await ask(body)
     expect(stub.calls.at(-1)?.options).toMatchObject(option)
