@@ -257,18 +257,18 @@ describe('the output run', () => {
 
   it.each([
     [
-      'nothing beside it',
+      'no file beside it',
       (file: MemoryFile) => {
         file.settings = undefined
       },
-      'nothing beside it',
+      'no file beside it',
     ],
     [
       'settings that are no JSON',
       (file: MemoryFile) => {
         file.settings = '{'
       },
-      'nothing beside it',
+      'no file beside it',
     ],
     [
       'a strange query',

@@ -117,7 +117,7 @@ describe('a key that changes the result', () => {
       'factor 2 and 1',
     ],
     [llama, { is_causal: false }, '"is_causal" is false'],
-    [llama, { hidden_act: 'relu' }, '"hidden_act" is "relu"'],
+    [llama, { hidden_act: 'mish' }, '"hidden_act" is "mish"'],
     [llama, { pruned_heads: { 0: [1] } }, '"pruned_heads" is an object'],
     [llama, { per_layer_config: { 1: { hidden_act: 'gelu' } } }, '"per_layer_config"'],
     [llama, { transformers_weights: 'other.safetensors' }, '"transformers_weights"'],
@@ -135,7 +135,7 @@ describe('a key that changes the result', () => {
     ['gemma', { hidden_act: 'gelu_python' }, '"hidden_act" is "gelu_python"'],
     ['gemma', { hidden_act: 'silu' }, '"hidden_act" is "silu"'],
     ['gemma', { hidden_act: 'tanh', hidden_activation: 'silu' }, '"hidden_act" is "tanh"'],
-    ['gemma', { hidden_activation: 'relu' }, '"hidden_activation" is "relu"'],
+    ['gemma', { hidden_activation: 'mish' }, '"hidden_activation" is "mish"'],
     [xlm, { is_decoder: true }, '"is_decoder" is true'],
     [xlm, { add_cross_attention: true }, '"add_cross_attention" is true'],
     [xlm, { position_embedding_type: 'relative_key' }, '"position_embedding_type"'],
@@ -183,7 +183,7 @@ describe('a key that nobody knows', () => {
     ['gemma', { attn_logit_softcapping: 50, query_pre_attn_scalar: 16 }, ['attn_l', 'query_pre']],
     ['gemma', { rope_local_base_freq: 10000 }, ['rope_local_base_freq']],
     [xlm, { focal: Number.NaN, cap: Infinity }, ['"focal"', '"cap"']],
-    [xlm, { use_flash_attn: true, rope_theta: 1e4 }, ['use_flash_attn', 'rope_theta']],
+    [xlm, { sliding_window: 4, rope_theta: 1e4 }, ['sliding_window', 'rope_theta']],
     [minicpm, { num_experts: 8 }, ['LayerWiseMiniCPMForCausalLM', 'num_experts']],
   ])('%s %j changes nothing and is warned of', (name, set, parts) => {
     const { read: found, warnings } = read(name, { set })

@@ -30,7 +30,7 @@ describe('the config of XLM-R', () => {
   it.each([
     [{ id2label: { 0: 'a', 1: 'b', 2: 'c' } }, 'the model has 3 labels; a reranker has one'],
     [{ id2label: undefined }, 'the model has 2 labels'],
-    [{ hidden_act: 'relu' }, 'hidden_act'],
+    [{ hidden_act: 'mish' }, 'hidden_act'],
     [{ position_embedding_type: 'relative_key' }, 'position_embedding_type'],
     [{ num_attention_heads: 5 }, 'hidden_size 64 with 5 heads'],
     [{ num_hidden_layers: 0 }, 'num_hidden_layers'],

@@ -20,9 +20,13 @@ const layerNames: Readonly<Record<string, string>> = {
   'jina-bert-qk': 'bert.encoder.layer.',
 }
 
-/** How far logits may be off with f16 activations, where it is more than 1e-2. */
+/**
+ * How far logits may be off with f16 activations, where it is more than 1e-2. Rounding the results of one operation alone to f16
+ * moves the logits by up to: JinaBERT, linear layers 2.7e-2, layer norms 2.3e-2, embeddings 1.1e-2; GTE, linear layers 1.6e-2,
+ * attention 1.3e-2, rotary 0.9e-2; ModernBERT, linear layers and layer norms 1.5e-2 each.
+ */
 const f16Tolerances: Readonly<Record<string, number>> = {
-  'gte-new': 2e-2,
+  'gte-new': 5e-2,
   'jina-bert': 4e-2,
   modernbert: 2e-2,
 }
@@ -74,7 +78,7 @@ describe.each(Object.entries(layerNames))('%s', (name, layerName) => {
   })
 
   it('comes close with f16 activations', async ({ skip }) => {
-    const { gpu, score, dispose } = await openModel(name, { dtype: 'f16', activations: 'f16' })
+    const { gpu, score, dispose } = await openModel(name, { activations: 'f16' })
     if (!gpu.facts.shaderF16) return skip()
     const [found] = await score(cases)
     cases.forEach(({ id, logit }, i) => {
