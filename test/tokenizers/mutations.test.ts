@@ -84,11 +84,13 @@ describe('mutations', () => {
   const realPairs: Json = fixtureJson('gemma/model/tokenizer.json')
   const words: Json = wordpiece!.tokenizer
   const realWords: Json = fixtureJson('bert/model/tokenizer.json')
+  const bytes: Json = fixtureJson('jina-bert/model/tokenizer.json')
+  const moreBytes: Json = fixtureJson('qwen3/model/tokenizer.json')
 
   it('1,000 of the structure of a tokenizer.json', async () => {
     const outcomes = await tally(1000, (random) => {
       const json = mutateJson(
-        random.pick([small, real, pairs, realPairs, words, realWords]),
+        random.pick([small, real, pairs, realPairs, words, realWords, bytes, moreBytes]),
         random,
       )
       return () => Tokenizer.from(json)
@@ -99,7 +101,17 @@ describe('mutations', () => {
   })
 
   it('1,000 of the bytes of a tokenizer.json', async () => {
-    const jsons = [plain!.tokenizer, small, real, pairs, realPairs, words, realWords]
+    const jsons = [
+      plain!.tokenizer,
+      small,
+      real,
+      pairs,
+      realPairs,
+      words,
+      realWords,
+      bytes,
+      moreBytes,
+    ]
     const texts = jsons.map((json) => new TextEncoder().encode(JSON.stringify(json)))
     const outcomes = await tally(1000, (random) => {
       const damaged = mutateBytes(random.pick(texts), random)

@@ -5,7 +5,15 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, it } from 'vitest'
 import { blobFolder } from '../../src/platform/files.ts'
-import { faultOf, largeJson, readVariants, rejectionOf, Tokenizer } from './helpers.ts'
+import {
+  faultOf,
+  fixtureJson,
+  largeJson,
+  readVariants,
+  rejectionOf,
+  Tokenizer,
+  vocabularies,
+} from './helpers.ts'
 
 const plain = readVariants().plain!.tokenizer
 const small = () => Tokenizer.from(structuredClone(plain))
@@ -44,7 +52,7 @@ describe('load', () => {
 
   it('names what is missing', async () => {
     expect(await rejectionOf(Tokenizer.load(blobFolder({}, 'the/folder')))).toBe(
-      'tokenizer-missing: the/folder: no tokenizer; expected tokenizer.json or one of sentencepiece.bpe.model, spm.model, tokenizer.model, vocab.txt',
+      'tokenizer-missing: the/folder: no tokenizer; expected tokenizer.json or one of sentencepiece.bpe.model, spm.model, tokenizer.model, vocab.txt, vocab.json',
     )
     expect(await rejectionOf(Tokenizer.load('/no/such/tokenizer.json'))).toBe(
       'tokenizer-missing: /no/such/tokenizer.json: there is no such file',
@@ -59,6 +67,57 @@ describe('load', () => {
       bosId: undefined,
       unkId: 3,
     })
+  })
+})
+
+describe('vocab.json', () => {
+  const files = (edits: Record<string, string>) => {
+    const all = {
+      'vocab.json': JSON.stringify({ '<s>': 0, '</s>': 1, a: 2, b: 3, ab: 4 }),
+      'merges.txt': '#version: 0.2\na b\n',
+      'tokenizer_config.json': JSON.stringify({ tokenizer_class: 'RobertaTokenizer' }),
+      ...edits,
+    }
+    const present = Object.entries(all).filter(([, text]) => text !== '')
+    return blobFolder(
+      Object.fromEntries(present.map(([name, text]) => [name, new Blob([text])])),
+      'folder',
+    )
+  }
+
+  it('with merges.txt', async () => {
+    const tokenizer = await Tokenizer.load(files({}))
+    expect([...tokenizer.encode('abba', { specialTokens: true })]).toEqual([0, 4, 3, 2, 1])
+    // The last line needs its end in this class.
+    const cut = await Tokenizer.load(files({ 'merges.txt': '#version: 0.2\na b' }))
+    expect([...cut.encode('ab')]).toEqual([2, 3])
+  })
+
+  it.each<[string, Record<string, string>]>([
+    ['tokenizer-missing: folder/vocab.json: merges.txt is not beside it', { 'merges.txt': '' }],
+    [
+      'tokenizer-unsupported: folder/vocab.json: the tokenizer_class is null, which is not supported; vocab.json and merges.txt need one of RobertaTokenizer, GPT2Tokenizer, Qwen2Tokenizer',
+      { 'tokenizer_config.json': '' },
+    ],
+    [
+      'tokenizer-unsupported: folder/vocab.json: the tokenizer_class is "BertTokenizer", which',
+      { 'tokenizer_config.json': '{"tokenizer_class": "BertTokenizer"}' },
+    ],
+    ['tokenizer-invalid: folder/vocab.json is no JSON', { 'vocab.json': 'x' }],
+    [
+      'tokenizer-invalid: folder/vocab.json:  is an array of 0; expected an object',
+      { 'vocab.json': '[]' },
+    ],
+    [
+      'tokenizer-invalid: folder/vocab.json:  is an object; expected an object with the cls_token, "<s>", which stands around texts',
+      { 'vocab.json': '{"a": 0}' },
+    ],
+    [
+      'tokenizer-invalid: folder/vocab.json: model.merges[0] is "[\\"a\\"]"; expected two pieces',
+      { 'merges.txt': '#version\na\n' },
+    ],
+  ])('%s', async (fault, edits) => {
+    expect((await rejectionOf(Tokenizer.load(files(edits)))).slice(0, fault.length)).toBe(fault)
   })
 })
 
@@ -152,8 +211,8 @@ describe('pieces and ids', () => {
   })
 })
 
-it('a lone surrogate is U+FFFD', () => {
-  const tokenizer = Tokenizer.from(largeJson('xlm-roberta'))
+it.each(vocabularies)('a lone surrogate is U+FFFD: %s', (name) => {
+  const tokenizer = Tokenizer.from(largeJson(name))
   const texts = [
     '\ud83d',
     '\ude00',
@@ -167,14 +226,74 @@ it('a lone surrogate is U+FFFD', () => {
     const mended = text.replace(/\p{Surrogate}/gu, '\ufffd')
     expect([text, tokenizer.encode(text)]).toEqual([text, tokenizer.encode(mended)])
   }
-  expect(tokenizer.encode('\ud83d\ude00')).not.toEqual(tokenizer.encode('\ufffd\ufffd'))
+  // BERT has a piece for neither.
+  if (name !== 'bert-uncased')
+    expect(tokenizer.encode('\ud83d\ude00')).not.toEqual(tokenizer.encode('\ufffd\ufffd'))
 })
 
-it('a text of many megabytes is refused, not cut', () => {
-  const tokenizer = small()
-  const text = 'a'.repeat(2 ** 24 + 1)
-  expect(() => tokenizer.encode(text)).toThrow('cut it into passages')
-  expect(tokenizer.encode('a').length).toBe(1)
+describe('long texts take time in proportion to their length', () => {
+  const json = largeJson('xlm-roberta')
+  const whole = { ...json, pre_tokenizer: { ...json.pre_tokenizer.pretokenizers[1], split: false } }
+  // Neither of these cuts before the model; the last one cannot cut within it.
+  const bpe = largeJson('mistral-v1')
+  const uncut = { ...bpe, model: { ...bpe.model, byte_fallback: false } }
+  const words = largeJson('bert-uncased')
+  const long = { ...words.model, max_input_chars_per_word: 2 ** 30 }
+  const oneWord = { ...words, pre_tokenizer: null, model: long }
+  const composed = { ...words, normalizer: { type: 'NFC' } }
+  // Byte-level BPE by GPT-2's expression, by Qwen2's, and without one.
+  const bytes = largeJson('roberta-base')
+  const byteWord = { ...bytes, pre_tokenizer: { ...bytes.pre_tokenizer, use_regex: false } }
+  const qwen = fixtureJson('qwen3/model/tokenizer.json')
+  const tokenizers = [
+    ...[json, whole, bpe, uncut, words, oneWord, composed],
+    ...[bytes, byteWord, qwen],
+  ].map((json) => Tokenizer.from(json))
+
+  /** CPU time in milliseconds, which other programs on the machine do not lengthen. */
+  const timeOf = (tokenizer: Tokenizer, text: string): number => {
+    const before = process.cpuUsage()
+    tokenizer.encode(text)
+    const { user, system } = process.cpuUsage(before)
+    return (user + system) / 1000
+  }
+
+  // Engines sort marks in quadratic time; U+302E is one that BertNormalizer keeps.
+  const marks = ['\u0301\u0323', '\u302E\u0301\u0323\u0591']
+  it.each([
+    'a',
+    '一',
+    ' ',
+    '\n',
+    ' \n',
+    "'s",
+    '1',
+    '\u0301',
+    '\u{1F600}',
+    'ﬁ',
+    '\u{10FFFD}',
+    'a ',
+    ...marks,
+  ])('runs of %j', (unit) => {
+    for (const tokenizer of tokenizers) {
+      const part = unit.repeat(20_000 / unit.length)
+      const full = part.repeat(4)
+      let [shorter, longer] = [Infinity, Infinity]
+      for (let round = 0; round < 9; round++) {
+        shorter = Math.min(shorter, timeOf(tokenizer, part))
+        longer = Math.min(longer, timeOf(tokenizer, full))
+      }
+      // Four times the length: 4 where time is linear, 16 where it is quadratic.
+      expect(longer).toBeLessThan(9 * shorter + 5)
+    }
+  })
+
+  it('a text of many megabytes is refused, not cut', () => {
+    const tokenizer = small()
+    const text = 'a'.repeat(2 ** 24 + 1)
+    expect(() => tokenizer.encode(text)).toThrow('cut it into passages')
+    expect(tokenizer.encode('a').length).toBe(1)
+  })
 })
 
 it('a file is read as UTF-8, with or without a byte order mark', async () => {
