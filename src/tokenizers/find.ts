@@ -1,6 +1,6 @@
 import { unitsOf } from './buffers.ts'
 
-/** Appends to `found` the start and end of each place that is sought in `data[start]` to `data[end - 1]`, in order. */
+/** Appends to `found` the start and end of each match in `data[start]` to `data[end - 1]`, in order. */
 export type Find = (data: Uint16Array, start: number, end: number, found: number[]) => void
 
 /** Finds a text that is not empty. */

@@ -9,12 +9,13 @@ import {
   spaceSet,
   wordSet,
 } from './char-sets.ts'
+import { TokenizerError } from './errors.ts'
 
 /** A parsed regular expression. */
 export type Regex =
   | { readonly kind: 'set'; readonly set: CharSet }
   | { readonly kind: 'sequence'; readonly parts: readonly Regex[] }
-  /** The first alternative with which all of the expression matches is taken. */
+  /** Alternatives, the preferred one first. */
   | { readonly kind: 'either'; readonly parts: readonly Regex[] }
   | {
       readonly kind: 'repeat'
@@ -23,14 +24,11 @@ export type Regex =
       readonly max: number
       readonly lazy: boolean
     }
-  /** Whether `part` matches here, or does not; takes no character. */
+  /** Look-ahead: whether `part` matches here, or does not; it consumes no character. */
   | { readonly kind: 'look'; readonly part: Regex; readonly negative: boolean }
 
 /** Where alone an expression matches: where the text begins (`\A`), or a line (`^`). */
 export type Anchor = 'text' | 'line' | ''
-
-/** What is not supported, and the place in the expression. */
-export class RegexFault extends Error {}
 
 /** What is supported, in words. */
 export const regexSyntax =
@@ -57,13 +55,13 @@ const escapedSets: Readonly<Record<string, (inClass: boolean) => CharSet>> = {
 /** Letters that fold to an ASCII letter. */
 const foldedLetters: Readonly<Record<string, number>> = { s: 0x17f, k: 0x212a }
 
-/** What matches no character; it is the end of the text, too. */
+/** The end of the text: no character follows. */
 const atEnd: Regex = { kind: 'look', part: { kind: 'set', set: everything }, negative: true }
 
 /**
  * Parses a regular expression in the syntax of Oniguruma (Ruby's), as Hugging Face's tokenizers has it: characters, classes
  * (nested too), `\p{Lu}`, groups, alternatives, repetition, look-ahead, `(?i:…)` over ASCII, the anchors of a text's end, and one of its beginning in front of all else.
- * Errors: {@link RegexFault} for all else.
+ * Errors: `tokenizer-unsupported` for all else, with the offset.
  */
 export function parseRegex(source: string): { regex: Regex; anchor: Anchor } {
   return new Parser(source).parse()
@@ -86,8 +84,9 @@ class Parser {
     return { regex, anchor }
   }
 
+  /** Reports what is not supported, and its offset. */
   #fail(what: string): never {
-    throw new RegexFault(`${what} at ${this.#at}`)
+    throw new TokenizerError('tokenizer-unsupported', `${what} at ${this.#at}`)
   }
 
   #eat(text: string): boolean {
@@ -123,7 +122,7 @@ class Parser {
     return parts.length === 1 ? parts[0]! : { kind: 'sequence', parts }
   }
 
-  /** Some letters fold together to one character, such as ß or ﬁ. */
+  /** Some pairs of letters also match one character, such as ß or ﬁ. */
   #checkFolds(): void {
     if (this.#folds && this.#match(/(?=s[st]|f[fil])/iy))
       this.#fail('(?i: over letters that fold together')
@@ -148,7 +147,7 @@ class Parser {
     const repeat: Regex = { kind: 'repeat', part, min, max, lazy: mode === '?' }
     if (this.#match(/(?=[*+?]|\{\d*,?\d*\})/y)) this.#fail('repetition of repetition')
     if (mode !== '+') return repeat
-    // Nothing is given back: what follows does not begin with what could have been taken too.
+    // Possessive: no more characters of the set follow the repetition.
     if (part.kind !== 'set') return this.#fail('possessive repetition of more than one character')
     const noMore: Regex = { kind: 'look', part, negative: true }
     return max === 1

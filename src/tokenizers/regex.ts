@@ -1,14 +1,8 @@
 import type { CharSet } from './char-sets.ts'
+import { TokenizerError } from './errors.ts'
 import type { Field } from './field.ts'
 import { type Find, findText } from './find.ts'
-import {
-  type Anchor,
-  isNullable,
-  parseRegex,
-  type Regex,
-  RegexFault,
-  regexSyntax,
-} from './regex-parser.ts'
+import { type Anchor, isNullable, parseRegex, type Regex, regexSyntax } from './regex-parser.ts'
 
 // What no sensible expression needs: GPT-4o's has 78 nodes, 78 states and 28 kinds of characters.
 const maxSource = 4096
@@ -17,46 +11,48 @@ const maxStates = 512
 const maxKinds = 64
 
 /**
- * A node of the automaton (Thompson 1968): takes a character of a set and goes on; goes on with one of several, the first of
- * which is preferred; or goes on if what follows matches, or does not.
+ * A node of the automaton (Thompson 1968): it consumes a character of a set; or continues with one of several nodes, the first
+ * of which is preferred; or continues if the text that follows matches, or does not.
  */
 type Node =
   | { readonly set: number; readonly next: number }
   | { readonly choices: readonly number[] }
   | { readonly look: number; readonly negative: boolean; readonly next: number }
 
-/** In place of a node: the end of the expression. */
-const end = -1
-/** In place of a node: there is no match. */
+// Instead of a node: the end of the expression, or no match.
+const accept = -1
 const none = -2
 
+const unsupported = (what: string): TokenizerError =>
+  new TokenizerError('tokenizer-unsupported', what)
+
 /**
- * A regular expression that takes linear time on every text, and matches as one that backtracks does: of the ways to match
- * at the first possible place, the one whose choices are preferred. It runs in two passes (a bimachine, Schützenberger
- * 1961): the first one goes backwards and finds for each place which nodes can still reach the end of the expression,
- * which is the state of a deterministic automaton; the second one goes forwards and takes the preferred of these.
+ * A regular expression that runs in linear time on every text, with the matches of a backtracking engine: the leftmost match,
+ * by the preferred alternatives. It makes two passes (a bimachine, Schützenberger 1961). The first one runs backwards and
+ * finds for each offset the nodes from which the end of the expression can be reached; these sets are the states of a
+ * deterministic automaton. The second one runs forwards and follows the preferred of these nodes.
  */
 export class LinearRegex {
   /** The kind of each code point: those of a kind are in the same sets. */
   readonly #kinds: Uint8Array
   readonly #kindCount: number
-  /** By state and kind: the state at a character, of which the state after it is known. State 0 is that of the text's end. */
+  /** The state at a character, by the state after it and the kind of the character. State 0 is that of the text's end. */
   readonly #before: Uint16Array
   readonly #stateCount: number
   /**
-   * By node + 1 (0 for the start) and state: the node that takes the next character, plus 1; 0 at the end of the expression,
-   * -1 where it does not match.
+   * The node that consumes the next character, plus 1, by the last node, plus 1 (0 at the start), and state; 0 is the end of
+   * the expression, -1 no match.
    */
   readonly #after: Int16Array
   readonly #anchor: Anchor
   #states = new Uint16Array(1024)
 
-  /** Errors: {@link RegexFault}, where an expression is not supported or too large. */
+  /** Errors: `tokenizer-unsupported`, for an expression that is not supported or too large. */
   constructor(source: string) {
-    if (source.length > maxSource) throw new RegexFault(`over ${maxSource} code units`)
+    if (source.length > maxSource) throw unsupported(`over ${maxSource} code units`)
     const { regex, anchor } = parseRegex(source)
     this.#anchor = anchor
-    if (isNullable(regex)) throw new RegexFault('an expression that may match nothing')
+    if (isNullable(regex)) throw unsupported('an expression that may match nothing')
     const program = new Program(regex)
     const { kinds, members } = kindsOf(program.sets)
     const { before, live } = statesOf(program, members)
@@ -111,7 +107,7 @@ export class LinearRegex {
   }
 }
 
-/** Finds the matches of an expression. Errors: {@link RegexFault}. */
+/** Finds the matches of an expression. Errors: `tokenizer-unsupported`. */
 export function findRegex(source: string): Find {
   const regex = new LinearRegex(source)
   return (data, start, end, found) => regex.find(data, start, end, found)
@@ -126,10 +122,11 @@ export function parseFind(field: Field): Find {
   }
   const expression = field.at('Regex')
   if (expression.absent) return field.unsupported('{"String": literal}, {"Regex": expression}')
+  const source = expression.string()
   try {
-    return findRegex(expression.string())
+    return findRegex(source)
   } catch (fault) {
-    if (!(fault instanceof RegexFault)) throw fault
+    if (!(fault instanceof TokenizerError)) throw fault
     return expression.unsupported(`${regexSyntax}; not ${fault.message}`)
   }
 }
@@ -140,17 +137,16 @@ class Program {
   readonly sets: CharSet[] = []
   readonly #start: number
   readonly #setIds = new Map<string, number>()
-  /** What {@link choose} gave for the nodes that `live` was last. */
+  /** What {@link choose} returned for the last `live`. */
   #live: ReadonlySet<number> | undefined
   readonly #chosen = new Map<number, number>()
 
   constructor(regex: Regex) {
-    this.#start = this.#compile(regex, end)
+    this.#start = this.#compile(regex, accept)
   }
 
   #add(node: Node): number {
-    if (this.nodes.length === maxNodes)
-      throw new RegexFault(`an expression of over ${maxNodes} nodes`)
+    if (this.nodes.length === maxNodes) throw unsupported(`an expression of over ${maxNodes} nodes`)
     return this.nodes.push(node) - 1
   }
 
@@ -164,7 +160,11 @@ class Program {
       case 'either':
         return this.#add({ choices: regex.parts.map((part) => this.#compile(part, next)) })
       case 'look':
-        return this.#add({ look: this.#compile(regex.part, end), negative: regex.negative, next })
+        return this.#add({
+          look: this.#compile(regex.part, accept),
+          negative: regex.negative,
+          next,
+        })
       case 'repeat':
         return this.#repeat(regex, next)
     }
@@ -192,8 +192,8 @@ class Program {
   }
 
   /**
-   * The node that takes the next character, {@link end}, or {@link none}, from a node on; `live` are those nodes that can
-   * take it and then go on to the end.
+   * The node that consumes the next character when the match continues at `node`, or {@link accept} or {@link none}. `live` are
+   * the nodes that can consume it and then reach the end.
    */
   choose(node: number, live: ReadonlySet<number>): number {
     if (this.#live !== live) this.#chosen.clear()
@@ -207,7 +207,7 @@ class Program {
 
   #choose(node: number, live: ReadonlySet<number>): number {
     const found = this.nodes[node]
-    if (!found) return end
+    if (!found) return accept
     if ('set' in found) return live.has(node) ? node : none
     if ('look' in found) {
       const isHere = this.choose(found.look, live) !== none
@@ -220,9 +220,9 @@ class Program {
     return none
   }
 
-  /** What {@link choose} gives after each node and at the start, for each state. */
+  /** What {@link choose} returns at the start and after each node, for each state, plus 1. */
   choices(states: readonly ReadonlySet<number>[]): Int16Array {
-    const starts = [this.#start, ...this.nodes.map((node) => ('set' in node ? node.next : end))]
+    const starts = [this.#start, ...this.nodes.map((node) => ('set' in node ? node.next : accept))]
     const choices = new Int16Array(starts.length * states.length)
     for (const [state, live] of states.entries())
       for (const [i, start] of starts.entries())
@@ -251,7 +251,7 @@ function kindsOf(sets: readonly CharSet[]): { kinds: Uint8Array; members: boolea
       kindOf[i] = ids[key]!
     }
     if (parted.length > maxKinds)
-      throw new RegexFault(`an expression with over ${maxKinds} kinds of characters`)
+      throw unsupported(`an expression with over ${maxKinds} kinds of characters`)
     members = parted
   }
   const kinds = new Uint8Array(0x110000)
@@ -259,7 +259,7 @@ function kindsOf(sets: readonly CharSet[]): { kinds: Uint8Array; members: boolea
   return { kinds, members }
 }
 
-/** All states of the first pass, each the nodes that can take the next character and go on to the end; and its table. */
+/** The states of the first pass, each the nodes that can consume the next character and then reach the end; and its table. */
 function statesOf(program: Program, kinds: readonly boolean[][]) {
   const takers = program.nodes.flatMap((node, id) => ('set' in node ? [{ ...node, id }] : []))
   const live: ReadonlySet<number>[] = [new Set()]
@@ -271,7 +271,7 @@ function statesOf(program: Program, kinds: readonly boolean[][]) {
       const nodes = open.filter(({ set }) => kind[set]).map(({ id }) => id)
       const key = nodes.join()
       const id = ids.get(key) ?? live.push(new Set(nodes)) - 1
-      if (id === maxStates) throw new RegexFault(`an expression with over ${maxStates} states`)
+      if (id === maxStates) throw unsupported(`an expression with over ${maxStates} states`)
       ids.set(key, id)
       before.push(id)
     }
