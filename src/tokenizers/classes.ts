@@ -29,6 +29,11 @@ export interface TokenizerClass {
   /** A `mask_token` that a file declares by its text alone includes the white space on its left. */
   readonly maskTakesSpace?: boolean
   /**
+   * An `unk_token` that a file declares by its text alone is looked for in the normalized text, where there is no
+   * tokenizer.json.
+   */
+  readonly unkIsNormalized?: boolean
+  /**
    * Whether bos and eos stand around each text as `add_bos_token` (true unless set otherwise) and `add_eos_token`
    * say, whatever the post-processor.
    */
@@ -111,6 +116,7 @@ const classes: Readonly<Record<string, TokenizerClass>> = {
   },
   DebertaV2Tokenizer: {
     names: { bos_token: '[CLS]', eos_token: '[SEP]', ...bertTokens },
+    unkIsNormalized: true,
     build: (idOf) => bertTemplates(idOf('cls_token'), idOf('sep_token')),
   },
   BertTokenizer: bertClass,

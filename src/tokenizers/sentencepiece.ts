@@ -34,9 +34,9 @@ export const addedPieces = ({ pieces, types }: SentencePieceModel): TokenForm[] 
 /** The families whose conversion is known, and the type of model that each is for. */
 const familyTypes: Readonly<Record<string, number>> = {
   XLMRobertaTokenizer: 1,
-  DebertaV2Tokenizer: 1,
   LlamaTokenizer: 2,
   GemmaTokenizer: 2,
+  DebertaV2Tokenizer: 1,
 }
 
 /** The first pieces of a conversion, by their ids, of which transformers takes the ids or texts from what files list. */

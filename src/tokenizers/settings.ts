@@ -212,12 +212,19 @@ export class Settings {
       seen.add(content)
       const field = this.at(name)
       const token = field ? (forms.get(content) ?? declared(field)) : content
-      const isMask = name === 'mask_token' && typeof token === 'string'
-      tokens.push(
-        isMask && this.class?.maskTakesSpace ? { ...plainForm, content, lstrip: true } : token,
-      )
+      tokens.push(typeof token === 'string' ? this.#formOfClass(name, token) : token)
     }
     return [...tokens, ...this.#additional().filter((token) => !seen.has(contentOf(token)))]
+  }
+
+  /** How the class declares a named token of which a file has the text alone. */
+  #formOfClass(name: SpecialName, content: string): Declared {
+    if (name === 'mask_token' && this.class?.maskTakesSpace)
+      return { ...plainForm, content, lstrip: true }
+    const isNormalized = this.class?.unkIsNormalized && !this.#files.tokenizer
+    return name === 'unk_token' && isNormalized
+      ? { ...plainForm, content, normalized: true }
+      : content
   }
 
   /** Special tokens without a name. */

@@ -84,6 +84,18 @@ describe('a raw SentencePiece model of type unigram', () => {
     expect([tokenizer.padId, tokenizer.unkId, tokenizer.maskId]).toEqual([1, 3, 250001])
   })
 
+  it('gives what is in the tokenizer.json of DeBERTa-v3, which is such a conversion', async () => {
+    const path = 'tokenizers/deberta-v3-standin'
+    const model = fixture(`${path}/spm.model.gz`)
+    const told = fixtureJson(`${path}/tokenizer_config.json`)
+    const tokenizer = await Tokenizer.load(modelFolder(model, told))
+    const lines = readLines(`${path}/fixtures.jsonl.gz`)
+    expect(differences((text) => tokenizer.encode(text), lines)).toEqual([])
+    const pair = lines.find(({ pair_ids }) => pair_ids)!
+    const second = lines[pair.pair_with!]!.text
+    expect([...tokenizer.encodePair(pair.text, second)]).toEqual(pair.pair_ids)
+  })
+
   it('of the small fixture too, whose tokenizer.json is such a conversion', async () => {
     const folder = new URL('../fixtures/xlm-roberta-8194/model/', import.meta.url)
     const tokenizer = await Tokenizer.load(new URL('sentencepiece.bpe.model', folder))

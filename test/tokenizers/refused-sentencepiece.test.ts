@@ -15,7 +15,7 @@ describe('a SentencePiece model', () => {
     )
     const other = { tokenizer_class: 'T5Tokenizer' }
     expect(await rejectionOf(Tokenizer.load(modelFolder(model, other)))).toMatch(
-      /^tokenizer-unsupported: .*tokenizer_class is "T5Tokenizer", which is not supported; supported: XLMRobertaTokenizer, LlamaTokenizer, GemmaTokenizer, with or/,
+      /^tokenizer-unsupported: .*tokenizer_class is "T5Tokenizer", which is not supported; supported: XLMRobertaTokenizer, LlamaTokenizer, GemmaTokenizer, DebertaV2Tokenizer, with or/,
     )
   })
 
@@ -24,6 +24,16 @@ describe('a SentencePiece model', () => {
     const bpe = Uint8Array.of(0x0a, 3, 0x0a, 1, 0x61, 0x12, 2, 0x18, 2)
     expect(await rejectionOf(Tokenizer.load(modelFolder(bpe, config)))).toMatch(
       /^tokenizer-unsupported: .*: the model is of type BPE; for XLMRobertaTokenizer only unigram is supported$/,
+    )
+    const deberta = { tokenizer_class: 'DebertaV2Tokenizer' }
+    const bare = Uint8Array.of(0x0a, 3, 0x0a, 1, 0x61)
+    expect(await rejectionOf(Tokenizer.load(modelFolder(bare, deberta)))).toMatch(
+      /^tokenizer-invalid: .*: there is no piece \[CLS\], which stands around texts$/,
+    )
+    // unk_id (field 40) is 9.
+    const unknown = Uint8Array.of(...bare, 0x12, 3, 0xc0, 2, 9)
+    expect(await rejectionOf(Tokenizer.load(modelFolder(unknown, deberta)))).toMatch(
+      /^tokenizer-invalid: .*: trainer_spec\.unk_id is 9; expected the id of one of 1 pieces$/,
     )
     const llama = { tokenizer_class: 'LlamaTokenizer' }
     expect(await rejectionOf(Tokenizer.load(modelFolder(model, llama)))).toMatch(
