@@ -63,6 +63,7 @@ const values: Readonly<Record<string, readonly [good: unknown, bad: unknown, exp
   onBatch: [() => {}, 1, 'a function'],
   topN: [3, -1, 'a whole number from 1 up'],
   text: [String, 'title', 'a function'],
+  revision: ['main', 7, 'a string'],
   recipe: ['CrossEncoder', 'Reranker', recipeNames.map(show).join(', ')],
   dtype: ['int4', 'int2', '"auto", "f32", "f16", "bf16", "int8", "int4"'],
   activations: ['f16', 'int8', '"f32" or "f16"'],
@@ -86,7 +87,7 @@ const taken: Readonly<Record<Method, readonly string[]>> = {
     ...settings,
     ...progress,
     ...['activations', 'adapter', 'device', 'dtype', 'kernels', 'maxBatchTokens', 'onBatch'],
-    ...['profile', 'recipe', 'selfTest', 'sharePrefixes'],
+    ...['profile', 'recipe', 'revision', 'selfTest', 'sharePrefixes'],
   ],
 }
 
