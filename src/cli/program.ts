@@ -8,6 +8,7 @@ import { addDoctor } from './doctor.ts'
 import { addEnqueue } from './enqueue.ts'
 import { CliError } from './errors.ts'
 import { addEval } from './eval.ts'
+import { addInfo } from './info.ts'
 import type { Io } from './io.ts'
 import { addLayers } from './layers.ts'
 import { addPull } from './pull.ts'
@@ -49,6 +50,7 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
   addTokenize(program, io)
   addEval(program, io)
   addLayers(program, io)
+  addInfo(program, io)
   addPull(program, io)
   addCache(program, io)
   addQuantize(program, io)

@@ -203,7 +203,7 @@ export async function chooseRecipe(folder: Folder, asked: RecipeName | undefined
   if (architecture === undefined) {
     throw new ModelError(
       'architecture-unsupported',
-      `${config.file}: architectures is ${list(found)}; ${asked ? `${asked} takes` : 'known are'} ${known.join(', ')}`,
+      `${config.file}: architectures is ${list(found)}; ${asked ? `${asked} takes` : 'known are'} ${known.join(', ')}${nearest(found, known)}`,
     )
   }
   const family = families[architecture] as Family
@@ -251,6 +251,18 @@ async function settleRecipe(
     activation: activation === 'files' ? activationOfFiles(config) : activation,
     ...(center !== undefined && { center: centers[center] as number }),
   }
+}
+
+/** The known architecture that an unknown one is most like, by common beginning, where that is more than a few letters. */
+function nearest(found: readonly string[], known: readonly string[]): string {
+  const common = (a: string, b: string) => {
+    let length = 0
+    while (length < a.length && a[length] === b[length]) length++
+    return length
+  }
+  const pairs = found.flatMap((own) => known.map((name) => ({ name, length: common(own, name) })))
+  const best = pairs.toSorted((a, b) => b.length - a.length)[0]
+  return best && best.length >= 4 ? `. The nearest is ${best.name}` : ''
 }
 
 const list = (names: readonly string[]) => `[${names.slice(0, 4).map(show).join(', ')}]`

@@ -1,0 +1,104 @@
+import { Checkpoint, isLayerMatrix, type TensorInfo } from '../checkpoint/index.ts'
+import { type Folder, readWhole } from '../platform/files.ts'
+import type { RecipeName } from './options.ts'
+import { chooseRecipe } from './recipes.ts'
+
+/** Bytes of the weights of a model: on the device, and of the word embedding on the host. */
+export interface WeightBytes {
+  readonly device: number
+  readonly host: number
+}
+
+/** What the files of a model say, without its weights being read. */
+export interface ModelDescription {
+  readonly model: string
+  readonly architecture: string
+  readonly recipe: string
+  /** What the publisher's library applies to the logit. */
+  readonly activation: string
+  /** The longest input by default. */
+  readonly maxLength: number | undefined
+  /** Dtypes of the stored tensors. */
+  readonly stored: readonly string[]
+  readonly parameters: number
+  /** Numbers of the config. */
+  readonly sizes: Readonly<Record<string, number>>
+  /** By the option `dtype`. */
+  readonly memory: Readonly<Record<string, WeightBytes>>
+  /** The field `license` of the model card, where there is one. */
+  readonly licence: string | undefined
+  readonly warnings: readonly string[]
+}
+
+/** Bits of a weight of the layers; other weights have 16 unless all have 32. Groups of 32 share a scale and an offset. */
+const layerBits = { f32: 32, f16: 16, int8: 9, int4: 5 } as const
+
+/** The table of word embeddings, which stays on the host. */
+const isWordTable = (name: string) =>
+  /(^|\.)(word_embeddings|embed_tokens|tok_embeddings)\.weight$/.test(name)
+
+/** The head over the vocabulary, of which a row or two are read. */
+const isVocabularyHead = (name: string) => /^lm_head(\.\d+)?\.weight$/.test(name)
+
+/**
+ * Describes a model by its config, the headers of its weights and its card.
+ *
+ * @throws CheckpointError, ModelError, RerankerError as `Reranker.load` does
+ */
+export async function describeModel(
+  folder: Folder,
+  asked?: RecipeName | undefined,
+): Promise<ModelDescription> {
+  const { architecture, family, recipe } = await chooseRecipe(folder, asked)
+  const checkpoint = await Checkpoint.open(folder)
+  try {
+    const { config, quantization } = checkpoint
+    const sizes = family.config(config)
+    const tensors = [...checkpoint.tensors.values()].filter(({ dtype }) => dtype !== 'i64')
+    const length = recipe.maxLength[recipe.inputs]
+    return {
+      model: folder.name,
+      architecture,
+      recipe: recipe.name,
+      activation: recipe.activation,
+      maxLength: typeof length === 'number' ? length : undefined,
+      stored: quantization ? [quantization] : [...new Set(tensors.map(({ dtype }) => dtype))],
+      parameters: tensors.reduce((sum, { shape }) => sum + count(shape), 0),
+      sizes: numbersOf(sizes),
+      memory: quantization
+        ? {}
+        : Object.fromEntries(
+            Object.entries(layerBits).map(([dtype, bits]) => [dtype, bytesOf(tensors, bits)]),
+          ),
+      licence: await licenceOf(folder),
+      warnings: config.warnings,
+    }
+  } finally {
+    await checkpoint.close()
+  }
+}
+
+const count = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1)
+
+const numbersOf = (config: object): Record<string, number> =>
+  Object.fromEntries(Object.entries(config).filter(([, value]) => typeof value === 'number'))
+
+function bytesOf(tensors: readonly TensorInfo[], bits: number): WeightBytes {
+  const others = Math.max(16, bits)
+  let [device, host] = [0, 0]
+  for (const { name, shape } of tensors) {
+    if (isWordTable(name)) host += (count(shape) * others) / 8
+    else if (shape.length > 1 && isLayerMatrix(name)) device += (count(shape) * bits) / 8
+    else if (!isVocabularyHead(name))
+      device += (count(shape) * (shape.length > 1 ? others : 32)) / 8
+  }
+  return { device: Math.round(device), host: Math.round(host) }
+}
+
+/** The licence that the front matter of a model card names. */
+async function licenceOf(folder: Folder): Promise<string | undefined> {
+  const bytes = await readWhole(folder, 'README.md')
+  if (!bytes) return undefined
+  const [, matter = ''] = /^---\r?\n([\s\S]*?)\r?\n---/.exec(new TextDecoder().decode(bytes)) ?? []
+  return /^license:\s*["']?([^"'\r\n]+?)["']?\s*$/m.exec(matter)?.[1]
+}

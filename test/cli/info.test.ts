@@ -1,0 +1,43 @@
+import { expect, it } from 'vitest'
+import { fixtureFolder } from '../fixtures.ts'
+import { session } from './helpers.ts'
+
+it.each([
+  [fixtureFolder('bert-minilm'), 'CrossEncoder', 'identity', 512],
+  [fixtureFolder('qwen3'), 'Qwen3Reranker', 'sigmoid', 8192],
+  [fixtureFolder('qwen3-seq-cls'), 'Qwen3Classifier', 'sigmoid', 40960],
+  [fixtureFolder('mxbai-rerank-v2'), 'MxbaiRerankV2', 'identity', 8192],
+  [fixtureFolder('minicpm-layerwise'), 'LayerWiseFlagLLMReranker', 'identity', 512],
+])('describes %s without loading it', async (model, recipe, activation, maxLength) => {
+  const on = session()
+  expect(await on.run('info', model, '--json')).toBe(0)
+  expect(JSON.parse(on.stdout.text)).toMatchObject({ recipe, activation, maxLength })
+  expect(on.loads).toEqual([])
+})
+
+it('states parameters, memory by dtype and the licence of the card', async () => {
+  const on = session()
+  expect(await on.run('info', 'weights/xlm-roberta-6x384', '--json')).toBe(0)
+  const { parameters, memory, licence } = JSON.parse(on.stdout.text)
+  expect(licence).toBe('mit')
+  const words = 51919 * 384
+  expect(memory.f16.host).toBe(2 * words)
+  expect(memory.f32.host).toBe(4 * words)
+  // Vectors have 4 bytes a number with every dtype.
+  expect(memory.f32.device).toBe(4 * (parameters - words))
+  expect(memory.int8.device).toBeLessThan(memory.f16.device * 0.6)
+})
+
+it('prints a table', async () => {
+  const on = session()
+  expect(await on.run('info', fixtureFolder('gemma'))).toBe(0)
+  expect(on.stdout.text).toMatch(/^recipe +FlagLLMReranker$/m)
+  expect(on.stdout.text).toMatch(/^licence +not stated$/m)
+  expect(on.stdout.text).toMatch(/^int4 +\d/m)
+})
+
+it('takes another recipe', async () => {
+  const on = session()
+  expect(await on.run('info', fixtureFolder('bert'), '--recipe', 'FlagReranker', '--json')).toBe(0)
+  expect(JSON.parse(on.stdout.text)).toMatchObject({ recipe: 'FlagReranker' })
+})
