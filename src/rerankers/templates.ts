@@ -1,5 +1,5 @@
 import type { Sequence } from '../models/batch.ts'
-import type { Tokenizer } from '../tokenizers/index.ts'
+import { type Tokenizer, truncatePair } from '../tokenizers/index.ts'
 import { RerankerError } from './errors.ts'
 import { instructed, type ResolvedSettings } from './options.ts'
 
@@ -176,18 +176,12 @@ const truncatePassage: Truncate = (query, passage, settings, tokenizer) => {
 }
 
 /** As transformers' `truncation=True` does. */
-const truncateLongest: Truncate = (query, passage, settings, tokenizer) => {
-  const room = Math.max(0, settings.maxLength - tokenizer.pairOverhead)
-  if (query.length + passage.length <= room) return [query, passage]
-  const shorter = Math.min(query.length, passage.length)
-  const half = Math.floor(room / 2)
-  // Where the shorter one fits a half, the longer one has the rest; else the longer one has the odd token.
-  const short = Math.min(shorter, half)
-  const long = room - short
-  return query.length <= passage.length
-    ? [cut(query, short, settings), cut(passage, long, settings)]
-    : [cut(query, long, settings), cut(passage, short, settings)]
-}
+const truncateLongest: Truncate = (query, passage, settings, tokenizer) =>
+  truncatePair(query, passage, {
+    room: Math.max(0, settings.maxLength - tokenizer.pairOverhead),
+    strategy: 'longest_first',
+    side: settings.truncationSide,
+  })
 
 function promptBuilder(
   template: PromptTemplate,
