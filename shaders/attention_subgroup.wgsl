@@ -1,4 +1,4 @@
-// uses: exp_or_zero, attention_tile, score_bias
+// uses: exp_or_zero, attention_tile, score_bias, add_lane
 // needs: T, S, QUADS
 // softmax(q · kᵀ * scale + bias) · v over packed sequences, by online softmax (Milakov and Gimelshein 2018), for adapters that
 // compute on a processor.
@@ -62,9 +62,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     for (var d = 0u; d < quads; d++) {
       let keys = transpose(mat4x4f(vec4f(k[row[0] + d]), vec4f(k[row[1] + d]), vec4f(k[row[2] + d]), vec4f(k[row[3] + d])));
       let queries = vec4f(q[low_row + d]);
-      for (var r = 0u; r < S; r++) { low.score[r] = add(low.score[r], queries, r, keys); }
+      for (var r = 0u; r < S; r++) { low.score[r] = add_lane(low.score[r], queries, r, keys); }
       let more = vec4f(q[high_row + d]);
-      for (var r = 0u; r < S; r++) { high.score[r] = add(high.score[r], more, r, keys); }
+      for (var r = 0u; r < S; r++) { high.score[r] = add_lane(high.score[r], more, r, keys); }
     }
 
     soften(&low, tile, group.y, 0u, first + lane);
@@ -84,8 +84,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
         for (var t = 0u; t < 4u; t++) {
           values[t] = vec4f(v[key_row(tile, min(first + t * S + u, end - 1u)) * key_width + column]);
         }
-        for (var r = 0u; r < S; r++) { low_sum[r] = add(low_sum[r], low.score[r], u, values); }
-        for (var r = 0u; r < S; r++) { high_sum[r] = add(high_sum[r], high.score[r], u, values); }
+        for (var r = 0u; r < S; r++) { low_sum[r] = add_lane(low_sum[r], low.score[r], u, values); }
+        for (var r = 0u; r < S; r++) { high_sum[r] = add_lane(high_sum[r], high.score[r], u, values); }
       }
       if (QUADS > 1u) {
         for (var r = 0u; r < S; r++) { out[at + r * S] = low_sum[r]; }
@@ -111,14 +111,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
       y[(tile.row + r) * width + head + c] = vec4<T>(sum / total);
     }
   }
-}
-
-// sum + the terms, each times a number of a lane's four.
-fn add(sum: vec4f, numbers: vec4f, lane: u32, terms: mat4x4f) -> vec4f {
-  let first = fma(vec4f(subgroupShuffle(numbers.x, lane)), terms[0], sum);
-  let second = fma(vec4f(subgroupShuffle(numbers.y, lane)), terms[1], first);
-  let third = fma(vec4f(subgroupShuffle(numbers.z, lane)), terms[2], second);
-  return fma(vec4f(subgroupShuffle(numbers.w, lane)), terms[3], third);
 }
 
 // Scores of the keys `key`, S + `key`, ... become weights: relative to the highest score so far, not yet to their sum.

@@ -1,4 +1,5 @@
 import activations from './activations.wgsl'
+import add_lane from './add_lane.wgsl'
 import add_rows from './add_rows.wgsl'
 import attention_subgroup from './attention_subgroup.wgsl'
 import attention_tile from './attention_tile.wgsl'
@@ -6,6 +7,8 @@ import attention_tiled from './attention_tiled.wgsl'
 import embed from './embed.wgsl'
 import exp_or_zero from './exp_or_zero.wgsl'
 import gather_rows from './gather_rows.wgsl'
+import head_products_subgroup from './head_products_subgroup.wgsl'
+import head_products_tiled from './head_products_tiled.wgsl'
 import layer_norm from './layer_norm.wgsl'
 import linear_bindings from './linear_bindings.wgsl'
 import linear_finish from './linear_finish.wgsl'
@@ -15,12 +18,14 @@ import linear_tiled from './linear_tiled.wgsl'
 import load_weight from './load_weight.wgsl'
 import load_weight_grouped from './load_weight_grouped.wgsl'
 import mean_rows from './mean_rows.wgsl'
+import neighbors from './neighbors.wgsl'
 import reduce_subgroup from './reduce_subgroup.wgsl'
 import reduce_workgroup from './reduce_workgroup.wgsl'
 import rms_norm from './rms_norm.wgsl'
 import rotary from './rotary.wgsl'
 import score_bias from './score_bias.wgsl'
 import score_bias_alibi from './score_bias_alibi.wgsl'
+import score_bias_relative from './score_bias_relative.wgsl'
 import subgroup_tile from './subgroup_tile.wgsl'
 import unpack_rows from './unpack_rows.wgsl'
 import weights_bf16 from './weights_bf16.wgsl'
@@ -31,6 +36,7 @@ import weights_grouped from './weights_grouped.wgsl'
 /** Every WGSL file by its name, as text. */
 export const shaders = {
   activations,
+  add_lane,
   add_rows,
   attention_subgroup,
   attention_tile,
@@ -38,6 +44,8 @@ export const shaders = {
   embed,
   exp_or_zero,
   gather_rows,
+  head_products_subgroup,
+  head_products_tiled,
   layer_norm,
   linear_bindings,
   linear_finish,
@@ -47,12 +55,14 @@ export const shaders = {
   load_weight,
   load_weight_grouped,
   mean_rows,
+  neighbors,
   reduce_subgroup,
   reduce_workgroup,
   rms_norm,
   rotary,
   score_bias,
   score_bias_alibi,
+  score_bias_relative,
   subgroup_tile,
   unpack_rows,
   weights_bf16,

@@ -5,6 +5,27 @@ import { activationOf, unsupported } from './config-keys.ts'
 import { ModelError } from './errors.ts'
 import type { RopeConfig } from './rope-config.ts'
 
+/** Disentangled attention (He et al. 2021): what scores gain by the distance between query and key. */
+export interface RelativeConfig {
+  /** Products of the query with the distance, and of the key with it. */
+  readonly c2p: boolean
+  readonly p2c: boolean
+  /** Whether a layer projects distances as it does tokens, or has layers of its own for them. */
+  readonly shared: boolean
+  /** Distances beyond half as many share rows, the more the farther; 0 where each has its own. */
+  readonly buckets: number
+  /** The distance from which on all have the last row. */
+  readonly longest: number
+  /** Whether the table is normed. */
+  readonly normed: boolean
+}
+
+/** A convolution over tokens, of `reach` on both sides of each. */
+export interface ConvolutionConfig {
+  readonly reach: number
+  readonly activation: Activation
+}
+
 /** Sizes of an encoder, and where the families differ. */
 export interface EncoderConfig extends BackboneConfig {
   readonly heads: number
@@ -23,6 +44,16 @@ export interface EncoderConfig extends BackboneConfig {
   readonly alibi?: boolean
   /** Where queries and keys are rotated. */
   readonly rope?: RopeConfig | undefined
+  /** Where scores gain terms for the distance. */
+  readonly relative?: RelativeConfig | undefined
+  /** What scores are multiplied with, where it is not 1 / sqrt(headDim). */
+  readonly scoreScale?: number
+  /** Numbers of an embedding, where a layer makes `hidden` of them. */
+  readonly embedding?: number | undefined
+  /** Of the embeddings, added to what the first layer gives. */
+  readonly convolution?: ConvolutionConfig | undefined
+  /** The activation between the two layers of the classifier. Default: tanh. */
+  readonly headActivation?: Activation
 }
 
 /** Keys of config.json that would change what an encoder computes, and the value that holds. */

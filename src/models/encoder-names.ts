@@ -1,6 +1,11 @@
 /** What a checkpoint calls the tensors of an encoder, below its own prefix; those of a layer below `layers` and its number. */
 export interface EncoderNames {
   readonly embeddingNorm: string
+  /** Where embeddings are of another width: the layer that widens them, before the norm and without bias, or after it. */
+  readonly embeddingProjection?: {
+    readonly name: string
+    readonly at: 'before norm' | 'after norm'
+  }
   readonly layers: string
   /** Three layers, or the one that holds all three. */
   readonly queryKeyValue: string | readonly [query: string, key: string, value: string]

@@ -14,10 +14,12 @@ import type { Tape } from '../tensor/tape.ts'
 import type { Tensor, Weight } from '../tensor/tensor.ts'
 import { type Backbone, type LayerRange, type LayerState, layerStates } from './backbone.ts'
 import { allSpans, type Batch, checkIds, scoredRows, scoredSpans } from './batch.ts'
+import { Convolution } from './convolution.ts'
 import type { EncoderConfig } from './encoder-config.ts'
 import { bertNames, type EncoderNames } from './encoder-names.ts'
 import { ModelError } from './errors.ts'
 import { type QueryKeyValue, queryKeyValue } from './query-key-value.ts'
+import { type LayerBias, RelativePositions } from './relative-positions.ts'
 import { mostTokens, positionsOf, RopeTable } from './rope.ts'
 import type { Weights } from './weights.ts'
 
@@ -40,17 +42,22 @@ interface Tables {
   readonly tiles: AttentionTiles
   /** Where models rotate queries and keys. */
   readonly positions: Tensor | undefined
+  /** Where a convolution follows the first layer. */
+  readonly spans: Tensor | undefined
 }
 
 /**
- * The encoder that BERT, RoBERTa, XLM-R, JinaBERT and GTE share (Devlin et al. 2019): post-norm layers of attention in both
- * directions. A sequence is scored at its first token.
+ * The encoder that BERT, RoBERTa, XLM-R, ELECTRA, DeBERTa, JinaBERT and GTE share (Devlin et al. 2019): post-norm layers of
+ * attention in both directions. A sequence is scored at its first token.
  */
 export class Encoder implements Backbone {
   readonly #words: HostTable
   readonly #types: Weight | undefined
   readonly #positions: Weight | undefined
   readonly #embeddingNorm: LayerNorm
+  readonly #projection: Linear | undefined
+  readonly #convolution: Convolution | undefined
+  readonly #relative: RelativePositions | undefined
   readonly #layers: readonly EncoderLayer[]
   readonly #rope: RopeTable | undefined
   readonly causal = false
@@ -63,18 +70,27 @@ export class Encoder implements Backbone {
     readonly config: EncoderConfig,
     weights: Weights,
     prefix: string,
-    names: EncoderNames = bertNames,
+    readonly names: EncoderNames = bertNames,
   ) {
     const { vocab, hidden, heads, positions, types, intermediate, eps, layers, rope } = config
+    const { embedding = hidden, relative, convolution } = config
+    const { embeddingProjection: projection } = names
     weights.backbone = prefix
-    this.#words = weights.hostTable(`${prefix}.embeddings.word_embeddings.weight`, vocab, hidden)
+    this.#words = weights.hostTable(`${prefix}.embeddings.word_embeddings.weight`, vocab, embedding)
     const table = (name: string, rows: number) =>
       rows > 0
-        ? weights.table(`${prefix}.embeddings.${name}.weight`, rows, hidden, this.#words.dtype)
+        ? weights.table(`${prefix}.embeddings.${name}.weight`, rows, embedding, this.#words.dtype)
         : undefined
     this.#positions = table('position_embeddings', positions)
     this.#types = table('token_type_embeddings', types)
-    this.#embeddingNorm = weights.layerNorm(`${prefix}.${names.embeddingNorm}`, hidden, eps)
+    const normWidth = projection?.at === 'after norm' ? embedding : hidden
+    this.#embeddingNorm = weights.layerNorm(`${prefix}.${names.embeddingNorm}`, normWidth, eps)
+    this.#projection =
+      projection && embedding !== hidden
+        ? weights.linear(`${prefix}.${projection.name}`, hidden, embedding, {
+            bias: projection.at === 'after norm',
+          })
+        : undefined
     this.#rope = rope && new RopeTable(hidden / heads, rope)
     this.#layers = Array.from({ length: layers }, (_, i) => {
       const at = (name: string) => `${prefix}.${names.layers}.${i}.${name}`
@@ -104,6 +120,10 @@ export class Encoder implements Backbone {
         outputNorm: norm(names.outputNorm),
       }
     })
+    this.#convolution =
+      convolution && new Convolution(convolution, weights, `${prefix}.encoder.conv`, config)
+    this.#relative =
+      relative && new RelativePositions(relative, config, weights, prefix, this.#layers)
   }
 
   /** The layers that widen: one, or two that a checkpoint holds as one without bias. */
@@ -144,23 +164,37 @@ export class Encoder implements Backbone {
       every: {
         tiles: attentionTiles(tape, allSpans(batch), headDim),
         positions: positions && upload(positions),
+        spans: this.#convolution?.spans(tape, batch, 'every'),
       },
       scored: {
         tiles: attentionTiles(tape, scoredSpans(batch, 'first'), headDim),
         positions: positions && upload(scored.map((row) => positions[row] as number)),
+        spans: this.#convolution?.spans(tape, batch, 'scored'),
       },
     }
     const rows = upload(scored)
-    const bias = this.config.alibi ? alibiBias(tape, this.config.heads) : undefined
+    const bias = this.#bias(tape, batch)
     const start = from ?? { layer: 0, x: this.#embed(tape, batch) }
     yield* layerStates(tape, start, to, rows, (i, x, all, which) => {
       const layer = this.#layers[i] as EncoderLayer
-      return this.#layer(tape, layer, x, all, tables[which], tables.every, ropeTable, bias)
+      const biasOf = bias && ((q: Tensor, k: Tensor) => bias(i, q, k, which))
+      const own = tables[which]
+      const y = this.#layer(tape, layer, x, all, own, tables.every, ropeTable, biasOf)
+      if (i > 0 || !own.spans) return y
+      return this.#convolution?.run(tape, all, own.spans, y) ?? y
     })
   }
 
   output(_tape: Tape, scored: Tensor): Tensor {
     return scored
+  }
+
+  /** What is added to the scores of a pass, where there is something. */
+  #bias(tape: Tape, batch: Batch): LayerBias | undefined {
+    if (this.#relative) return this.#relative.pass(tape, batch)
+    if (!this.config.alibi) return undefined
+    const bias = alibiBias(tape, this.config.heads)
+    return () => bias
   }
 
   /** One layer: rows of `x` attend to all of `all`, which holds keys and values. */
@@ -172,9 +206,9 @@ export class Encoder implements Backbone {
     { tiles, positions }: Tables,
     keys: Tables,
     ropeTable: Tensor | undefined,
-    bias: ScoreBias | undefined,
+    biasOf: ((q: Tensor, k: Tensor) => ScoreBias) | undefined,
   ): Tensor {
-    const { hidden, heads, activation } = this.config
+    const { hidden, heads, activation, scoreScale } = this.config
     const normed = (x: Tensor, norm?: LayerNorm) => (norm ? layerNorm(tape, x, norm) : x)
     const rotated = (x: Tensor, positions?: Tensor) =>
       ropeTable && positions ? rotary(tape, x, positions, ropeTable) : x
@@ -182,7 +216,10 @@ export class Encoder implements Backbone {
       const [query, key, v] = queryKeyValue(tape, x, all, layer)
       const q = rotated(normed(query, layer.queryNorm), positions)
       const k = rotated(normed(key, layer.keyNorm), keys.positions)
-      const context = attention(tape, q, k, v, tiles, hidden / heads, {}, bias)
+      const context = attention(tape, q, k, v, tiles, hidden / heads, {
+        ...(scoreScale && { scale: scoreScale }),
+        bias: biasOf?.(q, k),
+      })
       const projected = linear(tape, context, layer.attentionOutput, { add: x })
       const output = layerNorm(tape, projected, layer.attentionNorm)
       return layer.middleNorm ? layerNorm(tape, addRows(tape, x, output), layer.middleNorm) : output
@@ -209,8 +246,17 @@ export class Encoder implements Backbone {
         ...(type && { type: { table: type.table, rows: upload(type.rows) } }),
         ...(position && { position: { table: position.table, rows: upload(position.rows) } }),
       })
-      return layerNorm(tape, sum, this.#embeddingNorm)
+      return this.#projected(tape, sum)
     })
+  }
+
+  /** The norm of the embeddings, and the layer that widens them, before or after it. */
+  #projected(tape: Tape, x: Tensor): Tensor {
+    const projection = this.#projection
+    if (!projection) return layerNorm(tape, x, this.#embeddingNorm)
+    return this.names.embeddingProjection?.at === 'before norm'
+      ? layerNorm(tape, linear(tape, x, projection), this.#embeddingNorm)
+      : linear(tape, layerNorm(tape, x, this.#embeddingNorm), projection)
   }
 
   /** Positions as the reference counts them (RoBERTa: `create_position_ids_from_input_ids`). */

@@ -1,4 +1,4 @@
-import { linear } from '../tensor/linear.ts'
+import { type Activation, linear } from '../tensor/linear.ts'
 import type { Tape } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { LayerState } from './backbone.ts'
@@ -9,16 +9,17 @@ import type { Weights } from './weights.ts'
 /** Turns the states of a batch into scores, f32 [sequences, 1]. */
 export type Head = (tape: Tape, state: LayerState, batch: Batch) => Tensor
 
-/** tanh of a dense layer, then a layer to one label: BERT's pooler and classifier, RoBERTa's classification head. */
+/** A dense layer with an activation, then a layer to one label: BERT's pooler and classifier, RoBERTa's classification head. */
 export function classifierHead(
   weights: Weights,
   hidden: number,
   names: { readonly dense: string; readonly output: string },
+  activation: Activation = 'tanh',
 ): Head {
   const dense = weights.linear(names.dense, hidden, hidden)
   const output = weights.linear(names.output, 1, hidden)
   return (tape, state) => {
-    const pooled = linear(tape, state.scored(), dense, { activation: 'tanh' })
+    const pooled = linear(tape, state.scored(), dense, { activation })
     return linear(tape, pooled, output, { dtype: 'f32' })
   }
 }

@@ -52,7 +52,8 @@ function encoderModel(family: EncoderFamily, { config, weights }: Declaration): 
   weights.backbone = family.prefix
   const names = family.names?.(weights)
   const backbone = new Encoder(family.config(config), weights, family.prefix, names)
-  const head = classifierHead(weights, backbone.config.hidden, family.classifier)
+  const { hidden, headActivation } = backbone.config
+  const head = classifierHead(weights, hidden, family.classifier, headActivation)
   return { backbone, heads: new Map([[backbone.layers, head]]) }
 }
 

@@ -1,4 +1,6 @@
 import { bert } from './bert.ts'
+import { deberta } from './deberta.ts'
+import { electra } from './electra.ts'
 import type { Family, LayerwiseFamily } from './family.ts'
 import { gemma } from './gemma.ts'
 import { gte } from './gte.ts'
@@ -8,7 +10,7 @@ import { minicpm } from './minicpm.ts'
 import { mistral } from './mistral.ts'
 import { modernBert } from './modernbert.ts'
 import { qwen2, qwen3, qwen3Classifier } from './qwen.ts'
-import { xlmRoberta } from './xlm-roberta.ts'
+import { roberta, xlmRoberta } from './xlm-roberta.ts'
 
 /** The family of each model, by what `architectures` in config.json calls it. */
 export const families: Readonly<Record<string, Family>> = {
@@ -24,4 +26,7 @@ export const families: Readonly<Record<string, Family>> = {
   Qwen3ForSequenceClassification: qwen3Classifier,
   LayerWiseMiniCPMForCausalLM: minicpm as LayerwiseFamily,
   BertForSequenceClassification: bert,
+  RobertaForSequenceClassification: roberta,
+  ElectraForSequenceClassification: electra,
+  DebertaV2ForSequenceClassification: deberta,
 }

@@ -173,6 +173,17 @@ export class Weights {
       : sources.flatMap((one) => this.#declareLinears([one]))
   }
 
+  /**
+   * A convolution over tokens, `name.weight` [columns, inner, size] and `name.bias`, as a linear layer: its x has the `size`
+   * neighbours of each column side by side.
+   */
+  convolution(name: string, columns: number, inner: number, size: number): Linear {
+    const tensor = this.#tensor(`${name}.weight`, [columns, inner, size])
+    const source = this.#floatRows(tensor, inner * size, 0, columns)
+    const bias = { name: `${name}.bias`, length: columns, from: 0 }
+    return this.#declareLinears([{ ...source, bias }])[0] as Linear
+  }
+
   /** One row of a tensor [rows, inner] as a linear layer to one number: a word's logit of a language-model head. */
   linearRow(name: string, rows: number, inner: number, row: number): Linear {
     return this.#declareLinears([this.#floatSource(name, rows, inner, row, 1)])[0] as Linear
@@ -225,7 +236,11 @@ export class Weights {
 
   /** A tensor [rows, inner], or `count` rows of it, in a float dtype. */
   #floatSource(name: string, rows: number, inner: number, row = 0, count = rows): LinearSource {
-    const tensor = this.#tensor(name, [rows, inner])
+    return this.#floatRows(this.#tensor(name, [rows, inner]), inner, row, count)
+  }
+
+  /** `count` rows of a tensor, of `inner` numbers each, from `row` on. */
+  #floatRows(tensor: TensorInfo, inner: number, row: number, count: number): LinearSource {
     const dtype = this.dtypeOf(tensor)
     const padded = paddedInner(inner)
     const words = ([piece]: Pieces) => rowsAsWords(piece, tensor, dtype, inner, padded)

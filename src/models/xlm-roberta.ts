@@ -8,6 +8,7 @@ import {
 } from './encoder-config.ts'
 import { bertNames, type EncoderNames } from './encoder-names.ts'
 import type { EncoderFamily } from './family.ts'
+import type { Weights } from './weights.ts'
 
 /** The names of `xlm-roberta-flash-implementation`, which jina-reranker-v2 has under the same architecture. */
 const flashNames: EncoderNames = {
@@ -36,14 +37,14 @@ const keys: FamilyKeys = {
   ],
 }
 
-/**
- * XLM-RoBERTa (Conneau et al. 2020; `XLMRobertaForSequenceClassification`): positions from after the padding token's id, and
- * a classifier of two layers.
- */
-export const xlmRoberta: EncoderFamily = {
+/** RoBERTa and its kin by their keys. */
+const robertaFamily = (
+  keys: FamilyKeys,
+  names: (weights: Weights) => EncoderNames,
+): EncoderFamily => ({
   head: 'classifier',
   prefix: 'roberta',
-  names: (weights) => (weights.has('roberta.emb_ln.weight') ? flashNames : bertNames),
+  names,
   classifier: { dense: 'classifier.dense', output: 'classifier.out_proj' },
   config(config: Config): EncoderConfig {
     const sizes = encoderSizes(config)
@@ -52,4 +53,22 @@ export const xlmRoberta: EncoderFamily = {
     settleKeys(config, keys)
     return read
   },
-}
+})
+
+/**
+ * XLM-RoBERTa (Conneau et al. 2020; `XLMRobertaForSequenceClassification`): positions from after the padding token's id, and
+ * a classifier of two layers.
+ */
+export const xlmRoberta = robertaFamily(keys, (weights) =>
+  weights.has('roberta.emb_ln.weight') ? flashNames : bertNames,
+)
+
+/** RoBERTa (Liu et al. 2019; `RobertaForSequenceClassification`), which XLM-RoBERTa is in other languages. */
+export const roberta = robertaFamily(
+  {
+    name: 'RobertaForSequenceClassification',
+    only: onlyEncoderKeys,
+    inert: [...inertEncoderKeys, 'sbert_ce_default_activation_function'],
+  },
+  () => bertNames,
+)

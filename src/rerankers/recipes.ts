@@ -174,6 +174,9 @@ const published: Readonly<Record<Family['head'], RecipeName>> = {
 /** Architectures whose published rerankers are used in another way: those of sentence-transformers, Qwen and mixedbread. */
 const publishedOtherwise: Readonly<Record<string, RecipeName>> = {
   BertForSequenceClassification: 'CrossEncoder',
+  RobertaForSequenceClassification: 'CrossEncoder',
+  ElectraForSequenceClassification: 'CrossEncoder',
+  DebertaV2ForSequenceClassification: 'CrossEncoder',
   JinaBertForSequenceClassification: 'CrossEncoder',
   ModernBertForSequenceClassification: 'CrossEncoder',
   NewForSequenceClassification: 'CrossEncoder',

@@ -25,10 +25,17 @@ export interface AttentionMask {
   readonly window?: number
 }
 
-/** A term of the scores: the file that adds it (a `score_bias` of shaders/), and what it reads. */
+/** A term of the scores: the file that adds it (a `score_bias` of shaders/), its constants, and what it reads. */
 export interface ScoreBias {
-  readonly library: 'score_bias_alibi'
+  readonly library: 'score_bias_alibi' | 'score_bias_relative'
+  readonly sizes?: Readonly<Record<string, number>>
   readonly tensors: Readonly<Record<string, Tensor>>
+}
+
+export interface AttentionOptions extends AttentionMask {
+  /** What products of queries and keys are multiplied with. Default: 1 / sqrt(headDim). */
+  readonly scale?: number
+  readonly bias?: ScoreBias | undefined
 }
 
 export interface AttentionKernel {
@@ -114,7 +121,7 @@ function keysSeen(
 }
 
 /**
- * softmax(q · kᵀ / sqrt(headDim) + bias) · v for each span and head (Vaswani et al. 2017); heads share keys and values in
+ * softmax(q · kᵀ * scale + bias) · v for each span and head (Vaswani et al. 2017); heads share keys and values in
  * equal groups where k and v are narrower than q (Ainslie et al. 2023).
  * q and the result: [rows, heads * headDim]; k, v: [tokens, kvHeads * headDim]; tiles: from {@link attentionTiles}.
  */
@@ -125,10 +132,9 @@ export function attention(
   v: Tensor,
   tiles: AttentionTiles,
   headDim: number,
-  mask: AttentionMask = {},
-  bias?: ScoreBias,
+  options: AttentionOptions = {},
 ): Tensor {
-  const { causal = false, window = 0 } = mask
+  const { causal = false, window = 0, scale = 1 / Math.sqrt(headDim), bias } = options
   const [, width = 0] = q.shape
   const [, keyWidth = 0] = k.shape
   const heads = width / headDim
@@ -145,20 +151,20 @@ export function attention(
       shader,
       enable: [...(spec.enable ?? []), ...tapeFeatures(tape)],
       types: { T: tape.activations },
-      ...(spec.sizes && { sizes: spec.sizes }),
+      sizes: { ...spec.sizes, ...bias?.sizes },
       ...(bias && { libraries: { score_bias: bias.library } }),
     },
     params: {
       heads,
       group,
       head_dim: headDim,
-      scale: 1 / Math.sqrt(headDim),
+      scale,
       causal: causal ? 1 : 0,
       window,
     },
     tensors: { q, k, v, tiles, y, ...bias?.tensors },
     workgroups: [tiles.shape[0] ?? 0, heads],
-    flops: 4 * width * tiles.spans.reduce((sum, span) => sum + keysSeen(span, mask), 0),
+    flops: 4 * width * tiles.spans.reduce((sum, span) => sum + keysSeen(span, options), 0),
   })
   return y
 }

@@ -13,6 +13,8 @@ import { casesOf, openModel } from './open-model.ts'
 const tolerances: Readonly<Record<string, { states: number; f16: number }>> = {
   ...Object.fromEntries(fixtureNames.map((name) => [name, { states: 2e-5, f16: 1e-2 }])),
   bert: { states: 2e-5, f16: 1e-2 },
+  'deberta-v2': { states: 5e-5, f16: 1e-2 },
+  'deberta-v2-variant': { states: 5e-5, f16: 1e-2 },
   ...Object.fromEntries(decoderFixtures.map((name) => [name, { states: 5e-5, f16: 1e-2 }])),
   'minicpm-layerwise': { states: 5e-5, f16: 1.5e-2 },
 }
@@ -60,6 +62,8 @@ for (const [name, tolerance] of Object.entries(tolerances)) {
           }
           const [scored, every] = (await states)!.map((bytes) => new Float32Array(bytes))
           const at = to === 0 ? 'embeddings' : `layer.${to - 1}`
+          // Recorded before the convolution, which is a part of our first layer.
+          if (name === 'deberta-v2-variant' && to === 1) continue
           const { first } = trace.find((entry) => entry.name === at)!
           expectClose(scored!.subarray(0, 8), first, tolerance.states, `${id}, ${at}`)
           const row = backbone.causal ? ids.length - 1 : 0

@@ -60,7 +60,7 @@ function specsOf(adapter: AdapterFacts, activations: 'f32' | 'f16'): KernelSpec[
     const span = { row: 0, rows: 4, position: 0, key: 0, keys: 4 }
     const tiles = attentionTiles(tape, [span], 32, kernel)
     attention(tape, x, x, x, tiles, 32)
-    attention(tape, x, x, x, tiles, 32, {}, alibiBias(tape, 2))
+    attention(tape, x, x, x, tiles, 32, { bias: alibiBias(tape, 2) })
   }
   for (const dtype of ['f32', 'f16', 'bf16'] satisfies WeightDtype[]) {
     const table = weight([8, 64], dtype)

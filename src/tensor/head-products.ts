@@ -1,0 +1,56 @@
+import type { AdapterFacts } from '../gpu/device.ts'
+import type { KernelSpec } from '../gpu/kernel.ts'
+import { type Tape, tapeFeatures } from './tape.ts'
+import { expectShape, type Tensor } from './tensor.ts'
+
+/** A kernel, and how many rows of x and of the table one workgroup takes. */
+interface HeadProductsKernel {
+  readonly spec: Pick<KernelSpec, 'shader' | 'enable' | 'sizes'>
+  readonly rows: number
+  readonly tableRows: number
+}
+
+function kernelFor({ subgroupSize: lanes, software }: AdapterFacts, headDim: number) {
+  const tiled: HeadProductsKernel = {
+    spec: { shader: 'head_products_tiled' },
+    rows: 64,
+    tableRows: 64,
+  }
+  const own: HeadProductsKernel = {
+    spec: { shader: 'head_products_subgroup', enable: ['subgroups'], sizes: { S: lanes } },
+    rows: 2 * lanes,
+    tableRows: 4 * lanes,
+  }
+  return software && lanes >= 4 && lanes <= 32 && headDim % 4 === 0 ? own : tiled
+}
+
+/**
+ * Products of each row of `x` with each of the first `count` rows of a table, head by head, times a scale.
+ * x: [rows, heads * headDim]; table: [at least count, heads * headDim]; the result: [rows, heads, count].
+ */
+export function headProducts(
+  tape: Tape,
+  x: Tensor,
+  table: Tensor,
+  { headDim, count, scale }: { headDim: number; count: number; scale: number },
+): Tensor {
+  const [rows = 0, width = 0] = x.shape
+  const [tableRows = 0] = table.shape
+  const heads = width / headDim
+  expectShape('head products', 'table', table, [Math.max(count, tableRows), width])
+  const { spec, ...tile } = kernelFor(tape.gpu.facts, headDim)
+  const y = tape.tensor([rows, heads, count])
+  tape.run({
+    label: 'head products',
+    kernel: {
+      ...spec,
+      enable: [...(spec.enable ?? []), ...tapeFeatures(tape)],
+      types: { T: tape.activations },
+    },
+    params: { rows, heads, head_dim: headDim, count, scale },
+    tensors: { x, table, y },
+    workgroups: [Math.ceil(count / tile.tableRows), Math.ceil(rows / tile.rows), heads],
+    flops: 2 * rows * width * count,
+  })
+  return y
+}
