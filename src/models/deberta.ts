@@ -59,7 +59,7 @@ function relativeOf(config: Config, positions: number): EncoderConfig['relative'
   const buckets = Math.max(0, config.integer('position_buckets', { max: 2 ** 24, default: -1 }))
   const shared = config.boolean('share_att_key', { default: false })
   const norms = config.string('norm_rel_ebd', { default: 'none' }).toLowerCase().split('|')
-  if (!isRelative) return undefined
+  if (!isRelative || terms.length === 0) return undefined
   if (buckets > 0 && (buckets < 2 || longest - 1 <= Math.floor(buckets / 2))) {
     throw unsupported(
       config,

@@ -18,6 +18,11 @@ const llama = 'variants/llama'
 const window = 'variants/mistral-window'
 const xlm = 'xlm-roberta-514'
 const minicpm = 'minicpm-layerwise'
+const deberta = 'deberta-v2'
+const debertaVariant = 'deberta-v2-variant'
+const roberta = 'roberta'
+const electra = 'electra'
+const encoders = [xlm, deberta, debertaVariant, roberta, electra]
 
 const full = Array(3).fill('full_attention')
 const sliding = Array(3).fill('sliding_attention')
@@ -78,6 +83,16 @@ describe('a config that says what holds anyway', () => {
     [xlm, { set: { id2label: { 0: 'a', '00': 'b' } } }],
     [xlm, { set: { num_labels: 3 } }],
     [xlm, { remove: ['id2label', 'label2id'], set: { num_labels: 1 } }],
+    [roberta, { set: neutral }],
+    [roberta, { remove: ['pad_token_id', 'hidden_act'] }],
+    [electra, { set: { ...neutral, summary_type: 'mean', summary_activation: 'tanh' } }],
+    [electra, { remove: ['layer_norm_eps'] }],
+    [deberta, { set: { ...neutral, is_decoder: true, legacy: false, cls_dropout: 0.1 } }],
+    [deberta, { set: { pos_att_type: 'C2P | p2c', embedding_size: 64, attention_head_size: 16 } }],
+    [deberta, { set: { max_relative_positions: 512, conv_kernel_size: 0, conv_act: 'gelu' } }],
+    [deberta, { remove: ['max_relative_positions', 'pooler_hidden_size', 'pooler_hidden_act'] }],
+    [deberta, { remove: ['layer_norm_eps'], set: { conv_groups: 1, conv_kernel_size: -1 } }],
+    [debertaVariant, { remove: ['norm_rel_ebd', 'share_att_key', 'conv_act'] }],
     [minicpm, { set: neutralDecoder }],
     [
       minicpm,
@@ -87,11 +102,14 @@ describe('a config that says what holds anyway', () => {
     expect(read(name, edit).read).toEqual(read(name).read)
   })
 
-  it.each([llama, 'mistral', 'gemma', xlm, minicpm])('%s: nothing is said of it', (name) => {
-    const set = name === xlm ? neutral : neutralDecoder
-    // The class of Llama has no window; the fixture names one.
-    expect(read(name, { set, remove: ['sliding_window'] }).warnings).toEqual([])
-  })
+  it.each([llama, 'mistral', 'gemma', minicpm, ...encoders])(
+    '%s: nothing is said of it',
+    (name) => {
+      const set = encoders.includes(name) ? neutral : neutralDecoder
+      // The class of Llama has no window; the fixture names one.
+      expect(read(name, { set, remove: ['sliding_window'] }).warnings).toEqual([])
+    },
+  )
 })
 
 describe('a key that changes the result', () => {
@@ -144,6 +162,24 @@ describe('a key that changes the result', () => {
     [xlm, { id2label: {} }, 'the model has 0 labels'],
     [xlm, { id2label: ['a'] }, '"id2label" is a list of 1; expected an object'],
     [xlm, { id2label: { LABEL_0: 0 } }, 'not "LABEL_0"'],
+    [roberta, { position_embedding_type: 'relative_key_query' }, '"position_embedding_type"'],
+    [roberta, { hidden_act: 'mish' }, '"hidden_act" is "mish"'],
+    [roberta, { pad_token_id: 600 }, '"pad_token_id" is 600'],
+    [electra, { is_decoder: true }, '"is_decoder" is true'],
+    [electra, { embedding_size: '20' }, '"embedding_size" is "20"'],
+    [electra, { id2label: { 0: 'a', 1: 'b' } }, 'the model has 2 labels'],
+    [deberta, { id2label: { 0: 'a', 1: 'b', 2: 'c' } }, 'the model has 3 labels'],
+    [deberta, { pos_att_type: 3 }, '"pos_att_type" is 3'],
+    [deberta, { pooler_hidden_act: 'mish' }, '"pooler_hidden_act" is "mish"'],
+    [deberta, { pooler_hidden_size: 32 }, '"pooler_hidden_size" is 32'],
+    [deberta, { attention_head_size: 32 }, '"attention_head_size" is 32'],
+    [deberta, { position_buckets: 1 }, '"position_buckets" is 1'],
+    [deberta, { max_relative_positions: 129 }, '"position_buckets" is 256'],
+    [deberta, { position_buckets: 2.5 }, '"position_buckets" is 2.5'],
+    [deberta, { conv_kernel_size: 4 }, '"conv_kernel_size" is 4'],
+    [deberta, { conv_groups: 2 }, '"conv_groups" is 2'],
+    [deberta, { share_att_key: 'yes' }, '"share_att_key" is "yes"'],
+    [deberta, { norm_rel_ebd: true }, '"norm_rel_ebd" is true'],
     [minicpm, { rope_scaling: { type: 'dynamic', factor: 2.0 } }, '"type" is "dynamic"'],
     [minicpm, { head_type: 'other' }, '"head_type" is "other"'],
     [minicpm, { scale_depth: '1.4' }, '"scale_depth" is "1.4"'],
@@ -152,7 +188,7 @@ describe('a key that changes the result', () => {
   })
 })
 
-it.each([llama, 'mistral', 'gemma', xlm, minicpm])('%s: 1,000 damaged configs', (name) => {
+it.each([llama, 'mistral', 'gemma', minicpm, ...encoders])('%s: 1,000 damaged configs', (name) => {
   const rope = { rope_parameters: { full_attention: { rope_theta: 1e4, type: 'linear' } } }
   const { layers } = read(name).read as { layers: number }
   const layer_types = Array(layers).fill('full_attention')
@@ -184,6 +220,10 @@ describe('a key that nobody knows', () => {
     ['gemma', { rope_local_base_freq: 10000 }, ['rope_local_base_freq']],
     [xlm, { focal: Number.NaN, cap: Infinity }, ['"focal"', '"cap"']],
     [xlm, { sliding_window: 4, rope_theta: 1e4 }, ['sliding_window', 'rope_theta']],
+    [roberta, { rope_theta: 1e4 }, ['RobertaForSequenceClassification', 'rope_theta']],
+    [electra, { use_flash_attn: true }, ['ElectraForSequenceClassification', 'use_flash_attn']],
+    [deberta, { rope_theta: 1e4 }, ['DebertaV2ForSequenceClassification', 'rope_theta']],
+    [deberta, { pos_att_type: ['p2c', 'p2p', 'c2p'] }, ['"p2p"']],
     [minicpm, { num_experts: 8 }, ['LayerWiseMiniCPMForCausalLM', 'num_experts']],
   ])('%s %j changes nothing and is warned of', (name, set, parts) => {
     const { read: found, warnings } = read(name, { set })
@@ -193,7 +233,10 @@ describe('a key that nobody knows', () => {
   })
 })
 
-/** Scores of FlagEmbedding 1.4.2 on transformers 4.46.3 in float32; where rope_parameters are set, of transformers 5.24.0. */
+/**
+ * Scores of FlagEmbedding 1.4.2 on transformers 4.46.3 in float32, of the last three encoders of transformers alone; where
+ * rope_parameters are set, of transformers 5.24.0.
+ */
 describe('the scores of the reference', () => {
   const python = (config: string) =>
     config.replace(/}$/, ',"focal":NaN,"cap":Infinity,"low":-Infinity}')
@@ -258,6 +301,43 @@ describe('the scores of the reference', () => {
     ],
     [minicpm, { set: { scale_emb: 6, scale_depth: 2.8 } }, [2.698519, 1.273475, 0.81631]],
     [minicpm, { set: { hidden_act: 'gelu' } }, [0.832997, -0.056086, 3.074914]],
+    [deberta, {}, [-2.226241, -2.628016, 0.27105]],
+    [deberta, { set: { pos_att_type: ['c2p'] } }, [-6.859323, -3.244219, -2.659767]],
+    [deberta, { set: { pos_att_type: 'P2C' } }, [-2.945541, -2.888474, -4.894482]],
+    [deberta, { set: { pos_att_type: null } }, [-4.141067, -4.786272, -3.83542]],
+    [deberta, { set: { relative_attention: false } }, [-3.717979, -4.653317, -1.983382]],
+    [deberta, { set: { norm_rel_ebd: 'none' } }, [-2.531899, -4.77449, -2.688182]],
+    [deberta, { set: { norm_rel_ebd: 'Layer_Norm|other' } }, [-2.226241, -2.628016, 0.27105]],
+    [deberta, { set: { max_relative_positions: 200 } }, [-2.226241, -2.628016, 0.27105]],
+    [
+      deberta,
+      { set: { position_buckets: -1, max_relative_positions: 256 } },
+      [-2.226241, -2.628016, 0.27105],
+    ],
+    [deberta, { set: { pooler_hidden_act: 'tanh' } }, [0.402674, -1.151969, -0.964382]],
+    [deberta, { set: { layer_norm_eps: 0.01 } }, [-2.180852, -2.916505, 0.139294]],
+    [deberta, { set: { hidden_act: 'relu' } }, [-2.91164, -2.463619, -0.413442]],
+    [debertaVariant, {}, [1.17642, 2.194903, -0.408558]],
+    [debertaVariant, { set: { share_att_key: true } }, [1.508905, -0.016032, -1.679869]],
+    [debertaVariant, { set: { conv_act: 'gelu' } }, [0.784181, 2.330657, 0.551643]],
+    [debertaVariant, { set: { conv_kernel_size: 0 } }, [0.334238, 0.335512, 2.099038]],
+    [debertaVariant, { set: { num_hidden_layers: 1 } }, [-2.112275, -3.425519, -1.20555]],
+    [
+      debertaVariant,
+      { set: { position_buckets: -1, max_relative_positions: 32 } },
+      [1.17642, -0.745101, -0.718919],
+    ],
+    [
+      debertaVariant,
+      { set: { position_buckets: 32, max_relative_positions: 20 } },
+      [1.17642, 0.35868, 1.861208],
+    ],
+    [roberta, {}, [-4.082784, -2.351505, -1.645517]],
+    [roberta, { set: { pad_token_id: 3 } }, [-4.011904, -2.740813, -2.041322]],
+    [roberta, { set: { hidden_act: 'gelu_new' } }, [-4.082365, -2.350467, -1.645176]],
+    [electra, {}, [-4.48745, -2.364677, 1.046893]],
+    [electra, { set: { hidden_act: 'silu' } }, [-3.32078, -1.328475, 1.062519]],
+    [electra, { set: { layer_norm_eps: 0.01 } }, [-4.502976, -2.395152, 1.061552]],
   ])('%s %j', async (name, edit, expected) => {
     const reranker = await loadReranker(editedModel(name, edit), { dtype: 'f32' })
     expectClose(await reranker.computeScore(pairs), expected, 1e-4, name)

@@ -8,13 +8,14 @@ import { casesOf, openModel } from './open-model.ts'
 /**
  * How far hidden states may be off, and scores with f16 activations, relative to max(1, |value|). Rounding what the embedding
  * step of minicpm-layerwise gives, rows times scale_emb, to f16 moves its scores by 4e-3; in the others these products are f16
- * numbers already. Its norms (5e-3) and linear layers (5e-3) lose what they do in the others, and all together 1.4e-2.
+ * numbers already. Its norms (5e-3) and linear layers (5e-3) lose what they do in the others, and all together 1.4e-2. Rounding
+ * queries and keys moves the scores of deberta-v2-variant by 1.4e-2, and of deberta-v2 by more in cases other than the few.
  */
 const tolerances: Readonly<Record<string, { states: number; f16: number }>> = {
   ...Object.fromEntries(fixtureNames.map((name) => [name, { states: 2e-5, f16: 1e-2 }])),
   bert: { states: 2e-5, f16: 1e-2 },
-  'deberta-v2': { states: 5e-5, f16: 1e-2 },
-  'deberta-v2-variant': { states: 5e-5, f16: 1e-2 },
+  'deberta-v2': { states: 2e-5, f16: 1e-2 },
+  'deberta-v2-variant': { states: 2e-5, f16: 1.5e-2 },
   ...Object.fromEntries(decoderFixtures.map((name) => [name, { states: 5e-5, f16: 1e-2 }])),
   'minicpm-layerwise': { states: 5e-5, f16: 1.5e-2 },
 }

@@ -66,7 +66,7 @@ class SpecList(list):
 
 def tensor_specs(family, config):
     """The tensors of a checkpoint of this family and configuration."""
-    if family in ("xlm-roberta", "bert"):
+    if family in ("xlm-roberta", "bert", "roberta", "electra"):
         return bert_like_specs(family, config)
     if family == "deberta-v2":
         return deberta_specs(config)
@@ -74,24 +74,27 @@ def tensor_specs(family, config):
 
 
 def bert_like_specs(family, config):
-    """XLM-RoBERTa and BERT with a sequence classification head."""
+    """BERT, RoBERTa, XLM-RoBERTa and ELECTRA with a sequence classification head."""
     hidden, inner = config["hidden_size"], config["intermediate_size"]
     positions = config["max_position_embeddings"]
-    root = "roberta." if family == "xlm-roberta" else "bert."
+    embedding = config.get("embedding_size", hidden)
+    root = {"bert": "bert.", "electra": "electra."}.get(family, "roberta.")
     emb = root + "embeddings."
     specs = SpecList()
     # the published files carry this unused buffer
     specs.append(TensorSpec(emb + "position_ids", (1, positions), counts=True))
-    specs.table(emb + "word_embeddings", config["vocab_size"], hidden, 1.0)
-    specs.table(emb + "position_embeddings", positions, hidden, 0.6)
-    specs.table(emb + "token_type_embeddings", config["type_vocab_size"], hidden, 0.5)
-    specs.layer_norm(emb + "LayerNorm", hidden)
+    specs.table(emb + "word_embeddings", config["vocab_size"], embedding, 1.0)
+    specs.table(emb + "position_embeddings", positions, embedding, 0.6)
+    specs.table(emb + "token_type_embeddings", config["type_vocab_size"], embedding, 0.5)
+    specs.layer_norm(emb + "LayerNorm", embedding)
+    if embedding != hidden:
+        specs.linear(root + "embeddings_project", hidden, embedding, 1.0)
     for i in range(config["num_hidden_layers"]):
         layer = f"{root}encoder.layer.{i}."
         specs.linear(layer + "attention.self.query", hidden, hidden, 1.6)
         specs.linear(layer + "attention.self.key", hidden, hidden, 1.6)
         encoder_layer_rest(specs, layer, "attention.self.value", hidden, inner)
-    if family == "xlm-roberta":
+    if family != "bert":
         specs.linear("classifier.dense", hidden, hidden, 1.3)
         specs.linear("classifier.out_proj", 1, hidden, 6.0, 0.5)
     else:
@@ -104,15 +107,25 @@ def deberta_specs(config):
     """DeBERTa-v2 with relative positions and a sequence classification head."""
     hidden, inner = config["hidden_size"], config["intermediate_size"]
     specs = SpecList()
-    specs.table("deberta.embeddings.word_embeddings", config["vocab_size"], hidden, 1.0)
-    specs.layer_norm("deberta.embeddings.LayerNorm", hidden)
+    embedding = config.get("embedding_size", hidden)
+    emb = "deberta.embeddings."
+    specs.table(emb + "word_embeddings", config["vocab_size"], embedding, 1.0)
+    if config["position_biased_input"]:
+        specs.table(emb + "position_embeddings", config["max_position_embeddings"], embedding, 0.6)
+    if config["type_vocab_size"]:
+        specs.table(emb + "token_type_embeddings", config["type_vocab_size"], embedding, 0.5)
+    if embedding != hidden:
+        specs.linear(emb + "embed_proj", hidden, embedding, 1.0, None)
+    specs.layer_norm(emb + "LayerNorm", hidden)
     for i in range(config["num_hidden_layers"]):
         layer = f"deberta.encoder.layer.{i}."
         specs.linear(layer + "attention.self.query_proj", hidden, hidden, 2.6)
         specs.linear(layer + "attention.self.key_proj", hidden, hidden, 2.6)
         encoder_layer_rest(specs, layer, "attention.self.value_proj", hidden, inner)
     buckets = config["position_buckets"]
-    span = buckets if buckets > 0 else config["max_position_embeddings"]
+    longest = config["max_relative_positions"]
+    longest = longest if longest >= 1 else config["max_position_embeddings"]
+    span = buckets if buckets > 0 else longest
     specs.table("deberta.encoder.rel_embeddings", 2 * span, hidden, 0.8)
     specs.layer_norm("deberta.encoder.LayerNorm", hidden)
     specs.linear("pooler.dense", hidden, hidden, 1.3)

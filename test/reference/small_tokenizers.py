@@ -31,6 +31,8 @@ def train_tokenizer(family, folder, vocab_size, layout):
         "mistral": train_llama,
         "deberta-v2": train_deberta,
         "bert": train_bert,
+        "electra": train_bert,
+        "roberta": train_roberta,
     }[family]
     with tempfile.TemporaryDirectory() as scratch:
         scratch = Path(scratch)
@@ -42,7 +44,7 @@ def train_tokenizer(family, folder, vocab_size, layout):
 
 def default_vocab_size(family):
     """Byte fallback needs 256 pieces more."""
-    return 1000 if family in ("xlm-roberta", "bert", "deberta-v2") else 1600
+    return 1000 if family in ("xlm-roberta", "bert", "deberta-v2", "roberta", "electra") else 1600
 
 
 def copy_tokenizer(source, folder):
@@ -215,3 +217,23 @@ def train_bert(folder, vocab_size):
     BertTokenizerFast(
         vocab_file=str(folder / "vocab.txt"), do_lower_case=True, model_max_length=512
     ).save_pretrained(folder)
+
+
+def train_roberta(folder, vocab_size):
+    """Byte-level BPE."""
+    from tokenizers import ByteLevelBPETokenizer
+    from transformers import RobertaTokenizerFast
+
+    from corpus import sentences
+
+    byte_level = ByteLevelBPETokenizer()
+    byte_level.train_from_iterator(
+        sentences(),
+        vocab_size=vocab_size,
+        min_frequency=2,
+        show_progress=False,
+        special_tokens=["<s>", "<pad>", "</s>", "<unk>", "<mask>"],
+    )
+    byte_level.save_model(str(folder))
+    vocab, merges = (str(folder / name) for name in ("vocab.json", "merges.txt"))
+    RobertaTokenizerFast(vocab, merges, model_max_length=512).save_pretrained(folder)

@@ -19,6 +19,9 @@ const cutTemplates = new Set([
 describe.each([
   ['bert', 'bert/cross-encoder.json', 'CrossEncoder', 'sigmoid'],
   ['bert-minilm', 'bert-minilm/fixtures.json', 'CrossEncoder', 'identity'],
+  ['roberta', 'roberta/fixtures.json', 'CrossEncoder', 'sigmoid'],
+  ['electra', 'electra/fixtures.json', 'CrossEncoder', 'sigmoid'],
+  ['deberta-v2', 'deberta-v2/cross-encoder.json', 'CrossEncoder', 'sigmoid'],
   ['qwen3', 'qwen3/fixtures.json', 'Qwen3Reranker', 'sigmoid'],
   ['qwen3-seq-cls', 'qwen3-seq-cls/fixtures.json', 'Qwen3Classifier', 'sigmoid'],
   ['jina-bert', 'jina-bert/fixtures.json', 'CrossEncoder', 'sigmoid'],
@@ -73,13 +76,13 @@ describe.each([
   })
 })
 
-describe('bert as FlagReranker', () => {
+describe.each(['bert', 'deberta-v2', 'deberta-v2-variant'])('%s as FlagReranker', (name) => {
   let reranker: FlagReranker
   beforeAll(async () => {
-    reranker = await FlagReranker.load(fixtureFolder('bert'), { dtype: 'f32' })
+    reranker = await FlagReranker.load(fixtureFolder(name), { dtype: 'f32' })
   })
   afterAll(() => reranker.dispose())
-  itConforms('bert', () => reranker)
+  itConforms(name, () => reranker)
 
   it('is one', () => {
     expect(reranker).toBeInstanceOf(FlagReranker)

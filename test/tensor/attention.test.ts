@@ -6,6 +6,9 @@ import {
   attention,
   attentionTiles,
 } from '../../src/tensor/attention.ts'
+import { headProducts } from '../../src/tensor/head-products.ts'
+import { distanceRows, relativeBias } from '../../src/tensor/relative.ts'
+import type { Tensor } from '../../src/tensor/tensor.ts'
 import { activation, expectClose, randomNumbers, runOn, withoutSubgroups } from './harness.ts'
 
 interface Numbers {
@@ -26,6 +29,8 @@ function attentionReference(
   spans: readonly AttentionSpan[],
   { heads, kvHeads, headDim }: Heads,
   { causal = false, window = 0 }: AttentionMask = {},
+  scale = 1 / Math.sqrt(headDim),
+  bias: (head: number, query: number, key: number, distance: number) => number = () => 0,
 ): Float64Array {
   const width = heads * headDim
   const keyWidth = kvHeads * headDim
@@ -46,7 +51,8 @@ function attentionReference(
         const scores = seen.map((t) => {
           let dot = 0
           for (let d = 0; d < headDim; d++) dot += q[from + d]! * k[t * keyWidth + keyHead + d]!
-          return dot / Math.sqrt(headDim)
+          const distance = at - places.indexOf(t)
+          return (dot + bias(h, from - h * headDim, t * keyWidth, distance)) * scale
         })
         const highest = Math.max(...scores)
         const weights = scores.map((s) => Math.exp(s - highest))
@@ -176,6 +182,54 @@ for (const kind of ['own kernel', 'kernel without subgroups'] as const) {
           mask,
         )
         expect(alone).toEqual(rowsOf(found, 32, whole))
+      })
+    }
+
+    for (const terms of [['c2p', 'p2c'], ['c2p'], ['p2c']]) {
+      it(`adds products with distances: ${terms}`, async () => {
+        const [heads, headDim] = [3, 20]
+        const [width, scale] = [heads * headDim, 0.1]
+        const sizes = { heads, kvHeads: heads, headDim }
+        const spans = spansOf([1, 5, 40, 70])
+        const numbers = numbersFor(116, sizes, 2)
+        const table = randomNumbers(7, 64 * width)
+        const rowOf = (distance: number) => 32 + Math.max(-32, Math.min(distance, 31))
+        const [c2p, p2c] = [terms.includes('c2p'), terms.includes('p2c')]
+        const product = (x: Float32Array, start: number, head: number, distance: number) => {
+          let dot = 0
+          for (let d = 0; d < headDim; d++) {
+            const at = head * headDim + d
+            dot += x[start + at]! * table[rowOf(distance) * width + at]!
+          }
+          return dot
+        }
+        const expected = attentionReference(
+          numbers,
+          spans,
+          sizes,
+          {},
+          scale,
+          (head, query, key, distance) =>
+            (c2p ? product(numbers.q, query, head, distance) : 0) +
+            (p2c ? product(numbers.k, key, head, distance) : 0),
+        )
+        const on = kind === 'own kernel' ? gpu : withoutSubgroups(gpu)
+        const found = await runOn(on, 'f32', (tape) => {
+          const [q, k, v] = [numbers.q, numbers.k, numbers.v].map((x) =>
+            activation(tape, x, [116, width]),
+          ) as [Tensor, Tensor, Tensor]
+          const rows = distanceRows(tape, rowOf, { back: 69, ahead: 69 })
+          const relative = activation(tape, table, [64, width])
+          const of = (x: Tensor) =>
+            headProducts(tape, x, relative, { headDim, count: rows.count, scale })
+          const bias = relativeBias(rows, {
+            ...(c2p && { c2p: of(q) }),
+            ...(p2c && { p2c: of(k) }),
+          })
+          const tiles = attentionTiles(tape, spans, headDim)
+          return attention(tape, q, k, v, tiles, headDim, { scale, bias })
+        })
+        expectClose(found, expected, 1e-5, String(terms))
       })
     }
 

@@ -9,9 +9,12 @@ import { alibiBias } from '../../src/tensor/alibi.ts'
 import { attention, attentionKernels, attentionTiles } from '../../src/tensor/attention.ts'
 import { embed, embedRows, gatherTable } from '../../src/tensor/embedding.ts'
 import { gatherRows } from '../../src/tensor/gather-rows.ts'
+import { headProducts } from '../../src/tensor/head-products.ts'
 import { layerNorm } from '../../src/tensor/layer-norm.ts'
 import { linear, linearKernels } from '../../src/tensor/linear.ts'
 import { meanRows } from '../../src/tensor/mean-rows.ts'
+import { neighbors } from '../../src/tensor/neighbors.ts'
+import { distanceRows, relativeBias } from '../../src/tensor/relative.ts'
 import { rmsNorm } from '../../src/tensor/rms-norm.ts'
 import { rotary } from '../../src/tensor/rotary.ts'
 import { PlanTape } from '../../src/tensor/tape.ts'
@@ -61,6 +64,8 @@ function specsOf(adapter: AdapterFacts, activations: 'f32' | 'f16'): KernelSpec[
     const tiles = attentionTiles(tape, [span], 32, kernel)
     attention(tape, x, x, x, tiles, 32)
     attention(tape, x, x, x, tiles, 32, { bias: alibiBias(tape, 2) })
+    const distances = distanceRows(tape, (distance) => distance + 4, { back: 3, ahead: 3 })
+    attention(tape, x, x, x, tiles, 32, { bias: relativeBias(distances, { c2p: x, p2c: x }) })
   }
   for (const dtype of ['f32', 'f16', 'bf16'] satisfies WeightDtype[]) {
     const table = weight([8, 64], dtype)
@@ -72,6 +77,8 @@ function specsOf(adapter: AdapterFacts, activations: 'f32' | 'f16'): KernelSpec[
   }
   gatherRows(tape, x, rows)
   meanRows(tape, x, rows, rows)
+  headProducts(tape, x, x, { headDim: 32, count: 4, scale: 1 })
+  neighbors(tape, x, tape.tensor([4, 3], 'u32'), 1)
   addRows(tape, x, x)
   layerNorm(tape, x, { weight: vector, bias: vector, eps: 1e-5 })
   rmsNorm(tape, x, { weight: vector, eps: 1e-5, offset: 0 })

@@ -2,7 +2,9 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Gpu } from '../../src/gpu/device.ts'
 import { embed, gatherTable } from '../../src/tensor/embedding.ts'
 import { gatherRows } from '../../src/tensor/gather-rows.ts'
+import { headProducts } from '../../src/tensor/head-products.ts'
 import { layerNorm } from '../../src/tensor/layer-norm.ts'
+import { neighbors } from '../../src/tensor/neighbors.ts'
 import { rmsNorm } from '../../src/tensor/rms-norm.ts'
 import { rotary, rotaryTable } from '../../src/tensor/rotary.ts'
 import {
@@ -196,5 +198,73 @@ describe('embed', () => {
         }
       }
     })
+  }
+})
+
+describe('headProducts', () => {
+  for (const kind of ['own kernel', 'kernel without subgroups'] as const) {
+    it.each([
+      [1, 1, 4, 1],
+      [15, 2, 8, 31],
+      [17, 3, 20, 33],
+      [65, 2, 18, 65],
+      [64, 1, 64, 64],
+    ])(
+      `${kind}: %d rows, %d heads of %d, %d rows of the table`,
+      async (rows, heads, headDim, count) => {
+        const width = heads * headDim
+        const x = randomNumbers(1, rows * width)
+        // A row that is not asked for is not read.
+        const table = randomNumbers(2, (count + 1) * width).fill(Number.NaN, count * width)
+        const on = kind === 'own kernel' ? gpu : withoutSubgroups(gpu)
+        const found = await runOn(on, 'f32', (tape) =>
+          headProducts(
+            tape,
+            activation(tape, x, [rows, width]),
+            activation(tape, table, [count + 1, width]),
+            { headDim, count, scale: 0.5 },
+          ),
+        )
+        const expected = Array.from({ length: rows * heads * count }, (_, i) => {
+          const [row, head, r] = [
+            Math.floor(i / (heads * count)),
+            Math.floor(i / count) % heads,
+            i % count,
+          ]
+          let dot = 0
+          for (let at = head * headDim; at < (head + 1) * headDim; at++) {
+            dot += x[row * width + at]! * table[r * width + at]!
+          }
+          return 0.5 * dot
+        })
+        expectClose(found, expected, 1e-5, 'products')
+      },
+    )
+  }
+})
+
+it('neighbors of a row are those of its sequence', async () => {
+  const [width, tokens] = [3, 6]
+  const x = randomNumbers(3, tokens * width)
+  const spans = [
+    [0, 0, 4],
+    [1, 0, 4],
+    [3, 0, 4],
+    [4, 4, 6],
+    [5, 4, 6],
+  ]
+  for (const reach of [0, 1, 3]) {
+    const found = await runOn(gpu, 'f32', (tape) => {
+      const table = tape.upload(Uint32Array.from(spans.flat()), [spans.length, 3], 'u32')
+      return neighbors(tape, activation(tape, x, [tokens, width]), table, reach)
+    })
+    const size = 2 * reach + 1
+    const expected = spans.flatMap(([row = 0, first = 0, end = 0]) =>
+      Array.from({ length: width * size }, (_, i) => {
+        const at = row + (i % size) - reach
+        return at >= first && at < end ? x[at * width + Math.floor(i / size)]! : 0
+      }),
+    )
+    expect([...found]).toEqual(expected)
   }
 })
