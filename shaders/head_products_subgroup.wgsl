@@ -1,12 +1,12 @@
 // uses: add_lane
 // needs: T, S
-// y[t][h][r] = x[t][h] · table[r][h] * scale: products head by head, for adapters that compute on a processor.
-// x: T [rows, heads * head_dim]   table: T [*, heads * head_dim], of which the first `count` rows count; head_dim a multiple of 4
+// y[t][h][r] = x[t][h] · table[first + r][h] * scale: products head by head, for adapters that compute on a processor.
+// x: T [rows, heads * head_dim]   table: T [*, heads * head_dim], of which `count` rows from `first` on count; head_dim a multiple of 4
 // y: T [rows, heads, count]   sums in f32, along head_dim in order
 //
 // As the scores of attention_subgroup: the workgroup is one subgroup of S lanes with 2 * S rows of x, low and high, and 4 * S of
 // the table. A lane has one row of x in each half, and four of the table, S apart.
-struct Params { rows: u32, heads: u32, head_dim: u32, count: u32, scale: f32 }
+struct Params { rows: u32, heads: u32, head_dim: u32, first: u32, count: u32, scale: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<vec4<T>>;
 @group(0) @binding(2) var<storage, read> table: array<vec4<T>>;
@@ -23,7 +23,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let low_row = min(row + lane, params.rows - 1u) * width + head;
   let high_row = min(row + S + lane, params.rows - 1u) * width + head;
   var at: array<u32, 4>;
-  for (var t = 0u; t < 4u; t++) { at[t] = min(first + t * S, params.count - 1u) * width + head; }
+  for (var t = 0u; t < 4u; t++) { at[t] = (params.first + min(first + t * S, params.count - 1u)) * width + head; }
 
   var low: array<vec4f, S>;
   var high: array<vec4f, S>;

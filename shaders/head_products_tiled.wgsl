@@ -1,8 +1,8 @@
 // needs: T
-// y[t][h][r] = x[t][h] · table[r][h] * scale: products head by head, for GPUs: tiles in workgroup memory, 4 x 4 sums in registers.
-// x: T [rows, heads * head_dim]   table: T [*, heads * head_dim], of which the first `count` rows count
+// y[t][h][r] = x[t][h] · table[first + r][h] * scale: products head by head, for GPUs: tiles in workgroup memory, 4 x 4 sums in registers.
+// x: T [rows, heads * head_dim]   table: T [*, heads * head_dim], of which `count` rows from `first` on count
 // y: T [rows, heads, count]   sums in f32, along head_dim in order
-struct Params { rows: u32, heads: u32, head_dim: u32, count: u32, scale: f32 }
+struct Params { rows: u32, heads: u32, head_dim: u32, first: u32, count: u32, scale: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<T>;
 @group(0) @binding(2) var<storage, read> table: array<T>;
@@ -21,7 +21,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let head = group.z * params.head_dim;
   let line = index / 4u;
   let left = min(group.y * TILE + line, params.rows - 1u) * width + head;
-  let right = min(group.x * TILE + line, params.count - 1u) * width + head;
+  let right = (params.first + min(group.x * TILE + line, params.count - 1u)) * width + head;
 
   var sum: array<vec4f, 4>;
   for (var k = 0u; k < params.head_dim; k += DEPTH) {

@@ -2,7 +2,7 @@ import type { ScoreBias } from '../tensor/attention.ts'
 import { embedRows, gatherTable, type HostTable } from '../tensor/embedding.ts'
 import { headProducts } from '../tensor/head-products.ts'
 import { type LayerNorm, layerNorm } from '../tensor/layer-norm.ts'
-import { type Linear, linears } from '../tensor/linear.ts'
+import { type Linear, linear } from '../tensor/linear.ts'
 import { distanceRows, relativeBias } from '../tensor/relative.ts'
 import type { Tape } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -15,6 +15,12 @@ import type { Weights } from './weights.ts'
 interface DistanceProjections {
   readonly key: Linear | undefined
   readonly query: Linear | undefined
+}
+
+/** Distances that are projected so, [rows of the table, hidden]. */
+interface ProjectedDistances {
+  readonly key: Tensor | undefined
+  readonly query: Tensor | undefined
 }
 
 /** Makes the bias of a layer's scores: queries of every token or of the scored ones, keys of every token. */
@@ -76,7 +82,7 @@ export class RelativePositions {
     })
   }
 
-  /** The biases of a pass. Only rows of distances that its longest sequence has are projected and multiplied with. */
+  /** The biases of a pass. Its longest sequence says which rows of the table are multiplied with. */
   pass(tape: Tape, { ends }: Batch): LayerBias {
     const { hidden, heads } = this.encoder
     const headDim = hidden / heads
@@ -88,26 +94,26 @@ export class RelativePositions {
       // The first token of a sequence is the scored one.
       scored: distanceRows(tape, rowOf, { back, ahead: 0 }),
     }
-    const { first, count } = rows.every
-    const table = tape.scope([], () => {
-      const ids = Uint32Array.from({ length: count }, (_, i) => first + i)
+    const layers = this.#projected(tape)
+    return (layer, q, k, which) => {
+      const { key, query } = layers[layer] as ProjectedDistances
+      const { first, count } = rows[which]
+      const products = (x: Tensor, table: Tensor | undefined) =>
+        table && headProducts(tape, x, table, { headDim, first, count, scale })
+      return relativeBias(rows[which], { c2p: products(q, key), p2c: products(k, query) })
+    }
+  }
+
+  /** The distances as each layer projects them. */
+  #projected(tape: Tape): ProjectedDistances[] {
+    const table = tape.constant(this, () => {
+      const ids = Uint32Array.from({ length: this.#table.shape[0] }, (_, i) => i)
       const x = embedRows(tape, gatherTable(tape, this.#table, ids), this.#table, 1)
       return this.#norm ? layerNorm(tape, x, this.#norm) : x
     })
-    return (layer, q, k, which) => {
-      const { query, key } = this.#layers[layer] as DistanceProjections
-      const projected = linears(
-        tape,
-        table,
-        [query, key].filter((one) => one !== undefined),
-      )
-      const products = (x: Tensor, distances: Tensor | undefined) =>
-        distances && headProducts(tape, x, distances, { headDim, count: rows[which].count, scale })
-      return relativeBias(rows[which], {
-        p2c: query && products(k, projected[0]),
-        c2p: key && products(q, projected.at(-1)),
-      })
-    }
+    const projected = (layer: Linear | undefined) =>
+      layer && tape.constant(layer, () => linear(tape, table, layer))
+    return this.#layers.map(({ key, query }) => ({ key: projected(key), query: projected(query) }))
   }
 }
 

@@ -24,20 +24,27 @@ function kernelFor({ subgroupSize: lanes, software }: AdapterFacts, headDim: num
   return software && lanes >= 4 && lanes <= 32 && headDim % 4 === 0 ? own : tiled
 }
 
+interface HeadProductsOptions {
+  readonly headDim: number
+  readonly first: number
+  readonly count: number
+  readonly scale: number
+}
+
 /**
- * Products of each row of `x` with each of the first `count` rows of a table, head by head, times a scale.
- * x: [rows, heads * headDim]; table: [at least count, heads * headDim]; the result: [rows, heads, count].
+ * Products of each row of `x` with each of `count` rows of a table, from `first` on, head by head, times a scale.
+ * x: [rows, heads * headDim]; table: [at least first + count, heads * headDim]; the result: [rows, heads, count].
  */
 export function headProducts(
   tape: Tape,
   x: Tensor,
   table: Tensor,
-  { headDim, count, scale }: { headDim: number; count: number; scale: number },
+  { headDim, first, count, scale }: HeadProductsOptions,
 ): Tensor {
   const [rows = 0, width = 0] = x.shape
   const [tableRows = 0] = table.shape
   const heads = width / headDim
-  expectShape('head products', 'table', table, [Math.max(count, tableRows), width])
+  expectShape('head products', 'table', table, [Math.max(first + count, tableRows), width])
   const { spec, ...tile } = kernelFor(tape.gpu.facts, headDim)
   const y = tape.tensor([rows, heads, count])
   tape.run({
@@ -47,7 +54,7 @@ export function headProducts(
       enable: [...(spec.enable ?? []), ...tapeFeatures(tape)],
       types: { T: tape.activations },
     },
-    params: { rows, heads, head_dim: headDim, count, scale },
+    params: { rows, heads, head_dim: headDim, first, count, scale },
     tensors: { x, table, y },
     workgroups: [Math.ceil(count / tile.tableRows), Math.ceil(rows / tile.rows), heads],
     flops: 2 * rows * width * count,

@@ -37,6 +37,11 @@ export interface Tape {
   scope(consumed: readonly Tensor[], make: () => Tensor): Tensor
   /** A copy of a tensor that outlives the pass. */
   keep(tensor: Tensor): KeptTensor
+  /**
+   * A tensor that depends on weights alone: made by the first pass that asks for it, and kept under its key for all later ones
+   * of the device.
+   */
+  constant(key: object, make: () => Tensor): Tensor
 }
 
 /** A tensor that outlives its pass, until its owner releases it: once the pass that reads it is submitted. */
@@ -71,6 +76,7 @@ abstract class BaseTape implements Tape {
   protected abstract acquire(bytes: number): Block
   protected abstract release(block: Block): void
   abstract keep(tensor: Tensor): KeptTensor
+  abstract constant(key: object, make: () => Tensor): Tensor
   abstract run(operation: Operation): void
   abstract upload(
     data: ArrayBufferView<ArrayBuffer>,
@@ -114,6 +120,12 @@ abstract class BaseTape implements Tape {
     return kept
   }
 
+  /** Frees a tensor before its scope ends. */
+  protected free({ block }: Tensor): void {
+    this.#taken = this.#taken.filter((other) => other !== block)
+    this.release(block)
+  }
+
   /** Frees every tensor that the pass still has. */
   protected freeAll(): void {
     for (const block of this.#taken) this.release(block)
@@ -149,6 +161,11 @@ export class PlanTape extends BaseTape {
     return { tensor, release() {} }
   }
 
+  /** Counts as long as the pass: it may be the first. */
+  constant(_key: object, make: () => Tensor): Tensor {
+    return this.scope([], make)
+  }
+
   upload(_data: ArrayBufferView, shape: readonly number[], dtype: TensorDtype): Tensor {
     return { shape, dtype, block: this.acquire(bytesOf({ shape, dtype })) }
   }
@@ -160,12 +177,18 @@ export class PlanTape extends BaseTape {
 
 const lastPasses = new WeakMap<Gpu, Block[]>()
 
+/** The constants of a device, by the dtype of activations. */
+const constants = new WeakMap<Gpu, Record<'f32' | 'f16', WeakMap<object, Tensor>>>()
+
 /** Records a pass for the device. */
 export class RecordTape extends BaseTape {
   readonly #recording: Recording
   readonly #uploads: Block[] = []
   /** The blocks that the last pass took, in its order. */
   readonly #lastPass: Block[]
+  readonly #constants: WeakMap<object, Tensor>
+  /** Constants that this pass makes. */
+  readonly #made = new Map<object, KeptTensor>()
   #places = 0
 
   constructor(gpu: Gpu, activations: 'f32' | 'f16', label: string) {
@@ -173,6 +196,9 @@ export class RecordTape extends BaseTape {
     this.#recording = new Recording(gpu, label)
     this.#lastPass = lastPasses.get(gpu) ?? []
     lastPasses.set(gpu, this.#lastPass)
+    const kept = constants.get(gpu) ?? { f32: new WeakMap(), f16: new WeakMap() }
+    constants.set(gpu, kept)
+    this.#constants = kept[activations]
   }
 
   protected acquire(bytes: number): Block {
@@ -194,6 +220,28 @@ export class RecordTape extends BaseTape {
     this.#recording.copy({ buffer: block.buffer, offset }, buffer, bytes)
     const tensor = { shape, dtype, block: { buffer, bytes: buffer.size } }
     return { tensor, release: () => memory.destroyBuffer(buffer) }
+  }
+
+  constant(key: object, make: () => Tensor): Tensor {
+    const found = this.#constants.get(key) ?? this.#made.get(key)?.tensor
+    if (found) return found
+    const made = this.scope([], make)
+    const kept = this.keep(made)
+    this.free(made)
+    this.#made.set(key, kept)
+    return kept.tensor
+  }
+
+  /** Once the pass has succeeded, its constants are there for all; another may have made the same meanwhile. */
+  #shareConstants(): void {
+    for (const [key, { tensor, release }] of this.#made) {
+      if (this.#constants.has(key)) release()
+      else this.#constants.set(key, tensor)
+    }
+  }
+
+  #dropConstants(): void {
+    for (const { release } of this.#made.values()) release()
   }
 
   upload(data: ArrayBufferView<ArrayBuffer>, shape: readonly number[], dtype: TensorDtype): Tensor {
@@ -225,17 +273,24 @@ export class RecordTape extends BaseTape {
       return { buffer: block.buffer, offset, bytes: bytesOf(tensor) }
     })
     const read = this.#recording.read(sources)
-    this.#free()
+    if (this.#made.size > 0) {
+      read.then(
+        () => this.#shareConstants(),
+        () => this.#dropConstants(),
+      )
+    }
+    this.#freeBlocks()
     return read
   }
 
   /** Gives the pass up; nothing was submitted. */
   discard(): void {
     this.#recording.discard()
-    this.#free()
+    this.#dropConstants()
+    this.#freeBlocks()
   }
 
-  #free(): void {
+  #freeBlocks(): void {
     this.freeAll()
     for (const block of this.#uploads) this.gpu.memory.release(block)
   }

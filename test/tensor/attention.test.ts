@@ -220,8 +220,7 @@ for (const kind of ['own kernel', 'kernel without subgroups'] as const) {
           ) as [Tensor, Tensor, Tensor]
           const rows = distanceRows(tape, rowOf, { back: 69, ahead: 69 })
           const relative = activation(tape, table, [64, width])
-          const of = (x: Tensor) =>
-            headProducts(tape, x, relative, { headDim, count: rows.count, scale })
+          const of = (x: Tensor) => headProducts(tape, x, relative, { headDim, ...rows, scale })
           const bias = relativeBias(rows, {
             ...(c2p && { c2p: of(q) }),
             ...(p2c && { p2c: of(k) }),

@@ -77,7 +77,7 @@ function specsOf(adapter: AdapterFacts, activations: 'f32' | 'f16'): KernelSpec[
   }
   gatherRows(tape, x, rows)
   meanRows(tape, x, rows, rows)
-  headProducts(tape, x, x, { headDim: 32, count: 4, scale: 1 })
+  headProducts(tape, x, x, { headDim: 32, first: 0, count: 4, scale: 1 })
   neighbors(tape, x, tape.tensor([4, 3], 'u32'), 1)
   addRows(tape, x, x)
   layerNorm(tape, x, { weight: vector, bias: vector, eps: 1e-5 })

@@ -214,15 +214,17 @@ describe('headProducts', () => {
       async (rows, heads, headDim, count) => {
         const width = heads * headDim
         const x = randomNumbers(1, rows * width)
-        // A row that is not asked for is not read.
-        const table = randomNumbers(2, (count + 1) * width).fill(Number.NaN, count * width)
+        // Rows that are not asked for are not read.
+        const table = randomNumbers(2, (count + 3) * width)
+          .fill(Number.NaN, 0, 2 * width)
+          .fill(Number.NaN, (count + 2) * width)
         const on = kind === 'own kernel' ? gpu : withoutSubgroups(gpu)
         const found = await runOn(on, 'f32', (tape) =>
           headProducts(
             tape,
             activation(tape, x, [rows, width]),
-            activation(tape, table, [count + 1, width]),
-            { headDim, count, scale: 0.5 },
+            activation(tape, table, [count + 3, width]),
+            { headDim, first: 2, count, scale: 0.5 },
           ),
         )
         const expected = Array.from({ length: rows * heads * count }, (_, i) => {
@@ -233,7 +235,7 @@ describe('headProducts', () => {
           ]
           let dot = 0
           for (let at = head * headDim; at < (head + 1) * headDim; at++) {
-            dot += x[row * width + at]! * table[r * width + at]!
+            dot += x[row * width + at]! * table[(r + 2) * width + at]!
           }
           return 0.5 * dot
         })
