@@ -1,3 +1,4 @@
+import type { Config } from '../checkpoint/index.ts'
 import { bert } from './bert.ts'
 import { deberta } from './deberta.ts'
 import { electra } from './electra.ts'
@@ -29,4 +30,12 @@ export const families: Readonly<Record<string, Family>> = {
   RobertaForSequenceClassification: roberta,
   ElectraForSequenceClassification: electra,
   DebertaV2ForSequenceClassification: deberta,
+}
+
+/** The family of a known architecture. Checkpoints of JinaBERT may call themselves BERT; their positions show what they are. */
+export function familyOf(architecture: string, config: Config): Family {
+  const isAlibi = config.raw.position_embedding_type === 'alibi'
+  return isAlibi && architecture === 'BertForSequenceClassification'
+    ? jinaBert
+    : (families[architecture] as Family)
 }

@@ -1,7 +1,7 @@
 import { Checkpoint, type Config, show } from '../checkpoint/index.ts'
 import { ModelError } from '../models/errors.ts'
 import type { Family } from '../models/family.ts'
-import { families } from '../models/registry.ts'
+import { families, familyOf } from '../models/registry.ts'
 import type { Folder } from '../platform/files.ts'
 import { chatTemplateOf } from './chat-template.ts'
 import { RerankerError } from './errors.ts'
@@ -209,7 +209,7 @@ export async function chooseRecipe(folder: Folder, asked: RecipeName | undefined
       `${config.file}: architectures is ${list(found)}; ${asked ? `${asked} takes` : 'known are'} ${known.join(', ')}${nearest(found, known)}`,
     )
   }
-  const family = families[architecture] as Family
+  const family = familyOf(architecture, config)
   const isJina = Object.hasOwn(config.raw, 'use_flash_attn')
   const name =
     asked ?? publishedOtherwise[architecture] ?? (isJina ? 'CrossEncoder' : published[family.head])

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { FlagReranker, Reranker } from '../../src/rerankers/index.ts'
 import { fixtureFolder, readCrossFixtures } from '../fixtures.ts'
+import { editedModel } from '../models/edited.ts'
 import { distance, itConforms } from './conformance.ts'
 
 // A case of some 4,400 tokens is left out: a shorter one shows the same.
@@ -100,5 +101,17 @@ it('of a converted Qwen3 classifier only the passage is shortened', async () => 
   expect(cut).toEqual([...whole.slice(0, 288), ...suffix])
   const longQuery = reranker.tokenizePair(passage, 'hi', { maxLength: 300 })
   expect(longQuery.slice(-12)).toEqual(suffix)
+  reranker.dispose()
+})
+
+it('a BERT with ALiBi is a JinaBERT', async () => {
+  const edit = { set: { architectures: ['BertForSequenceClassification'] } }
+  const reranker = await Reranker.load(editedModel('jina-bert', edit), { dtype: 'f32' })
+  const { cases } = readCrossFixtures('jina-bert/fixtures.json')
+  expect(reranker.info).toMatchObject({ recipe: 'CrossEncoder', warnings: [] })
+  for (const { id, query, passage, reference } of cases.slice(0, 5)) {
+    const score = await reranker.computeScore([query, passage])
+    expect(distance(score, reference.logit), id).toBeLessThan(1e-4)
+  }
   reranker.dispose()
 })
