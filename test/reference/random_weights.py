@@ -121,13 +121,23 @@ def deberta_specs(config):
         layer = f"deberta.encoder.layer.{i}."
         specs.linear(layer + "attention.self.query_proj", hidden, hidden, 2.6)
         specs.linear(layer + "attention.self.key_proj", hidden, hidden, 2.6)
+        for term, name in (("c2p", "pos_key_proj"), ("p2c", "pos_query_proj")):
+            if not config["share_att_key"] and term in config["pos_att_type"]:
+                specs.linear(layer + "attention.self." + name, hidden, hidden, 2.0)
         encoder_layer_rest(specs, layer, "attention.self.value_proj", hidden, inner)
     buckets = config["position_buckets"]
     longest = config["max_relative_positions"]
     longest = longest if longest >= 1 else config["max_position_embeddings"]
     span = buckets if buckets > 0 else longest
     specs.table("deberta.encoder.rel_embeddings", 2 * span, hidden, 0.8)
-    specs.layer_norm("deberta.encoder.LayerNorm", hidden)
+    if "layer_norm" in config["norm_rel_ebd"]:
+        specs.layer_norm("deberta.encoder.LayerNorm", hidden)
+    size = config.get("conv_kernel_size", 0)
+    if size:
+        shape, std = (hidden, hidden, size), 1.2 / math.sqrt(hidden * size)
+        specs.append(TensorSpec("deberta.encoder.conv.conv.weight", shape, 0.0, std))
+        specs.append(TensorSpec("deberta.encoder.conv.conv.bias", (hidden,), 0.0, 0.2))
+        specs.layer_norm("deberta.encoder.conv.LayerNorm", hidden)
     specs.linear("pooler.dense", hidden, hidden, 1.3)
     specs.linear("classifier", 1, hidden, 2.5, 0.5)
     return specs
