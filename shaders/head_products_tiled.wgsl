@@ -1,7 +1,7 @@
 // needs: T
 // y[t][h][r] = x[t][h] · table[first + r][h] * scale: products head by head, for GPUs: tiles in workgroup memory, 4 x 4 sums in registers.
 // x: T [rows, heads * head_dim]   table: T [*, heads * head_dim], of which `count` rows from `first` on count
-// y: T [rows, heads, count]   sums in f32, along head_dim in order
+// y: T [rows, heads, count filled up to fours]   sums in f32, along head_dim in order
 struct Params { rows: u32, heads: u32, head_dim: u32, first: u32, count: u32, scale: f32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<T>;
@@ -41,12 +41,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     workgroupBarrier();
   }
 
+  let stride = (params.count + 3u) / 4u * 4u;
   for (var r = 0u; r < 4u; r++) {
     let row = group.y * TILE + 16u * r + local.y;
     for (var c = 0u; c < 4u; c++) {
       let column = group.x * TILE + 16u * c + local.x;
       if (row >= params.rows || column >= params.count) { continue; }
-      y[(row * params.heads + group.z) * params.count + column] = T(sum[r][c] * params.scale);
+      y[(row * params.heads + group.z) * stride + column] = T(sum[r][c] * params.scale);
     }
   }
 }

@@ -24,6 +24,9 @@ function kernelFor({ subgroupSize: lanes, software }: AdapterFacts, headDim: num
   return software && lanes >= 4 && lanes <= 32 && headDim % 4 === 0 ? own : tiled
 }
 
+/** Products of a row of `x` are filled up to fours. */
+export const productStride = (count: number): number => 4 * Math.ceil(count / 4)
+
 interface HeadProductsOptions {
   readonly headDim: number
   readonly first: number
@@ -33,7 +36,7 @@ interface HeadProductsOptions {
 
 /**
  * Products of each row of `x` with each of `count` rows of a table, from `first` on, head by head, times a scale.
- * x: [rows, heads * headDim]; table: [at least first + count, heads * headDim]; the result: [rows, heads, count].
+ * x: [rows, heads * headDim]; table: [at least first + count, heads * headDim]; the result: [rows, heads, {@link productStride}].
  */
 export function headProducts(
   tape: Tape,
@@ -46,7 +49,7 @@ export function headProducts(
   const heads = width / headDim
   expectShape('head products', 'table', table, [Math.max(first + count, tableRows), width])
   const { spec, ...tile } = kernelFor(tape.gpu.facts, headDim)
-  const y = tape.tensor([rows, heads, count])
+  const y = tape.tensor([rows, heads, productStride(count)])
   tape.run({
     label: 'head products',
     kernel: {

@@ -1,4 +1,5 @@
 import type { ScoreBias } from './attention.ts'
+import { productStride } from './head-products.ts'
 import type { Tape } from './tape.ts'
 import type { Tensor } from './tensor.ts'
 
@@ -22,13 +23,13 @@ export function distanceRows(
   const first = rowOf(-back)
   const count = rowOf(ahead) - first + 1
   const rows = Array.from({ length: back + ahead + 1 }, (_, i) => rowOf(i - back) - first)
-  const data = Uint32Array.from([count, back, ...rows])
+  const data = Uint32Array.from([productStride(count), back, ...rows])
   return { first, count, distances: tape.upload(data, [data.length], 'u32') }
 }
 
 /**
  * The bias of disentangled attention (He et al. 2021) of products with what is learned for distances: of queries, of keys, or
- * of both. c2p: [rows of q, heads, count]; p2c: [rows of k, heads, count].
+ * of both. c2p, p2c: from {@link headProducts}, with these rows, the one of q and the other of k.
  */
 export function relativeBias(
   { distances }: DistanceRows,
