@@ -12,6 +12,7 @@ export {
   f32ToF16,
   storedToF32,
 } from './float.ts'
+export { maxLengthOf } from './max-length.ts'
 export {
   isLayerMatrix,
   type QuantizedRows,

@@ -28,7 +28,13 @@ const optionalFiles = [
   'chat_template.json',
   'modules.json',
   'config_sentence_transformers.json',
+  'sentence_bert_config.json',
   '1_Pooling/config.json',
+  // The heads of bge-m3.
+  'sparse_linear.safetensors',
+  'sparse_linear.pt',
+  'colbert_linear.safetensors',
+  'colbert_linear.pt',
   'self-test.json',
 ] as const
 

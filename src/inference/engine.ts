@@ -1,6 +1,6 @@
 import { f16ToF32 } from '../checkpoint/index.ts'
 import type { Gpu } from '../gpu/device.ts'
-import { packBatch, type Sequence } from '../models/batch.ts'
+import { type Batch, packBatch, type Sequence } from '../models/batch.ts'
 import { type Model, scoreBatch } from '../models/model.ts'
 import { PlanTape, RecordTape, type Tape } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -21,21 +21,27 @@ export class Engine {
     readonly sharePrefixes: boolean,
   ) {}
 
-  /** What a batch of this many tokens needs: kernels, and bytes of activations. */
+  /** What the scores of a batch of this many tokens need: kernels, and bytes of activations. */
   plan(tokens: number, layers?: readonly number[]): PlanTape {
+    return this.planOf(tokens, (tape, batch) => {
+      scoreBatch(this.model, tape, batch, layers)
+      // Hidden states are those of the scored tokens, which not every head reads.
+      const { backbone } = this.model
+      for (const state of backbone.states(tape, batch, { to: 0 })) {
+        tape.scope([], () => state.scored())
+      }
+    })
+  }
+
+  /** What a pass over a batch of this many tokens needs. */
+  planOf(tokens: number, record: (tape: Tape, batch: Batch) => void): PlanTape {
     const length = Math.min(tokens, this.model.backbone.maxTokens)
     const sequences = Array.from(
       { length: Math.max(1, Math.floor(tokens / length)) },
       (): Sequence => ({ ids: new Uint32Array(length) }),
     )
     const tape = new PlanTape(this.gpu, this.activations)
-    const batch = packBatch(sequences)
-    scoreBatch(this.model, tape, batch, layers)
-    // Hidden states are those of the scored tokens, which not every head reads.
-    const { backbone } = this.model
-    for (const state of backbone.states(tape, batch, { to: 0 })) {
-      tape.scope([], () => state.scored())
-    }
+    record(tape, packBatch(sequences))
     return tape
   }
 

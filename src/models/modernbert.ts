@@ -258,6 +258,10 @@ function classifier(backbone: ModernBert, weights: Weights): Head {
   }
 }
 
+/** ModernBERT without a head. */
+export const declareModernBert = (config: Config, weights: Weights): Backbone =>
+  new ModernBert(readConfig(config), weights)
+
 /** ModernBERT with a classifier of one label (`ModernBertForSequenceClassification`). */
 export const modernBert: WholeFamily = {
   head: 'classifier',

@@ -18,7 +18,7 @@ export interface ByteSource {
 export interface Folder {
   /** How messages call the folder. */
   readonly name: string
-  /** Opens a file by its name in the folder; `undefined` where there is none. */
+  /** Opens a file by its path in the folder, such as `1_Pooling/config.json`; `undefined` where there is none. */
   open(file: string): Promise<ByteSource | undefined>
   /** For messages: what may explain that there is no such file, where anything does. */
   whyMissing?(file: string): Promise<string | undefined>
@@ -32,6 +32,9 @@ export type Place = string | URL | Folder | ArrayLike<File> | Readonly<Record<st
 
 /** Whether a name can be that of a file in a folder, not that of another folder's. */
 export const isPlainName = (file: string): boolean => !/^\.{0,2}$|[/\\]|\p{Surrogate}/u.test(file)
+
+/** Whether a path leads to a file in a folder or below it. */
+export const isInnerPath = (path: string): boolean => path.split('/').every(isPlainName)
 
 /** A `Blob` (or `File`) as a {@link ByteSource}. */
 export function blobSource(name: string, blob: Blob): ByteSource {

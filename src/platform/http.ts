@@ -1,6 +1,6 @@
 /** Files by URL, over `fetch`: what browsers, Node, Deno and Bun share. */
 import { PlatformError } from './errors.ts'
-import { type ByteSource, blobSource, type Folder, isPlainName } from './files.ts'
+import { type ByteSource, blobSource, type Folder, isInnerPath } from './files.ts'
 
 /** Bytes of a file that are asked for first: small files are whole with them. */
 const firstBytes = 64 * 1024
@@ -53,8 +53,8 @@ export function urlFolder(place: URL): Folder {
   return {
     name: nameOf(base).replace(/\/$/, ''),
     async open(file) {
-      if (!isPlainName(file)) return undefined
-      const url = new URL(encodeURIComponent(file), base)
+      if (!isInnerPath(file)) return undefined
+      const url = new URL(file.split('/').map(encodeURIComponent).join('/'), base)
       url.search = base.search
       const found = await find(url)
       if (!('missing' in found)) {

@@ -16,7 +16,7 @@ import type { Readable } from 'node:stream'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { PlatformError } from './errors.ts'
-import { type ByteSource, type Folder, type Place, streamSource } from './files.ts'
+import { type ByteSource, type Folder, isInnerPath, type Place, streamSource } from './files.ts'
 import { checkUrl, splitUrl, urlFolder } from './http.ts'
 import { explainMissing, givenFolder, isAddress } from './locations.ts'
 
@@ -151,7 +151,7 @@ export function openParent(place: string | URL): { folder: Folder; file: string 
 const diskFolder = (path: string): Folder => ({
   name: path,
   open: (file) =>
-    basename(file) === file && !file.includes(sep)
+    isInnerPath(file) && file.split('/').every((part) => basename(part) === part)
       ? openFile(join(path, file))
       : Promise.resolve(undefined),
   whyMissing: (file) =>

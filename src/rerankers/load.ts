@@ -1,21 +1,19 @@
-import { Checkpoint, type ReadProgress } from '../checkpoint/index.ts'
+import { Checkpoint } from '../checkpoint/index.ts'
 import type { KernelNames } from '../gpu/choices.ts'
 import { type AdapterFacts, Gpu } from '../gpu/device.ts'
+import { refuseFolder } from '../hub/open.ts'
 import { Engine } from '../inference/engine.ts'
+import { numbersOf, planBatches, prepare } from '../inference/prepare.ts'
 import { ScoreQueue } from '../inference/queue.ts'
-import { runTasks } from '../inference/tasks.ts'
-import { packBatch } from '../models/batch.ts'
-import { ModelError } from '../models/errors.ts'
 import type { Words } from '../models/heads.ts'
 import { declareModel, type Model, scoreBatch, scoredLayers } from '../models/model.ts'
 import { type DtypeOption, Weights } from '../models/weights.ts'
 import type { Folder } from '../platform/files.ts'
-import type { PlanTape } from '../tensor/tape.ts'
 import { Tokenizer } from '../tokenizers/index.ts'
 import { checkOptions } from './check-options.ts'
 import { layersOf } from './cutoff.ts'
 import { RerankerError } from './errors.ts'
-import { type ModelPlace, openModel, refuseFolder } from './open-model.ts'
+import { type ModelPlace, openModel } from './open-model.ts'
 import {
   type CutoffLayers,
   type LayerwiseLoadOptions,
@@ -130,11 +128,15 @@ export async function loadModel(
     const engine = new Engine(gpu, model, activations, options.sharePrefixes ?? backbone.causal)
     weights.checkLimits()
     const layers = scoredLayers(model)
-    const { maxBatchTokens, plan } = planBatches(engine, options.maxBatchTokens, layers)
-    gpu.choices.checkAsked()
-    await prepare(engine, weights, plan, layers, signal, (progress) =>
-      onProgress?.({ ...progress, phase: 'load' }),
+    const { maxBatchTokens, plan } = planBatches(engine.gpu, options.maxBatchTokens, (tokens) =>
+      engine.plan(tokens, layers),
     )
+    gpu.choices.checkAsked()
+    await prepare(engine, weights, plan, {
+      record: (tape, batch) => scoreBatch(model, tape, batch, layers),
+      signal,
+      onProgress: (progress) => onProgress?.({ ...progress, phase: 'load' }),
+    })
     return {
       folder,
       gpu,
@@ -175,61 +177,6 @@ export async function loadModel(
     await checkpoint.close()
   }
 }
-
-/**
- * Reads the weights while kernels compile, and dispatches each kernel once, on whatever the weights are by then: some
- * adapters compile only then. Settles when nothing of it runs any more.
- */
-async function prepare(
-  engine: Engine,
-  weights: Weights,
-  { kernels }: PlanTape,
-  layers: readonly number[] | undefined,
-  signal: AbortSignal | undefined,
-  onProgress: (progress: ReadProgress) => void,
-): Promise<void> {
-  await runTasks<unknown>(signal, 3, async ({ stop, add }) => {
-    const reading = weights.load({ signal: stop, onProgress })
-    await add(() => reading)
-    await add(async () => {
-      await engine.gpu.compile(kernels)
-      // Until it is done, the host holds what it hands to the device, which must not be much.
-      if (weights.bytes.device >= smallModelBytes) await reading
-      const batch = packBatch([{ ids: new Uint32Array(2) }])
-      await engine.run((tape) => scoreBatch(engine.model, tape, batch, layers), stop)
-    })
-  })
-}
-
-/** Bytes on the device of a model whose kernels are first run while it is read. */
-const smallModelBytes = 64 * 2 ** 20
-
-/** Tokens of a batch unless the caller says otherwise: on a processor a batch this long already takes seconds. */
-const defaultBatchTokens = { software: 1024, gpu: 16384 }
-
-/** The batch size, which halves until the adapter binds what it needs, unless the caller chose it. */
-function planBatches(
-  engine: Engine,
-  chosen: number | undefined,
-  layers: readonly number[] | undefined,
-): { maxBatchTokens: number; plan: PlanTape } {
-  const { software, maxBinding } = engine.gpu.facts
-  let maxBatchTokens = chosen ?? defaultBatchTokens[software ? 'software' : 'gpu']
-  while (true) {
-    const plan = engine.plan(maxBatchTokens, layers)
-    if (plan.largestBytes <= maxBinding) return { maxBatchTokens, plan }
-    if (chosen !== undefined || maxBatchTokens <= 1) {
-      throw new ModelError(
-        'memory-insufficient',
-        `a batch of ${maxBatchTokens} tokens takes ${plan.largestBytes} bytes in one buffer; this adapter binds at most ${maxBinding}. Lower maxBatchTokens`,
-      )
-    }
-    maxBatchTokens = Math.floor(maxBatchTokens / 2)
-  }
-}
-
-const numbersOf = (config: object): Record<string, number> =>
-  Object.fromEntries(Object.entries(config).filter(([, value]) => typeof value === 'number'))
 
 /** The weights of a quantized folder are what they are: of their numbers no other dtype is made. */
 function checkQuantization({ folder, quantization }: Checkpoint, dtype: DtypeOption): void {

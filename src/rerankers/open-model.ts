@@ -1,6 +1,5 @@
 import { embeddedFolder, openFolder } from '#platform'
-import { HubError } from '../hub/errors.ts'
-import { isHubName } from '../hub/names.ts'
+import { openNamed } from '../hub/open.ts'
 import type { HubFolder, HubOptions } from '../hub/types.ts'
 import type { Folder, Place } from '../platform/files.ts'
 import { RerankerError } from './errors.ts'
@@ -23,9 +22,6 @@ export const embedded: Readonly<Partial<Record<RecipeName, string>>> = {
   LayerWiseFlagLLMReranker: 'minicpm-layerwise-8x384',
 }
 
-/** The part of the library that knows the hub, loaded when a name is first given. */
-const hub = () => import('#hub')
-
 /**
  * Opens a model's folder; that of the embedded model where no place is given. What could be a name on the hub is one unless
  * there is a file or folder of that name.
@@ -37,11 +33,8 @@ export async function openModel(
   options: HubOptions & { readonly recipe?: RecipeName | undefined } = {},
 ): Promise<ModelFolder> {
   const { recipe = 'FlagReranker', revision } = options
-  if (typeof place === 'string' && isHubName(place) && !(await (await hub()).isLocal(place))) {
-    return (await hub()).openByName(place, options).catch((fault) => {
-      throw withLocal(place, fault)
-    })
-  }
+  const named = await openNamed(place, options)
+  if (named) return named
   if (revision !== undefined) {
     throw new RerankerError(
       'option-invalid',
@@ -55,23 +48,4 @@ export async function openModel(
     'option-invalid',
     `recipe: found ${show(recipe)}; no model for it is embedded. Name the model`,
   )
-}
-
-/**
- * Throws the error about a folder without config.json.
- *
- * @throws HubError `cache-root` where it is a cache of models; else the fault
- */
-export async function refuseFolder({ name }: Folder, fault: unknown): Promise<never> {
-  if (Object(fault).code === 'config-missing') await (await hub()).checkFolder(name)
-  throw fault
-}
-
-const unknownCodes: readonly string[] = ['repo-missing', 'offline', 'unreachable']
-
-/** Of a name that is not on the hub, the user may have meant a folder. */
-function withLocal(place: string, fault: unknown): unknown {
-  if (!(fault instanceof HubError) || !unknownCodes.includes(fault.code)) return fault
-  const message = `${fault.message}. There is no folder ${show(place)} here either`
-  return new HubError(fault.code, message, { cause: fault })
 }

@@ -1,4 +1,4 @@
-import { Checkpoint, type Config, show } from '../checkpoint/index.ts'
+import { Checkpoint, type Config, maxLengthOf, show } from '../checkpoint/index.ts'
 import { ModelError } from '../models/errors.ts'
 import type { Family } from '../models/family.ts'
 import { families, familyOf } from '../models/registry.ts'
@@ -7,7 +7,7 @@ import { chatTemplateOf } from './chat-template.ts'
 import { RerankerError } from './errors.ts'
 import type { Inputs, RecipeName, SettingsDefaults } from './options.ts'
 import { flagQuestion, mxbaiV2, qwen3 } from './prompts.ts'
-import { activationOfFiles, maxLengthOf } from './sentence-transformers.ts'
+import { activationOfFiles } from './sentence-transformers.ts'
 import type { PairTemplate, PromptTemplate, Template } from './templates.ts'
 
 /** What makes a reranker of a model: how inputs are built, what is the score, and the settings when nothing is said. */

@@ -1,38 +1,5 @@
 /** What sentence-transformers' `CrossEncoder` reads of a model's files. */
 import type { Config } from '../checkpoint/index.ts'
-import { parseJson } from '../json.ts'
-import { type Folder, readWhole } from '../platform/files.ts'
-
-/** Where no file says how long inputs may be. */
-const defaultMaxLength = 512
-
-/**
- * The longest input: `max_seq_length`, else the smaller of the tokenizer's `model_max_length` and the model's
- * `max_position_embeddings`.
- */
-export async function maxLengthOf(config: Config, folder: Folder): Promise<number> {
-  const own = await numberIn(folder, 'sentence_bert_config.json', 'max_seq_length')
-  if (own !== undefined) return own
-  const ofTokenizer = await numberIn(folder, 'tokenizer_config.json', 'model_max_length')
-  const ofModel = config.raw.max_position_embeddings
-  const lengths = [ofTokenizer, ofModel].filter(isLength)
-  return lengths.length > 0 ? Math.min(...lengths) : defaultMaxLength
-}
-
-const isLength = (value: unknown): value is number =>
-  Number.isSafeInteger(value) && (value as number) >= 1
-
-async function numberIn(folder: Folder, file: string, key: string): Promise<number | undefined> {
-  const bytes = await readWhole(folder, file)
-  if (!bytes) return undefined
-  try {
-    const found = Object(parseJson(new TextDecoder().decode(bytes)))[key]
-    return isLength(found) ? found : undefined
-  } catch {
-    // What is wrong with the file, its own reader says.
-    return undefined
-  }
-}
 
 /** The activations by the last part of their class's name. */
 const activations: Readonly<Record<string, 'identity' | 'sigmoid'>> = {

@@ -55,7 +55,8 @@ export class Tokenizer {
 
   /** How many ids there are: all ids are below. */
   readonly vocabSize: number
-  /** How many special tokens {@link joinPair} adds. */
+  /** How many special tokens {@link join} and {@link joinPair} add. */
+  readonly overhead: number
   readonly pairOverhead: number
   /** At which end a text that is too long is cut. */
   readonly truncationSide: 'left' | 'right'
@@ -92,6 +93,7 @@ export class Tokenizer {
     this.sepId = this.#named('sep_token')
     this.maskId = this.#named('mask_token')
     this.#templates = this.#framed() ?? parts.templates
+    this.overhead = this.#templates.single.length - 1
     this.pairOverhead = this.#templates.pair.length - 2
   }
 
@@ -235,7 +237,12 @@ export class Tokenizer {
     ids.length = 0
     this.#pipeline.encode(text, ids)
     const found = ids.data.slice(0, ids.length)
-    return options.specialTokens ? fillTemplate(this.#templates.single, found) : found
+    return options.specialTokens ? this.join(found) : found
+  }
+
+  /** The template for one text over ids that are there already, perhaps truncated. */
+  join(ids: Uint32Array): Uint32Array {
+    return fillTemplate(this.#templates.single, ids)
   }
 
   /** The ids of two texts in the post-processor's template for pairs. */
