@@ -1,5 +1,6 @@
-/** dawnrank: rerankers on WebGPU. */
+/** dawnrank: rerankers and embedders on WebGPU. */
 export { CheckpointError } from './checkpoint/index.ts'
+export * from './embedders/index.ts'
 export { DawnrankError } from './error.ts'
 export {
   type Evaluation,

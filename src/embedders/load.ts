@@ -1,0 +1,261 @@
+import { embeddedFolder, openFolder } from '#platform'
+import { Checkpoint, show } from '../checkpoint/index.ts'
+import type { KernelNames } from '../gpu/choices.ts'
+import { type AdapterFacts, Gpu } from '../gpu/device.ts'
+import { openNamed, refuseFolder } from '../hub/open.ts'
+import type { HubFolder } from '../hub/types.ts'
+import { Engine } from '../inference/engine.ts'
+import { numbersOf, planBatches, prepare } from '../inference/prepare.ts'
+import { BatchQueue, type Output } from '../inference/queue.ts'
+import type { Backbone } from '../models/backbone.ts'
+import { backboneArchitecture, declareBackbone } from '../models/backbones.ts'
+import type { Batch } from '../models/batch.ts'
+import { lastState, pool, readsScored } from '../models/pooling.ts'
+import { Weights } from '../models/weights.ts'
+import type { Folder, Place } from '../platform/files.ts'
+import { type Linear, linear } from '../tensor/linear.ts'
+import type { Tape } from '../tensor/tape.ts'
+import { Tokenizer } from '../tokenizers/index.ts'
+import { EmbedderError } from './errors.ts'
+import { openHeads } from './heads.ts'
+import { lowercaseFolder } from './lowercase.ts'
+import { type Modules, readModules } from './modules.ts'
+import { checkOptions, type EmbedderLoadOptions } from './options.ts'
+
+/** The embedded model, a folder of weights/. */
+const embedded = 'all-minilm-l6-v2'
+
+/** What an embedder runs on and with. */
+export interface EmbedderInfo {
+  /** The folder of the model, or its name on the hub. */
+  readonly model: string
+  /** The commit of a model of the hub. */
+  readonly commit?: string | undefined
+  readonly architecture: string
+  /** How the states of a text become one: `cls`, `mean` or `lasttoken`. */
+  readonly pooling: Modules['pooling']
+  /** Whether embeddings have length 1. */
+  readonly normalize: boolean
+  /** How `similarity` compares two embeddings. */
+  readonly similarity: Modules['similarity']
+  /** The stored prompts by name. */
+  readonly prompts: Readonly<Record<string, string>>
+  /** Whether there are sparse and multi-vector embeddings, too (bge-m3). */
+  readonly multi: boolean
+  /** Numbers of an embedding. */
+  readonly dimensions: number
+  readonly adapter: AdapterFacts
+  /** How weights lie on the device. */
+  readonly dtype: string
+  readonly activations: 'f32' | 'f16'
+  /** The kernel in use of each operation that has several. */
+  readonly kernels: KernelNames
+  /** What may make embeddings other than expected, such as a key of config.json that nobody knows. */
+  readonly warnings: readonly string[]
+  /** Sizes of the model, by the names of its config. */
+  readonly sizes: Readonly<Record<string, number>>
+  readonly limits: {
+    /** Most tokens of a text that the model takes. */
+    readonly maxTokens: number
+    readonly maxBatchTokens: number
+    /** Tokens that texts are shortened to, unless a call says otherwise. */
+    readonly maxLength: number
+  }
+  /** Bytes: weights on the device, tables on the host, activations estimated for a full batch; buffers now alive. */
+  readonly memory: {
+    readonly weights: number
+    readonly hostTables: number
+    readonly activations: number
+    readonly buffers: number
+    readonly bytes: number
+  }
+}
+
+/** What a call wants of its texts. */
+export interface Wanted {
+  readonly multi: boolean
+  /** Tokens at the start that the mean leaves out. */
+  readonly skip: number
+}
+
+/** What a loaded model gives an embedder. */
+export interface Loaded {
+  readonly gpu: Gpu
+  readonly queue: BatchQueue<Wanted>
+  readonly tokenizer: Tokenizer
+  readonly modules: Modules
+  readonly info: Omit<EmbedderInfo, 'memory'> & {
+    readonly memory: Pick<EmbedderInfo['memory'], 'weights' | 'hostTables' | 'activations'>
+  }
+}
+
+/** The heads of bge-m3. */
+interface Heads {
+  readonly sparse: Linear
+  readonly colbert: Linear
+}
+
+type OpenedFolder = Folder & Partial<Omit<HubFolder, keyof Folder>>
+
+/** Loads a model: all that can be checked is checked before the first weight is read; a fault leaves nothing open. */
+export async function loadEmbedder(
+  place: Place | undefined,
+  options: EmbedderLoadOptions,
+): Promise<Loaded> {
+  checkOptions('load', options)
+  const { dtype = 'auto', activations = 'f32', signal, onProgress, onBatch } = options
+  if (options.device && options.adapter) {
+    throw new EmbedderError(
+      'option-invalid',
+      'device and adapter: found both; a device has its adapter. Leave one out',
+    )
+  }
+  signal?.throwIfAborted()
+  const folder = await open(place, options)
+  const checkpoint = await Checkpoint.open(folder).catch((fault) => refuseFolder(folder, fault))
+  const opened = [checkpoint]
+  let gpu: Gpu | undefined
+  try {
+    checkQuantization(checkpoint, options)
+    const architecture = backboneArchitecture(checkpoint.config)
+    const modules = await readModules(folder, checkpoint.config)
+    const tokenizer = await Tokenizer.load(
+      modules.lowercase ? await lowercaseFolder(folder) : folder,
+    )
+    const headsCheckpoint = await openHeads(folder)
+    if (headsCheckpoint) opened.push(headsCheckpoint)
+    gpu = await Gpu.open(options)
+    if (activations === 'f16' && !gpu.facts.shaderF16) {
+      throw new EmbedderError(
+        'option-invalid',
+        'activations: found "f16"; this adapter has no shader-f16. Leave it out',
+      )
+    }
+    const weights = new Weights(gpu, checkpoint, dtype)
+    const { backbone, read } = declareBackbone(checkpoint.config, weights)
+    const headWeights = headsCheckpoint && new Weights(gpu, headsCheckpoint, dtype)
+    const heads = headWeights && declareHeads(headWeights, backbone)
+    const all = [weights, ...(headWeights ? [headWeights] : [])]
+    for (const some of all) some.checkLimits()
+    const model = { backbone, heads: new Map() }
+    const engine = new Engine(
+      gpu,
+      model,
+      activations,
+      backbone.causal && readsScored(backbone, modules.pooling),
+    )
+    const record = recorder(backbone, modules, heads)
+    const recordAll = (tape: Tape, batch: Batch) => [
+      ...record(tape, batch, { multi: false, skip: 0 }),
+      ...(heads ? record(tape, batch, { multi: true, skip: 0 }) : []),
+    ]
+    const { maxBatchTokens, plan } = planBatches(gpu, options.maxBatchTokens, (tokens) =>
+      engine.planOf(tokens, recordAll),
+    )
+    gpu.choices.checkAsked()
+    const bytes = { device: sum(all, ({ bytes }) => bytes.device) }
+    const load: Weights['load'] = async (reading) => {
+      for (const some of all) await some.load(reading)
+    }
+    await prepare(engine, { bytes, load }, plan, {
+      record: (tape, batch) => recordAll(tape, batch).map(({ tensor }) => tensor),
+      signal,
+      onProgress: (progress) => onProgress?.({ ...progress, phase: 'load' }),
+    })
+    return {
+      gpu,
+      queue: new BatchQueue(engine, maxBatchTokens, record, onBatch),
+      tokenizer,
+      modules,
+      info: {
+        model: folder.name,
+        ...(folder.commit && { commit: folder.commit }),
+        architecture,
+        pooling: modules.pooling,
+        normalize: modules.normalize,
+        similarity: modules.similarity,
+        prompts: modules.prompts,
+        multi: heads !== undefined,
+        dimensions: backbone.config.hidden,
+        adapter: gpu.facts,
+        dtype: weights.quantization ?? backbone.dtype,
+        activations,
+        kernels: gpu.choices.used,
+        warnings: [...(folder.warnings ?? []), ...read.warnings, ...modules.warnings],
+        sizes: numbersOf(backbone.config),
+        limits: {
+          maxTokens: backbone.maxTokens,
+          maxBatchTokens,
+          maxLength: options.maxLength ?? Math.min(modules.maxLength, backbone.maxTokens),
+        },
+        memory: {
+          weights: bytes.device,
+          hostTables: sum(all, ({ bytes }) => bytes.host),
+          activations: plan.peakBytes,
+        },
+      },
+    }
+  } catch (error) {
+    gpu?.dispose()
+    throw error
+  } finally {
+    await Promise.all(opened.map((one) => one.close()))
+  }
+}
+
+const sum = (all: readonly Weights[], bytesOf: (weights: Weights) => number) =>
+  all.reduce((total, one) => total + bytesOf(one), 0)
+
+/** Opens a model's folder; that of the embedded model where no place is given. */
+async function open(
+  place: Place | undefined,
+  { revision, signal, onProgress }: EmbedderLoadOptions,
+): Promise<OpenedFolder> {
+  const named = await openNamed(place, {
+    revision,
+    signal,
+    onProgress: onProgress && ((progress) => onProgress({ ...progress, phase: 'download' })),
+  })
+  if (named) return named
+  if (revision !== undefined) {
+    throw new EmbedderError(
+      'option-invalid',
+      `revision: found ${show(revision)}; only models named as on the Hugging Face Hub have revisions. Leave it out`,
+    )
+  }
+  return place === undefined ? embeddedFolder(embedded) : openFolder(place)
+}
+
+/** The weights of a quantized folder are what they are: of their numbers no other dtype is made. */
+function checkQuantization(
+  { folder, quantization }: Checkpoint,
+  { dtype = 'auto' }: EmbedderLoadOptions,
+): void {
+  if (!quantization || dtype === 'auto' || dtype === quantization) return
+  throw new EmbedderError(
+    'option-invalid',
+    `dtype: found ${show(dtype)}; ${folder.name} is quantized to ${quantization}. Leave it out, or load the folder that this one was made from`,
+  )
+}
+
+function declareHeads(weights: Weights, { config: { hidden } }: Backbone): Heads {
+  const [columns = hidden] = weights.checkpoint.tensors.get('colbert_linear.weight')?.shape ?? []
+  return {
+    sparse: weights.linear('sparse_linear', 1, hidden),
+    colbert: weights.linear('colbert_linear', columns, hidden),
+  }
+}
+
+/** Records a pass: the pooled states, and where they are wanted the numbers of both heads for every token. */
+const recorder =
+  (backbone: Backbone, { pooling }: Modules, heads: Heads | undefined) =>
+  (tape: Tape, batch: Batch, { multi, skip }: Wanted): Output[] => {
+    const state = lastState(backbone, tape, batch)
+    const every = multi && heads ? backbone.output(tape, state.x) : undefined
+    const dense = pool(backbone, tape, batch, { pooling, skip, state, every })
+    const outputs: Output[] = [{ tensor: dense, per: 'sequence' }]
+    if (!every || !heads) return outputs
+    const sparse = linear(tape, every, heads.sparse, { activation: 'relu', dtype: 'f32' })
+    const colbert = linear(tape, every, heads.colbert, { dtype: 'f32' })
+    return [...outputs, { tensor: sparse, per: 'token' }, { tensor: colbert, per: 'token' }]
+  }
