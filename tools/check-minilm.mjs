@@ -28,8 +28,9 @@ async function compare(/** @type {string | undefined} */ place, /** @type {objec
     const texts = cases.map((/** @type {{ text: string }} */ one) => one.text)
     const found = await embedder.embed(texts)
     const seconds = (performance.now() - begun) / 1000
-    const cosines = cases.map((/** @type {{ embedding: number[] }} */ { embedding }, i) =>
-      embedder.similarity(found[i], Float32Array.from(embedding)),
+    const cosines = cases.map(
+      (/** @type {{ embedding: number[] }} */ { embedding }, /** @type {number} */ i) =>
+        embedder.similarity(found[i], Float32Array.from(embedding)),
     )
     const wrongIds = cases.filter(
       (/** @type {{ text: string, input_ids: number[] }} */ { text, input_ids }) =>

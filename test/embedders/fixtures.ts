@@ -1,4 +1,7 @@
 import { readFileSync } from 'node:fs'
+import { blobFolder, type Folder } from '../../src/platform/files.ts'
+import { openFolder } from '../../src/platform/server.ts'
+import { fixtureFolder } from '../fixtures.ts'
 
 /** One text of an embedder's fixtures.json; test/fixtures/README.md says what its fields mean. */
 export interface EmbeddingCase {
@@ -43,3 +46,32 @@ export function farthest(found: ArrayLike<number>, expected: ArrayLike<number>):
   }
   return most
 }
+
+/** A fixture's folder, where some files have another content, as JSON or as it is, or are not there. */
+export async function folderWith(
+  name: string,
+  files: Readonly<Record<string, Blob | object | undefined>>,
+): Promise<Folder> {
+  const own = await openFolder(fixtureFolder(name))
+  const given = Object.entries(files).flatMap(([file, content]) =>
+    content
+      ? [[file, content instanceof Blob ? content : new Blob([JSON.stringify(content)])]]
+      : [],
+  )
+  const others = blobFolder(Object.fromEntries(given), own.name)
+  return {
+    name: own.name,
+    open: async (file) => (file in files ? others.open(file) : own.open(file)),
+  }
+}
+
+/** The files of sentence-transformers for a pooling. */
+export const modulesOf = (pooling: object, types = ['Transformer', 'Pooling', 'Normalize']) => ({
+  'modules.json': types.map((type, idx) => ({
+    idx,
+    name: String(idx),
+    path: idx === 0 ? '' : `${idx}_${type}`,
+    type: `sentence_transformers.models.${type}`,
+  })),
+  '1_Pooling/config.json': pooling,
+})

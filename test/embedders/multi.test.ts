@@ -1,28 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Embedder, type MultiEmbedding } from '../../src/embedders/index.ts'
-import { blobFolder } from '../../src/platform/files.ts'
-import { openFolder } from '../../src/platform/server.ts'
 import { fixtureFolder } from '../fixtures.ts'
-import { farthest, readEmbeddingFixtures } from './fixtures.ts'
+import { farthest, folderWith, readEmbeddingFixtures } from './fixtures.ts'
 
 const name = 'embed-bge-m3'
 const tolerance = 5e-5
 const { cases, m3_scores } = readEmbeddingFixtures(name)
-const folder = fixtureFolder(name)
-
-/** The fixture's folder, where some files are others. */
-async function edited(files: Readonly<Record<string, Blob | undefined>>) {
-  const own = await openFolder(folder)
-  const given = blobFolder(
-    Object.fromEntries(
-      Object.entries(files).flatMap(([file, blob]) => (blob ? [[file, blob]] : [])),
-    ),
-  )
-  return {
-    name: own.name,
-    open: async (file: string) => (file in files ? given.open(file) : own.open(file)),
-  }
-}
 
 const withoutSafetensors = {
   'sparse_linear.safetensors': undefined,
@@ -37,7 +20,7 @@ describe.each([
   let found: MultiEmbedding[]
 
   beforeAll(async () => {
-    embedder = await Embedder.load(await edited(files), { dtype: 'f32' })
+    embedder = await Embedder.load(await folderWith(name, files), { dtype: 'f32' })
     found = await embedder.embedMulti(cases.map(({ text }) => text))
   }, 60_000)
   afterAll(() => embedder.dispose())
@@ -108,7 +91,7 @@ it.each<[string, Record<string, Blob | undefined>, string]>([
     'no zip archive; expected a file of torch.save with tensors by name alone. Convert it once in Python',
   ],
 ])('%s is refused', async (_, files, message) => {
-  await expect(Embedder.load(await edited(files))).rejects.toThrow(message)
+  await expect(Embedder.load(await folderWith(name, files))).rejects.toThrow(message)
 })
 
 it('a model without heads has no embedMulti', async () => {
