@@ -1,6 +1,13 @@
 import type { z } from '@hono/zod-openapi'
 import { cohereRequest, rerankAnswer, rerankRequest } from './documents.ts'
-import { embeddingsRequest, embedRequest, refuseToEmbed } from './embeddings.ts'
+import {
+  embedAnswer,
+  embeddingsAnswer,
+  embeddingsRequest,
+  embedRequest,
+  openaiEmbeddings,
+  teiEmbed,
+} from './embeddings.ts'
 import { ServerError } from './errors.ts'
 import type { Form } from './faults.ts'
 import { parse } from './parse.ts'
@@ -55,8 +62,6 @@ const pairs = {
   handle: score,
 } as const
 
-const embed = async (service: Service, body: unknown) => refuseToEmbed(service, body)
-
 export const endpoints: readonly Endpoint[] = [
   {
     path: '/v2/rerank',
@@ -89,18 +94,18 @@ export const endpoints: readonly Endpoint[] = [
   { path: '/v1/score', summary: 'Scores pairs of texts: /score under another name', ...pairs },
   {
     path: '/embed',
-    summary: 'Embeds texts, where the model is an embedder: text-embeddings-inference',
+    summary: 'Embeds texts, where the first model is an embedder: text-embeddings-inference',
     requests: [embedRequest],
-    answers: [],
+    answers: [embedAnswer],
     forms: ['tei'],
-    handle: embed,
+    handle: teiEmbed,
   },
   {
     path: '/v1/embeddings',
     summary: 'Embeds texts, where the model is an embedder: OpenAI',
     requests: [embeddingsRequest],
-    answers: [],
+    answers: [embeddingsAnswer],
     forms: ['openai'],
-    handle: embed,
+    handle: openaiEmbeddings,
   },
 ]

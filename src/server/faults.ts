@@ -1,3 +1,4 @@
+import { EmbedderError } from '../embedders/index.ts'
 import { DawnrankError } from '../error.ts'
 import { GpuError } from '../gpu/errors.ts'
 import { RerankerError } from '../rerankers/index.ts'
@@ -33,7 +34,7 @@ export function faultOf(error: unknown): ServerError {
       retryAfter: 1,
     })
   }
-  if (error instanceof RerankerError) {
+  if (error instanceof RerankerError || error instanceof EmbedderError) {
     const message = error.message.replace(/\b[a-z]+[A-Z]\w*/g, (name) => wireNames[name] ?? name)
     const param = /^([a-z_]+)(\[\d+\])?[.:]/.exec(message)?.[1]
     const code = rerankerCodes[error.code] ?? 'inference-failed'

@@ -1,3 +1,4 @@
+import type { EmbedOptions } from '../embedders/index.ts'
 import type {
   CutoffLayers,
   LayerwiseRankOptions,
@@ -8,12 +9,21 @@ import type {
 } from '../rerankers/index.ts'
 import { ServerError } from './errors.ts'
 
-/** The part of a reranker, or of several on devices of their own, that the server uses. */
+/** Options of a request to embed. */
+export type EmbedCall = EmbedOptions
+
+/** The part of an embedder, of a reranker, or of several on devices of their own, that the server uses. */
 export interface ServedModel {
   readonly info: Pick<
     RerankerInfo,
     'recipe' | 'dtype' | 'activations' | 'limits' | 'memory' | 'adapter' | 'warnings'
-  >
+  > & {
+    /** Of an embedder. */
+    readonly embedding?: {
+      readonly pooling: string
+      readonly prompts: Readonly<Record<string, string>>
+    }
+  }
   /** The layers that have a score. */
   readonly layers: readonly number[]
   /** Resolves when the device is lost. */
@@ -27,6 +37,8 @@ export interface ServedModel {
     pairs: readonly (readonly [string, string])[],
     options: ScoreOptions & { readonly cutoffLayers?: CutoffLayers | undefined },
   ): Promise<number[] | number[][]>
+  /** Of an embedder, which has no ranks and scores. */
+  embed?(texts: readonly string[], options: EmbedCall): Promise<Float32Array[]>
   dispose(): void | Promise<void>
 }
 

@@ -1,10 +1,11 @@
 import { once } from 'node:events'
 import type { Server } from 'node:http'
 import { serve as listen } from '@hono/node-server'
-import { type LoadOptions, Reranker } from '../rerankers/index.ts'
+import type { LoadOptions } from '../rerankers/index.ts'
 import { Admission } from './admission.ts'
 import { createApp } from './app.ts'
 import { followConnections } from './connections.ts'
+import { loadServed } from './embedder.ts'
 import { type Log, type LogLevel, makeLog } from './log.ts'
 import { makeMetrics } from './metrics.ts'
 import { Models, type ServedModel } from './models.ts'
@@ -38,7 +39,7 @@ export interface ServerOptions {
   readonly autoTruncate?: boolean | undefined
   /** Options of loading a model. */
   readonly loadOptions?: Omit<LoadOptions, 'signal' | 'onBatch'>
-  /** Loads a model in place of `Reranker.load`. */
+  /** Loads a model in place of `Reranker.load` and `Embedder.load`. */
   readonly load?:
     | ((place: string | undefined, options: LoadOptions) => Promise<ServedModel>)
     | undefined
@@ -68,7 +69,7 @@ export async function startServer(options: ServerOptions = {}): Promise<RunningS
   const { maxConcurrentRequests = 512, maxWaitingDocuments = 32_000 } = options
   const { maxClientBatchSize = 1000, payloadLimit = 2_000_000, requestTimeout = 300 } = options
   const { autoTruncate = true, logLevel = 'info', log = makeLog(logLevel) } = options
-  const { load = (place, given) => Reranker.load(place, given) } = options
+  const { load = loadServed } = options
   const stopLoading = new AbortController()
   const models = new Models(
     specsOf(options.models ?? [], (place) =>

@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { version } from '../../package.json'
 import { ServerError } from './errors.ts'
-import type { Models } from './models.ts'
+import type { Models, ServedModel } from './models.ts'
 import type { Service } from './perform.ts'
 
 // Routes that tell how the server is.
@@ -62,12 +62,15 @@ export const infoAnswer = z
     model_sha: z.string().nullable(),
     model_dtype: z.string(),
     served_model_name: z.string(),
-    model_type: z.object({
-      reranker: z.object({
-        id2label: z.record(z.string(), z.string()),
-        label2id: z.record(z.string(), z.int()),
+    model_type: z.union([
+      z.object({
+        reranker: z.object({
+          id2label: z.record(z.string(), z.string()),
+          label2id: z.record(z.string(), z.int()),
+        }),
       }),
-    }),
+      z.object({ embedding: z.object({ pooling: z.string() }) }),
+    ]),
     max_concurrent_requests: z.int(),
     max_input_length: z.int(),
     max_batch_tokens: z.int(),
@@ -88,6 +91,14 @@ const dtypes: Readonly<Record<string, string>> = {
   bf16: 'bfloat16',
 }
 
+const poolings: Readonly<Record<string, string>> = { lasttoken: 'last_token' }
+
+/** What a model is, as text-embeddings-inference has it. */
+const modelType = ({ embedding }: ServedModel['info']) =>
+  embedding
+    ? { embedding: { pooling: poolings[embedding.pooling] ?? embedding.pooling } }
+    : { reranker: { id2label: { '0': 'LABEL_0' }, label2id: { LABEL_0: 0 } } }
+
 /** @throws ServerError `unhealthy` until the first model is loaded */
 export function info({
   models,
@@ -102,7 +113,7 @@ export function info({
     model_sha: null,
     model_dtype: dtypes[found.dtype] ?? found.dtype,
     served_model_name: name,
-    model_type: { reranker: { id2label: { '0': 'LABEL_0' }, label2id: { LABEL_0: 0 } } },
+    model_type: modelType(found),
     max_concurrent_requests: admission.limits.maxConcurrentRequests,
     max_input_length: found.limits.maxLength,
     max_batch_tokens: found.limits.maxBatchTokens,

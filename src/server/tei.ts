@@ -1,7 +1,7 @@
 import { z } from '@hono/zod-openapi'
 import { layerScores } from './documents.ts'
 import { callOptions, flag, ownFields, text, texts } from './fields.ts'
-import { perform, type Service } from './perform.ts'
+import { type Performed, perform, type Service } from './perform.ts'
 import type { Call } from './rerank.ts'
 
 // The dialect of text-embeddings-inference.
@@ -67,19 +67,25 @@ export async function teiRerank(
     ...(showsLayer && layer !== undefined && { layer }),
     ...(byLayer && { layer_scores: byLayer }),
   }))
-  const characters = given.reduce((sum, one) => sum + codePoints(one), 0)
-  return Response.json(rows, {
-    headers: {
-      'x-compute-type': model.info.adapter.software ? 'cpu' : 'gpu',
-      'x-compute-time': whole(ms),
-      'x-compute-characters': String(characters + given.length * codePoints(query)),
-      'x-compute-tokens': String(stats.tokens),
-      'x-total-time': whole(ms),
-      'x-tokenization-time': whole(stats.tokenization),
-      'x-queue-time': whole(stats.queue),
-      'x-inference-time': whole(stats.inference),
-    },
-  })
+  const texts = [...given, ...given.map(() => query)]
+  return Response.json(rows, { headers: computeHeaders({ model, stats, ms }, texts) })
+}
+
+/** The headers of an answer in TEI's form. */
+export function computeHeaders(
+  { model, stats, ms }: Pick<Performed<unknown>, 'model' | 'stats' | 'ms'>,
+  texts: readonly string[],
+): Record<string, string> {
+  return {
+    'x-compute-type': model.info.adapter.software ? 'cpu' : 'gpu',
+    'x-compute-time': whole(ms),
+    'x-compute-characters': String(texts.reduce((sum, one) => sum + codePoints(one), 0)),
+    'x-compute-tokens': String(stats.tokens),
+    'x-total-time': whole(ms),
+    'x-tokenization-time': whole(stats.tokenization),
+    'x-queue-time': whole(stats.queue),
+    'x-inference-time': whole(stats.inference),
+  }
 }
 
 const whole = (ms: number) => String(Math.round(ms))
