@@ -5,6 +5,7 @@ import { HubError } from '../hub/errors.ts'
 import { TensorError } from '../tensor/errors.ts'
 import { addCache } from './cache.ts'
 import { addDoctor } from './doctor.ts'
+import { addEmbed } from './embed.ts'
 import { addEnqueue } from './enqueue.ts'
 import { CliError } from './errors.ts'
 import { addEval } from './eval.ts'
@@ -24,6 +25,7 @@ const help = `
 Examples:
   dawnrank rerank "what is panda?" "hi" "The giant panda is a bear."
   dawnrank rerank --help          formats of input and output
+  dawnrank embed "what is panda?"
   dawnrank layers --help          compare the layers of a layerwise model
 
 Exit codes: 0 success; 1 an error of the data, the model or the device; 2 wrong
@@ -34,7 +36,7 @@ DAWNRANK_DEBUG=1 prints the stack of an error.
 /** Runs the command line and returns its exit code. All output goes to the streams of `io`. */
 export async function runCli(args: readonly string[], io: Io): Promise<number> {
   const program = new Command('dawnrank')
-    .description('Ranks passages by their relevance to a query, on WebGPU.')
+    .description('Ranks passages by their relevance to a query, and embeds texts, on WebGPU.')
     .version(version)
     .exitOverride()
     .configureOutput({
@@ -46,6 +48,7 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
     .showHelpAfterError('(--help lists the options)')
     .addHelpText('after', help)
   addRerank(program, io)
+  addEmbed(program, io)
   addServe(program, io)
   addTokenize(program, io)
   addEval(program, io)

@@ -5,6 +5,8 @@ import { CliError } from './errors.ts'
 const codes = [
   'input-invalid',
   'score-not-finite',
+  'embedding-not-finite',
+  'input-too-long',
   'sequence-too-long',
   'token-out-of-range',
   'tokenizer-input',
@@ -21,7 +23,8 @@ export const ofRecord = (error: unknown): error is DawnrankError =>
  * @param placeOf the place of the pair or passage with an index, or of all of them
  */
 export function refusal(error: DawnrankError, placeOf: (index?: number) => string): CliError {
-  const [, index, rest] = /^(?:pair|passage)s?[ [](\d+)\b\]?:?\s*(.*)$/s.exec(error.message) ?? []
+  const [, index, rest] =
+    /^(?:pair|passage|text)s?[ [](\d+)\b\]?:?\s*(.*)$/s.exec(error.message) ?? []
   const message =
     index === undefined ? `${placeOf()}: ${error.message}` : `${placeOf(Number(index))}: ${rest}`
   return new CliError('record-refused', message, { cause: error })
