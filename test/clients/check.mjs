@@ -1,5 +1,5 @@
 // @ts-nocheck: the packages are installed here and not in the repository
-// npm run check:clients: clients from npm against dawnrank serve with the embedded model, each as its documentation has it.
+// npm run check:clients: clients from npm against dawnrank serve with embedded models, each as its documentation has it.
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
@@ -15,9 +15,10 @@ import OpenAI from 'openai'
 
 const root = fileURLToPath(new URL('../..', import.meta.url))
 const key = 'a key'
+const models = ['reranker=weights/xlm-roberta-6x384', 'embedder=weights/all-minilm-l6-v2']
 const server = spawn(
   process.execPath,
-  ['dist/cli.js', 'serve', '--port', '0', '--log-level', 'warn'],
+  ['dist/cli.js', 'serve', ...models, '--port', '0', '--log-level', 'warn'],
   {
     cwd: root,
     env: { ...process.env, DAWNRANK_API_KEY: key },
@@ -102,6 +103,26 @@ const checks = {
     const found = await reranker.postprocessNodes(nodes, query)
     assert.deepEqual([found.length, found[0].node.text], [2, documents[best]])
     assertScore(found[0].score)
+  },
+  'openai, embeddings': async () => {
+    const input = [query, ...documents]
+    const cosine = (a, b) => a.reduce((sum, value, i) => sum + value * b[i], 0)
+    const texts = await openai.embeddings.create({ model: 'embedder', input })
+    const floats = await openai.embeddings.create({
+      model: 'embedder',
+      input,
+      encoding_format: 'float',
+    })
+    const rows = texts.data.map(({ embedding }) => embedding)
+    assert.deepEqual(
+      rows.map((row) => row.length),
+      [384, 384, 384, 384],
+    )
+    floats.data.forEach(({ embedding }, i) => {
+      assert.ok(Math.abs(cosine(embedding, rows[i]) - 1) < 1e-6)
+    })
+    assert.ok(cosine(rows[0], rows[best + 1]) > cosine(rows[0], rows[1]))
+    assert.ok(texts.usage.prompt_tokens > input.length)
   },
   'openai, models and the error of embeddings': async () => {
     const error = await openai.embeddings.create({ model, input: 'a' }).catch((found) => found)
