@@ -1,5 +1,6 @@
 import {
   copyFile,
+  cp,
   mkdir,
   open,
   readdir,
@@ -132,11 +133,22 @@ async function isEmptyFolder(path: string): Promise<boolean> {
 /** Weights in any format, and their indexes. */
 const weightFiles = /\.(safetensors|bin|pt|pth|h5|msgpack|onnx|gguf)$|\.index\.json$/
 
-/** Copies the files of a folder that are neither weights nor config.json: tokenizer, self-test, licence. */
+/** The heads of bge-m3, which stay as they are. */
+const headFiles = /^(sparse|colbert)_linear\.(safetensors|pt)$/
+
+/** The folders of sentence-transformers' modules. */
+const moduleFolders = /^\d+_[A-Z]\w*$/
+
+/** Copies the files of a folder that are neither weights nor config.json: tokenizer, pooling, self-test, licence. */
 async function copyOthers(from: string, to: string): Promise<void> {
   for (const entry of await readdir(from)) {
     const source = join(from, entry)
-    if (entry === 'config.json' || weightFiles.test(entry)) continue
+    const isWeights = weightFiles.test(entry) && !headFiles.test(entry)
+    if (entry === 'config.json' || isWeights) continue
+    const isFolder = (await stat(source)).isDirectory()
+    if (isFolder && moduleFolders.test(entry)) {
+      await writable(join(to, entry), cp(source, join(to, entry), { recursive: true }))
+    }
     if (!(await stat(source)).isFile()) continue
     await writable(join(to, entry), copyFile(source, join(to, entry)))
   }

@@ -11,6 +11,7 @@ import {
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
+import { Embedder } from '../../src/embedders/index.ts'
 import { fixtureFolder } from '../fixtures.ts'
 import { safetensors } from '../mutations.ts'
 import { realSession, session } from './helpers.ts'
@@ -30,6 +31,22 @@ function tinyModel(name: string, weight: number): string {
   writeFileSync(join(path, 'model.safetensors'), safetensors(header, data))
   return path
 }
+
+it.each(['embed-bert-mean', 'embed-bge-m3'])('%s stays an embedder', async (name) => {
+  const out = join(folder, name)
+  expect(await session().run('quantize', fixtureFolder(name), out, '--dtype', 'int8')).toBe(0)
+  using written = await Embedder.load(out)
+  using loaded = await Embedder.load(fixtureFolder(name), { dtype: 'int8' })
+  const known = ({ dtype, pooling, normalize, prompts, multi }: Embedder['info']) => ({
+    ...{ dtype, pooling, normalize, prompts, multi },
+  })
+  expect(known(written.info)).toEqual(known(loaded.info))
+  expect(written.info.dtype).toBe('int8')
+  const texts = ['what is panda?', 'A panda eats bamboo.']
+  expect(await written.embed(texts)).toEqual(await loaded.embed(texts))
+  if (!written.info.multi) return
+  expect(await written.embedMulti(texts)).toEqual(await loaded.embedMulti(texts))
+})
 
 describe('quantize', () => {
   it('writes a sharded model as one file, with its tokenizer, and says what it did', async () => {
