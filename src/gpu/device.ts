@@ -180,7 +180,7 @@ export class Gpu {
 
   /** Frees every buffer, and the device where it is ours; what is pending rejects. */
   dispose(): void {
-    this.#end(new GpuError('disposed', 'the reranker was disposed of; load it again'))
+    this.#end(new GpuError('disposed', 'the model was disposed of; load it again'))
     if (this.profile && environment('DAWNRANK_PROFILE') === '1') console.error(this.profile.table())
     this.memory.destroy()
     this.profile?.destroy()

@@ -1,5 +1,4 @@
 import { openFolder, openParent } from '#platform'
-import { parseJson } from '../json.ts'
 import { type ByteSource, blobSource, type Folder, type Place } from '../platform/files.ts'
 import {
   type AddedToken,
@@ -23,6 +22,7 @@ import {
   type Templates,
 } from './post-processors.ts'
 import { parsePreTokenizer } from './pre-tokenizers.ts'
+import { readAll, readJson } from './reading.ts'
 import { addedPieces, convertSentencePiece, fixedPieces } from './sentencepiece.ts'
 import { readSentencePiece } from './sentencepiece-model.ts'
 import { isOldConfig, lacksClass, Settings, type SettingsFiles } from './settings.ts'
@@ -36,7 +36,6 @@ const sentencePieceFiles = ['sentencepiece.bpe.model', 'spm.model', 'tokenizer.m
 const vocabFile = 'vocab.txt'
 /** Of byte-level BPE; merges.txt is beside it. */
 const bpeVocabFile = 'vocab.json'
-const maxFileBytes = 128 * 2 ** 20
 
 /**
  * Text to token ids, as a tokenizer.json of Hugging Face says: added tokens, normalizer, pre-tokenizer, model,
@@ -375,31 +374,5 @@ async function readFiles(open: Folder['open']): Promise<SettingsFiles> {
     map: isOld ? await read('special_tokens_map.json') : undefined,
     added: isOld ? await read('added_tokens.json') : undefined,
     model: lacksClass(config) ? await read('config.json') : undefined,
-  }
-}
-
-async function readAll(file: ByteSource): Promise<Uint8Array> {
-  try {
-    if (file.size > maxFileBytes)
-      throw new TokenizerError(
-        'tokenizer-invalid',
-        `${file.name} has ${file.size} bytes; expected a tokenizer of at most ${maxFileBytes}`,
-      )
-    return await file.read(0, file.size)
-  } finally {
-    await file.close()
-  }
-}
-
-async function readJson(file: ByteSource): Promise<unknown> {
-  const bytes = await readAll(file)
-  try {
-    return parseJson(new TextDecoder('utf-8', { fatal: true }).decode(bytes))
-  } catch (cause) {
-    throw new TokenizerError(
-      'tokenizer-invalid',
-      `${file.name} is no JSON in UTF-8 (${cause instanceof Error ? cause.message : cause})`,
-      { cause },
-    )
   }
 }

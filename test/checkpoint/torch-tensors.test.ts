@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs'
+import { inflateSync } from 'node:zlib'
 import { expect, it } from 'vitest'
 import { f16ToF32 } from '../../src/checkpoint/index.ts'
 import { readTorchTensors } from '../../src/checkpoint/torch-tensors.ts'
@@ -35,6 +36,19 @@ it('the tensors are those of the safetensors file', () => {
       ).toBe(true)
     }
   }
+})
+
+// As torch.save(linear.state_dict()) writes it: an OrderedDict with metadata, its numbers from a GPU. weight [[1.5, -2]], bias [0.25].
+const stateDict =
+  'eNp1krtOwzAUhu00pSVcyqVcN5iKhHqBjQEWxOKBUIQUWKI0sZqI0HBit0yVOgASL8HIEzAx8QAszAwMPAKMDNgJqNQFS0exjs93/P/HMUlGL6J0raDjj5OHVYyQjCmRcWLXDzq04jncKZ+fhj3NdaMwpC4PohYz9mOPxtTbDVxuAFqrAy5ZIwK7oEHT56C5PBINynabByEz7Jg22kHo2Zy2WBTbnQ0DMqWSlRMEE5VOk4KeIsZeGDn8ME0akLWEHlSFkaS72/acrSrkiMYhf0AQwUS7hlGiEXwNxo0vhYxxGK/DhKWL+kbgMJj0xVW+7qetalDwcwRzmEr4K5j2p1NwhsNsHYrtLsxZo6LSPqPckfZhPjlfsOSkYLELS4nwDo2ZmAUsE8wYa5TNgXlurb8+5cVOxqQyz0oVoccdkXwcZD5P7l6kbP0vpoZQb3uw/vm2eaSJnYzCr/pvZZuGSbBWzPz/yD+rJycz9OQqrVrq0yZWDaqsaq3PXqpsTWVVm332Hg+ZNklW/iniIh29i+9bYu0LEVuhQw=='
+
+it('a state_dict is read, its metadata left out', () => {
+  const bytes = new Uint8Array(inflateSync(Buffer.from(stateDict, 'base64')))
+  const found = readTorchTensors(bytes, 'x')
+  expect([...found.keys()]).toEqual(['weight', 'bias'])
+  const numbers = [...found.values()].map(({ data }) => [...new Float32Array(data.buffer)])
+  expect(numbers).toEqual([[1.5, -2], [0.25]])
+  expect([...found.values()].map(({ shape }) => shape)).toEqual([[1, 2], [1]])
 })
 
 it.each<[string, Uint8Array<ArrayBuffer>, string]>([
