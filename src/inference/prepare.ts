@@ -3,7 +3,7 @@ import type { ReadOptions, ReadProgress } from '../checkpoint/index.ts'
 import type { Gpu } from '../gpu/device.ts'
 import { type Batch, packBatch } from '../models/batch.ts'
 import { ModelError } from '../models/errors.ts'
-import type { PlanTape, Tape } from '../tensor/tape.ts'
+import { forgetConstants, type PlanTape, type Tape } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { Engine } from './engine.ts'
 import { runTasks } from './tasks.ts'
@@ -49,6 +49,8 @@ export async function prepare(
       await engine.run((tape) => record(tape, batch), stop)
     })
   })
+  // Made of weights that were not all read.
+  forgetConstants(engine.gpu)
 }
 
 /** The batch size, which halves until the adapter binds what it needs, unless the caller chose it. */

@@ -177,8 +177,18 @@ export class PlanTape extends BaseTape {
 
 const lastPasses = new WeakMap<Gpu, Block[]>()
 
+type Constants = Map<object, KeptTensor>
+
 /** The constants of a device, by the dtype of activations. */
-const constants = new WeakMap<Gpu, Record<'f32' | 'f16', WeakMap<object, Tensor>>>()
+const constants = new WeakMap<Gpu, Readonly<Record<'f32' | 'f16', Constants>>>()
+
+/** Frees the constants of a device: those of passes over weights that have changed since. */
+export function forgetConstants(gpu: Gpu): void {
+  for (const kept of Object.values(constants.get(gpu) ?? {})) {
+    for (const { release } of kept.values()) release()
+    kept.clear()
+  }
+}
 
 /** Records a pass for the device. */
 export class RecordTape extends BaseTape {
@@ -186,9 +196,9 @@ export class RecordTape extends BaseTape {
   readonly #uploads: Block[] = []
   /** The blocks that the last pass took, in its order. */
   readonly #lastPass: Block[]
-  readonly #constants: WeakMap<object, Tensor>
+  readonly #constants: Constants
   /** Constants that this pass makes. */
-  readonly #made = new Map<object, KeptTensor>()
+  readonly #made: Constants = new Map()
   #places = 0
 
   constructor(gpu: Gpu, activations: 'f32' | 'f16', label: string) {
@@ -196,7 +206,7 @@ export class RecordTape extends BaseTape {
     this.#recording = new Recording(gpu, label)
     this.#lastPass = lastPasses.get(gpu) ?? []
     lastPasses.set(gpu, this.#lastPass)
-    const kept = constants.get(gpu) ?? { f32: new WeakMap(), f16: new WeakMap() }
+    const kept = constants.get(gpu) ?? { f32: new Map(), f16: new Map() }
     constants.set(gpu, kept)
     this.#constants = kept[activations]
   }
@@ -223,8 +233,8 @@ export class RecordTape extends BaseTape {
   }
 
   constant(key: object, make: () => Tensor): Tensor {
-    const found = this.#constants.get(key) ?? this.#made.get(key)?.tensor
-    if (found) return found
+    const found = this.#constants.get(key) ?? this.#made.get(key)
+    if (found) return found.tensor
     const made = this.scope([], make)
     const kept = this.keep(made)
     this.free(made)
@@ -234,9 +244,9 @@ export class RecordTape extends BaseTape {
 
   /** Once the pass has succeeded, its constants are there for all; another may have made the same meanwhile. */
   #shareConstants(): void {
-    for (const [key, { tensor, release }] of this.#made) {
-      if (this.#constants.has(key)) release()
-      else this.#constants.set(key, tensor)
+    for (const [key, kept] of this.#made) {
+      if (this.#constants.has(key)) kept.release()
+      else this.#constants.set(key, kept)
     }
   }
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { Gpu } from '../../src/gpu/device.ts'
 import { addRows } from '../../src/tensor/add-rows.ts'
-import { PlanTape, RecordTape, type Tape } from '../../src/tensor/tape.ts'
+import { forgetConstants, PlanTape, RecordTape, type Tape } from '../../src/tensor/tape.ts'
 import { activation } from './harness.ts'
 
 // Tensors that depend on weights alone: made by the first pass that ends well, and read by all later ones.
@@ -64,6 +64,23 @@ it('of a pass that is given up are made again', async () => {
   const { buffers } = gpu.memory.used
   const given = record(key)
   given.tape.discard()
+  expect(gpu.memory.used.buffers).toBe(buffers)
+  const next = record(key)
+  expect(next.made).toBe(1)
+  expect(await valuesOf(next)).toEqual([4, 8, 12, 16])
+})
+
+it('that are forgotten are made again', async () => {
+  const key = {}
+  forgetConstants(gpu)
+  await valuesOf(record({}))
+  forgetConstants(gpu)
+  const { buffers } = gpu.memory.used
+  await valuesOf(record(key))
+  const again = record(key)
+  expect(again.made).toBe(0)
+  again.tape.discard()
+  forgetConstants(gpu)
   expect(gpu.memory.used.buffers).toBe(buffers)
   const next = record(key)
   expect(next.made).toBe(1)
