@@ -204,9 +204,10 @@ export async function chooseRecipe(folder: Folder, asked: RecipeName | undefined
   const known = Object.keys(families).filter(fits)
   const architecture = found.find((name) => known.includes(name))
   if (architecture === undefined) {
+    const isEmbedder = await hasFile(folder, 'modules.json')
     throw new ModelError(
       'architecture-unsupported',
-      `${config.file}: architectures is ${list(found)}; ${asked ? `${asked} takes` : 'known are'} ${known.join(', ')}${nearest(found, known)}`,
+      `${config.file}: architectures is ${list(found)}; ${asked ? `${asked} takes` : 'known are'} ${known.join(', ')}${isEmbedder ? '. The folder has modules.json, as embedders do: use Embedder.load' : nearest(found, known)}`,
     )
   }
   const family = familyOf(architecture, config)
@@ -254,6 +255,12 @@ async function settleRecipe(
     activation: activation === 'files' ? activationOfFiles(config) : activation,
     ...(center !== undefined && { center: centers[center] as number }),
   }
+}
+
+async function hasFile(folder: Folder, file: string): Promise<boolean> {
+  const source = await folder.open(file)
+  await source?.close()
+  return source !== undefined
 }
 
 /** The known architecture that an unknown one is most like, by common beginning, where that is more than a few letters. */

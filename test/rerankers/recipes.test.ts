@@ -20,6 +20,18 @@ async function loaded<R extends Reranker>(loading: Promise<R>): Promise<R> {
   return reranker
 }
 
+it('a model for embeddings is refused with what loads it, an unknown one with the nearest', async () => {
+  await expect(Reranker.load(fixtureFolder('embed-bert-cls'))).rejects.toMatchObject({
+    code: 'architecture-unsupported',
+    message: expect.stringMatching(/has modules\.json, as embedders do: use Embedder\.load$/),
+  })
+  const folder = editedFolder('bert', [['config.json', ['architectures'], ['BertForMaskedLM']]])
+  await expect(Reranker.load(folder)).rejects.toMatchObject({
+    code: 'architecture-unsupported',
+    message: expect.stringMatching(/The nearest is BertForSequenceClassification$/),
+  })
+})
+
 describe('the recipe', () => {
   it.each([
     ['xlm-roberta-514', 'FlagReranker'],
