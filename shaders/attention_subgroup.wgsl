@@ -117,9 +117,11 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
 fn soften(rows: ptr<function, Rows>, tile: Tile, head: u32, first_row: u32, key: u32) {
   for (var r = 0u; r < S; r++) {
     var score = (*rows).score[r] * params.scale;
+    let seen = keys_of(tile, first_row + r);
     for (var t = 0u; t < 4u; t++) {
-      let seen = sees(tile, first_row + r, key + t * S);
-      score[t] = select(LOWEST, biased(score[t], tile, head, first_row + r, key + t * S), seen);
+      let at = key + t * S;
+      let score_at = biased(score[t], tile, head, first_row + r, at);
+      score[t] = select(LOWEST, score_at, at >= seen.x && at < seen.y);
     }
     let most = max(max(score.x, score.y), max(score.z, score.w));
     let highest = max((*rows).highest[r], highest_of(most));

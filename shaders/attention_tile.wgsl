@@ -25,10 +25,12 @@ fn end_key(tile: Tile) -> u32 {
   return min(tile.keys, min(causal_end, window_end));
 }
 
-// Whether a row of the tile sees a key: it is one of the sequence, not after the row where attention is causal, and less than
-// the window away.
-fn sees(tile: Tile, row: u32, key: u32) -> bool {
+// The first key that a row of the tile sees, and the end of them: keys of the sequence, none after the row where attention is
+// causal, and less than the window away.
+fn keys_of(tile: Tile, row: u32) -> vec2u {
   let position = tile.position + row;
-  return key < tile.keys && (params.causal == 0u || key <= position)
-    && (params.window == 0u || (key + params.window > position && key < position + params.window));
+  let first = select(0u, position + 1u - params.window, params.window != 0u && position + 1u > params.window);
+  let causal_end = select(tile.keys, position + 1u, params.causal != 0u);
+  let window_end = select(tile.keys, position + params.window, params.window != 0u);
+  return vec2u(first, min(tile.keys, min(causal_end, window_end)));
 }

@@ -34,6 +34,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   var total = 0.0;
   var out: array<f32, HEAD_DIM>;
 
+  let seen = keys_of(tile, row);
   let end = end_key(tile);
   for (var first = first_key(tile); first < end; first += KEYS) {
     let count = min(KEYS, end - first);
@@ -44,7 +45,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     }
     workgroupBarrier();
     for (var key = 0u; key < count; key++) {
-      if (!sees(tile, row, first + key)) { continue; }
+      if (first + key < seen.x || first + key >= seen.y) { continue; }
       var score = 0.0;
       for (var d = 0u; d < HEAD_DIM; d++) { score = fma(query[d], keys[key * HEAD_DIM + d], score); }
       score = biased(score, tile, group.y, row, first + key);
