@@ -5,7 +5,6 @@ export { type EmbedderInfo, isEmbedder } from './load.ts'
 export type { SimilarityName } from './modules.ts'
 export type {
   EmbedderLoadOptions,
-  EmbedderLoadProgress,
   EmbedMultiOptions,
   EmbedOptions,
   EmbedProgress,

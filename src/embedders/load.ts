@@ -1,10 +1,16 @@
 import { embeddedFolder, openFolder } from '#platform'
 import { Checkpoint, show } from '../checkpoint/index.ts'
-import type { KernelNames } from '../gpu/choices.ts'
-import { type AdapterFacts, Gpu } from '../gpu/device.ts'
+import { Gpu } from '../gpu/device.ts'
 import { openNamed, refuseFolder } from '../hub/open.ts'
 import type { HubFolder } from '../hub/types.ts'
 import { Engine } from '../inference/engine.ts'
+import {
+  checkActivations,
+  checkDevice,
+  checkQuantization,
+  type LoadedInfo,
+  type ModelInfo,
+} from '../inference/load-options.ts'
 import { numbersOf, planBatches, prepare } from '../inference/prepare.ts'
 import { BatchQueue, type Output } from '../inference/queue.ts'
 import type { Backbone } from '../models/backbone.ts'
@@ -26,12 +32,7 @@ import { checkOptions, type EmbedderLoadOptions } from './options.ts'
 const embedded = 'all-minilm-l6-v2'
 
 /** What an embedder runs on and with. */
-export interface EmbedderInfo {
-  /** The folder of the model, or its name on the hub. */
-  readonly model: string
-  /** The commit of a model of the hub. */
-  readonly commit?: string | undefined
-  readonly architecture: string
+export interface EmbedderInfo extends ModelInfo {
   /** How the states of a text become one: `cls`, `mean` or `lasttoken`. */
   readonly pooling: Modules['pooling']
   /** Whether embeddings have length 1. */
@@ -44,31 +45,6 @@ export interface EmbedderInfo {
   readonly multi: boolean
   /** Numbers of an embedding. */
   readonly dimensions: number
-  readonly adapter: AdapterFacts
-  /** How weights lie on the device. */
-  readonly dtype: string
-  readonly activations: 'f32' | 'f16'
-  /** The kernel in use of each operation that has several. */
-  readonly kernels: KernelNames
-  /** What may make embeddings other than expected, such as a key of config.json that nobody knows. */
-  readonly warnings: readonly string[]
-  /** Sizes of the model, by the names of its config. */
-  readonly sizes: Readonly<Record<string, number>>
-  readonly limits: {
-    /** Most tokens of a text that the model takes. */
-    readonly maxTokens: number
-    readonly maxBatchTokens: number
-    /** Tokens that texts are shortened to, unless a call says otherwise. */
-    readonly maxLength: number
-  }
-  /** Bytes: weights on the device, tables on the host, activations estimated for a full batch; buffers now alive. */
-  readonly memory: {
-    readonly weights: number
-    readonly hostTables: number
-    readonly activations: number
-    readonly buffers: number
-    readonly bytes: number
-  }
 }
 
 /** What a call wants of its texts. */
@@ -84,9 +60,7 @@ export interface Loaded {
   readonly queue: BatchQueue<Wanted>
   readonly tokenizer: Tokenizer
   readonly modules: Modules
-  readonly info: Omit<EmbedderInfo, 'memory'> & {
-    readonly memory: Pick<EmbedderInfo['memory'], 'weights' | 'hostTables' | 'activations'>
-  }
+  readonly info: LoadedInfo<EmbedderInfo>
 }
 
 /** The heads of bge-m3. */
@@ -104,19 +78,14 @@ export async function loadEmbedder(
 ): Promise<Loaded> {
   checkOptions('load', options)
   const { dtype = 'auto', activations = 'f32', signal, onProgress, onBatch } = options
-  if (options.device && options.adapter) {
-    throw new EmbedderError(
-      'option-invalid',
-      'device and adapter: found both; a device has its adapter. Leave one out',
-    )
-  }
+  checkDevice(options, invalid)
   signal?.throwIfAborted()
   const folder = await open(place, options)
   const checkpoint = await Checkpoint.open(folder).catch((fault) => refuseFolder(folder, fault))
   const opened = [checkpoint]
   let gpu: Gpu | undefined
   try {
-    checkQuantization(checkpoint, options)
+    checkQuantization(checkpoint, options, invalid)
     const architecture = backboneArchitecture(checkpoint.config)
     const modules = await readModules(folder, checkpoint.config)
     const tokenizer = await Tokenizer.load(
@@ -125,12 +94,7 @@ export async function loadEmbedder(
     const headsCheckpoint = await openHeads(folder)
     if (headsCheckpoint) opened.push(headsCheckpoint)
     gpu = await Gpu.open(options)
-    if (activations === 'f16' && !gpu.facts.shaderF16) {
-      throw new EmbedderError(
-        'option-invalid',
-        'activations: found "f16"; this adapter has no shader-f16. Leave it out',
-      )
-    }
+    checkActivations(gpu.facts, options, invalid)
     const weights = new Weights(gpu, checkpoint, dtype)
     const { backbone, read } = declareBackbone(checkpoint.config, weights)
     const headWeights = headsCheckpoint && new Weights(gpu, headsCheckpoint, dtype)
@@ -232,25 +196,14 @@ async function open(
   })
   if (named) return named
   if (revision !== undefined) {
-    throw new EmbedderError(
-      'option-invalid',
+    throw invalid(
       `revision: found ${show(revision)}; only models named as on the Hugging Face Hub have revisions. Leave it out`,
     )
   }
   return place === undefined ? embeddedFolder(embedded) : openFolder(place)
 }
 
-/** The weights of a quantized folder are what they are: of their numbers no other dtype is made. */
-function checkQuantization(
-  { folder, quantization }: Checkpoint,
-  { dtype = 'auto' }: EmbedderLoadOptions,
-): void {
-  if (!quantization || dtype === 'auto' || dtype === quantization) return
-  throw new EmbedderError(
-    'option-invalid',
-    `dtype: found ${show(dtype)}; ${folder.name} is quantized to ${quantization}. Leave it out, or load the folder that this one was made from`,
-  )
-}
+const invalid = (message: string) => new EmbedderError('option-invalid', message)
 
 function declareHeads(weights: Weights, { config: { hidden } }: Backbone): Heads {
   const [columns = hidden] = weights.checkpoint.tensors.get('colbert_linear.weight')?.shape ?? []

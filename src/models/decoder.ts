@@ -1,12 +1,13 @@
-import { type AttentionTiles, attention, attentionTiles } from '../tensor/attention.ts'
+import { attention } from '../tensor/attention.ts'
 import { embedRows, gatherTable, type HostTable } from '../tensor/embedding.ts'
 import { type Linear, linear } from '../tensor/linear.ts'
 import { type RmsNorm, rmsNorm } from '../tensor/rms-norm.ts'
 import { rotary } from '../tensor/rotary.ts'
 import type { Tape } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
+import { type AttentionTables, attentionTables } from './attention-tables.ts'
 import { type Backbone, type LayerRange, type LayerState, layerStates } from './backbone.ts'
-import { allSpans, type Batch, checkIds, scoredRows, scoredSpans } from './batch.ts'
+import { type Batch, checkIds } from './batch.ts'
 import type { DecoderConfig } from './decoder-config.ts'
 import { type QueryKeyValue, queryKeyValue } from './query-key-value.ts'
 import { mostTokens, positionsOf, RopeTable } from './rope.ts'
@@ -22,12 +23,6 @@ interface DecoderLayer extends QueryKeyValue {
   readonly gate: Linear
   readonly up: Linear
   readonly down: Linear
-}
-
-/** What a layer reads of the tokens that it runs for. */
-interface Tables {
-  readonly tiles: AttentionTiles
-  readonly positions: Tensor
 }
 
 /**
@@ -103,22 +98,11 @@ export class Decoder implements Backbone {
 
   *states(tape: Tape, batch: Batch, { from, to }: LayerRange): Generator<LayerState, void> {
     const { headDim } = this.config
-    const upload = (rows: Uint32Array<ArrayBuffer>) => tape.upload(rows, [rows.length], 'u32')
     const positions = positionsOf(batch)
     const ropeTable = this.#rope.upload(tape, positions)
-    const last = scoredRows(batch, 'last')
-    const tables = {
-      every: {
-        tiles: attentionTiles(tape, allSpans(batch), headDim),
-        positions: upload(positions),
-      },
-      scored: {
-        tiles: attentionTiles(tape, scoredSpans(batch, 'last'), headDim),
-        positions: upload(last.map((row) => positions[row] as number)),
-      },
-    }
+    const tables = attentionTables(tape, batch, headDim, 'last', positions)
     const start = from ?? { layer: 0, x: this.#embed(tape, batch) }
-    yield* layerStates(tape, start, to, upload(last), (i, x, all, which) => {
+    yield* layerStates(tape, start, to, tables.rows, (i, x, all, which) => {
       const layer = this.#layers[i] as DecoderLayer
       const window = this.config.windows[i]
       return this.#layer(tape, layer, x, all, tables[which], tables.every, ropeTable, window)
@@ -136,8 +120,8 @@ export class Decoder implements Backbone {
     layer: DecoderLayer,
     x: Tensor,
     all: Tensor,
-    { tiles, positions }: Tables,
-    keys: Tables,
+    { tiles, positions }: AttentionTables,
+    keys: AttentionTables,
     ropeTable: Tensor,
     window = 0,
   ): Tensor {

@@ -1,19 +1,15 @@
 import { addRows } from '../tensor/add-rows.ts'
 import { alibiBias } from '../tensor/alibi.ts'
-import {
-  type AttentionTiles,
-  attention,
-  attentionTiles,
-  type ScoreBias,
-} from '../tensor/attention.ts'
+import { attention, type ScoreBias } from '../tensor/attention.ts'
 import { embed, gatherTable, type HostTable } from '../tensor/embedding.ts'
 import { type LayerNorm, layerNorm } from '../tensor/layer-norm.ts'
 import { type Linear, linear } from '../tensor/linear.ts'
 import { rotary } from '../tensor/rotary.ts'
 import type { Tape } from '../tensor/tape.ts'
 import type { Tensor, Weight } from '../tensor/tensor.ts'
+import { type AttentionTables, attentionTables } from './attention-tables.ts'
 import { type Backbone, type LayerRange, type LayerState, layerStates } from './backbone.ts'
-import { allSpans, type Batch, checkIds, scoredRows, scoredSpans } from './batch.ts'
+import { type Batch, checkIds } from './batch.ts'
 import { Convolution } from './convolution.ts'
 import type { EncoderConfig } from './encoder-config.ts'
 import { bertNames, type EncoderNames } from './encoder-names.ts'
@@ -35,15 +31,6 @@ interface EncoderLayer extends QueryKeyValue {
   readonly gate: Linear | undefined
   readonly down: Linear
   readonly outputNorm: LayerNorm
-}
-
-/** What a layer reads of the tokens that it runs for. */
-interface Tables {
-  readonly tiles: AttentionTiles
-  /** Where models rotate queries and keys. */
-  readonly positions: Tensor | undefined
-  /** Where a convolution follows the first layer. */
-  readonly spans: Tensor | undefined
 }
 
 /**
@@ -156,32 +143,20 @@ export class Encoder implements Backbone {
 
   *states(tape: Tape, batch: Batch, { from, to }: LayerRange): Generator<LayerState, void> {
     const headDim = this.config.hidden / this.config.heads
-    const upload = (rows: Uint32Array<ArrayBuffer>) => tape.upload(rows, [rows.length], 'u32')
     const positions = this.#rope && positionsOf(batch)
     const ropeTable = positions && this.#rope?.upload(tape, positions)
-    const scored = scoredRows(batch, 'first')
-    const tables = {
-      every: {
-        tiles: attentionTiles(tape, allSpans(batch), headDim),
-        positions: positions && upload(positions),
-        spans: this.#convolution?.spans(tape, batch, 'every'),
-      },
-      scored: {
-        tiles: attentionTiles(tape, scoredSpans(batch, 'first'), headDim),
-        positions: positions && upload(scored.map((row) => positions[row] as number)),
-        spans: this.#convolution?.spans(tape, batch, 'scored'),
-      },
-    }
-    const rows = upload(scored)
+    const tables = attentionTables(tape, batch, headDim, 'first', positions)
+    const spansOf = (which: 'every' | 'scored') => this.#convolution?.spans(tape, batch, which)
+    const spans = { every: spansOf('every'), scored: spansOf('scored') }
     const bias = this.#bias(tape, batch)
     const start = from ?? { layer: 0, x: this.#embed(tape, batch) }
-    yield* layerStates(tape, start, to, rows, (i, x, all, which) => {
+    yield* layerStates(tape, start, to, tables.rows, (i, x, all, which) => {
       const layer = this.#layers[i] as EncoderLayer
       const biasOf = bias && ((q: Tensor, k: Tensor) => bias(i, q, k, which))
-      const own = tables[which]
-      const y = this.#layer(tape, layer, x, all, own, tables.every, ropeTable, biasOf)
-      if (i > 0 || !own.spans) return y
-      return this.#convolution?.run(tape, all, own.spans, y) ?? y
+      const y = this.#layer(tape, layer, x, all, tables[which], tables.every, ropeTable, biasOf)
+      const own = spans[which]
+      if (i > 0 || !own) return y
+      return this.#convolution?.run(tape, all, own, y) ?? y
     })
   }
 
@@ -203,14 +178,14 @@ export class Encoder implements Backbone {
     layer: EncoderLayer,
     x: Tensor,
     all: Tensor,
-    { tiles, positions }: Tables,
-    keys: Tables,
+    { tiles, positions }: AttentionTables<Tensor | undefined>,
+    keys: AttentionTables<Tensor | undefined>,
     ropeTable: Tensor | undefined,
     biasOf: ((q: Tensor, k: Tensor) => ScoreBias) | undefined,
   ): Tensor {
     const { hidden, heads, activation, scoreScale } = this.config
     const normed = (x: Tensor, norm?: LayerNorm) => (norm ? layerNorm(tape, x, norm) : x)
-    const rotated = (x: Tensor, positions?: Tensor) =>
+    const rotated = (x: Tensor, positions: Tensor | undefined) =>
       ropeTable && positions ? rotary(tape, x, positions, ropeTable) : x
     const attended = tape.scope([], () => {
       const [query, key, v] = queryKeyValue(tape, x, all, layer)

@@ -1,5 +1,5 @@
 import type { Config } from '../checkpoint/index.ts'
-import { type AttentionTiles, attention, attentionTiles } from '../tensor/attention.ts'
+import { attention } from '../tensor/attention.ts'
 import { embedRows, gatherTable, type HostTable } from '../tensor/embedding.ts'
 import { type LayerNorm, layerNorm } from '../tensor/layer-norm.ts'
 import { type Activation, type Linear, linear } from '../tensor/linear.ts'
@@ -7,6 +7,7 @@ import { meanRows } from '../tensor/mean-rows.ts'
 import { rotary } from '../tensor/rotary.ts'
 import type { Tape } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
+import { type AttentionTables, attentionTables } from './attention-tables.ts'
 import {
   type Backbone,
   type BackboneConfig,
@@ -14,7 +15,7 @@ import {
   type LayerState,
   layerStates,
 } from './backbone.ts'
-import { allSpans, type Batch, checkIds, scoredRows, scoredSpans } from './batch.ts'
+import { type Batch, checkIds } from './batch.ts'
 import { activationOf, type FamilyKeys, settleKeys } from './config-keys.ts'
 import { oneLabel } from './encoder-config.ts'
 import { ModelError } from './errors.ts'
@@ -99,12 +100,6 @@ interface Layer extends QueryKeyValue {
   readonly down: Linear
 }
 
-/** What a layer reads of the tokens that it runs for. */
-interface Tables {
-  readonly tiles: AttentionTiles
-  readonly positions: Tensor
-}
-
 /**
  * ModernBERT (Warner et al. 2024; `ModernBertModel`): pre-norm layers of attention in both directions with rotary positions, most
  * of them within a window, and a gated MLP.
@@ -168,25 +163,14 @@ class ModernBert implements Backbone {
 
   *states(tape: Tape, batch: Batch, { from, to }: LayerRange): Generator<LayerState, void> {
     const headDim = this.config.hidden / this.config.heads
-    const upload = (rows: Uint32Array<ArrayBuffer>) => tape.upload(rows, [rows.length], 'u32')
     const positions = positionsOf(batch)
     const ropeTables = {
       global: this.#global.upload(tape, positions),
       local: this.#local.upload(tape, positions),
     }
-    const first = scoredRows(batch, 'first')
-    const tables = {
-      every: {
-        tiles: attentionTiles(tape, allSpans(batch), headDim),
-        positions: upload(positions),
-      },
-      scored: {
-        tiles: attentionTiles(tape, scoredSpans(batch, 'first'), headDim),
-        positions: upload(first.map((row) => positions[row] as number)),
-      },
-    }
+    const tables = attentionTables(tape, batch, headDim, 'first', positions)
     const start = from ?? { layer: 0, x: this.#embed(tape, batch) }
-    yield* layerStates(tape, start, to, upload(first), (i, x, all, which) => {
+    yield* layerStates(tape, start, to, tables.rows, (i, x, all, which) => {
       const isGlobal = i % this.config.globalEvery === 0
       const ropeTable = isGlobal ? ropeTables.global : ropeTables.local
       const window = isGlobal ? 0 : this.config.window + 1
@@ -206,8 +190,8 @@ class ModernBert implements Backbone {
     layer: Layer,
     x: Tensor,
     all: Tensor,
-    { tiles, positions }: Tables,
-    keys: Tables,
+    { tiles, positions }: AttentionTables,
+    keys: AttentionTables,
     ropeTable: Tensor,
     window: number,
   ): Tensor {

@@ -1,3 +1,14 @@
+import { deviceOptions } from '../inference/load-options.ts'
+import {
+  aborter,
+  boolean,
+  callback,
+  count,
+  type OptionKind,
+  object,
+  oneOf,
+  text,
+} from '../inference/option-kinds.ts'
 import { RerankerError } from './errors.ts'
 import {
   type LayerwiseLoadOptions,
@@ -10,38 +21,10 @@ import {
   show,
 } from './options.ts'
 
-/** Throws unless an option's value is of its kind. */
-type Check = (name: string, found: unknown) => void
-
 /** The options that a function takes. */
-type Checks = Readonly<Record<string, Check>>
+type Kinds = Readonly<Record<string, OptionKind>>
 
-const expectIt =
-  (expected: string, fits: (found: unknown) => boolean): Check =>
-  (name, found) => {
-    if (fits(found)) return
-    throw new RerankerError('option-invalid', `${name}: found ${show(found)}; expected ${expected}`)
-  }
-
-const ofType = (type: string, expected: string) =>
-  expectIt(expected, (found) => typeof found === type)
-const isObject = (found: unknown) => typeof found === 'object' && found !== null
-
-const boolean = ofType('boolean', 'true or false')
-const text = ofType('string', 'a string')
-const callback = ofType('function', 'a function')
-const object = expectIt('an object', isObject)
-const count = expectIt('a whole number from 1 up', isCount)
-const signal = expectIt(
-  'an AbortSignal',
-  (found) => isObject(found) && 'aborted' in (found as object),
-)
-const anything: Check = () => {}
-
-const oneOf = (...names: readonly string[]) =>
-  expectIt(names.map(show).join(names.length > 2 ? ', ' : ' or '), (found) =>
-    names.includes(found as string),
-  )
+const anything: OptionKind = ['anything', () => true]
 
 const settings = {
   maxLength: count,
@@ -54,43 +37,35 @@ const settings = {
   passageInstructionForRerank: text,
   passageInstructionFormat: text,
   prompt: text,
-  normalize: expectIt('true or false, or "auto"', (found) =>
-    [true, false, 'auto'].includes(found as boolean),
-  ),
+  normalize: [
+    'true or false, or "auto"',
+    (found: unknown) => [true, false, 'auto'].includes(found as boolean),
+  ],
   instruction: text,
   inputs: oneOf('flag', 'plain'),
-} as const satisfies Record<keyof ScoreSettings, Check>
+} as const satisfies Record<keyof ScoreSettings, OptionKind>
 
 const scoring = {
   ...settings,
-  signal,
+  signal: aborter,
   onProgress: callback,
   onStats: callback,
-} as const satisfies Record<keyof ScoreOptions, Check>
+} as const satisfies Record<keyof ScoreOptions, OptionKind>
 
 const ranking = {
   ...scoring,
   topN: count,
   text: callback,
-} as const satisfies Record<keyof RankOptions<unknown>, Check>
+} as const satisfies Record<keyof RankOptions<unknown>, OptionKind>
 
 const loading = {
   ...settings,
-  signal,
-  onProgress: callback,
-  revision: text,
+  ...deviceOptions,
   recipe: oneOf(...recipeNames),
-  dtype: oneOf('auto', 'f32', 'f16', 'bf16', 'int8', 'int4'),
-  activations: oneOf('f32', 'f16'),
-  device: object,
-  adapter: object,
-  maxBatchTokens: count,
   sharePrefixes: boolean,
-  kernels: object,
-  onBatch: callback,
   profile: boolean,
   selfTest: boolean,
-} as const satisfies Record<keyof LoadOptions, Check>
+} as const satisfies Record<keyof LoadOptions, OptionKind>
 
 /** What models with a score at several layers take besides; layers and stages are checked against the model. */
 const layerwise = {
@@ -98,11 +73,11 @@ const layerwise = {
   computeScore: { cutoffLayers: anything },
   rank: { cutoffLayers: anything, cascade: anything },
 } as const satisfies {
-  readonly load: Record<Exclude<keyof LayerwiseLoadOptions, keyof LoadOptions>, Check>
+  readonly load: Record<Exclude<keyof LayerwiseLoadOptions, keyof LoadOptions>, OptionKind>
   readonly computeScore: object
   readonly rank: Record<
     Exclude<keyof LayerwiseRankOptions<unknown>, keyof RankOptions<unknown>>,
-    Check
+    OptionKind
   >
 }
 
@@ -113,7 +88,7 @@ const known = {
   computeScore: scoring,
   hiddenStates: scoring,
   tokenizePair: settings,
-} as const satisfies Readonly<Record<string, Checks>>
+} as const satisfies Readonly<Record<string, Kinds>>
 
 /** A recipe, as far as its options go. */
 export interface OptionTaker {
@@ -134,16 +109,16 @@ export function checkOptions(
   method: keyof typeof known,
   options: unknown,
 ): void {
-  const own: Checks = known[method]
-  const ofLayers: Readonly<Record<string, Checks>> = layerwise
+  const own: Kinds = known[method]
+  const ofLayers: Readonly<Record<string, Kinds>> = layerwise
   const more = ofLayers[method] ?? {}
-  const checks: Checks = taker.layerwise ? { ...own, ...more } : own
-  object(`options of ${method}`, options)
+  const kinds: Kinds = taker.layerwise ? { ...own, ...more } : own
+  checkValue(`options of ${method}`, options, object)
   for (const [name, value] of Object.entries(options as object)) {
     if (value === undefined) continue
-    const check = Object.hasOwn(checks, name) ? checks[name] : undefined
-    if (check) check(name, value)
-    else throw unknown(name, method, taker, checks, more)
+    const kind = Object.hasOwn(kinds, name) ? kinds[name] : undefined
+    if (kind) checkValue(name, value, kind)
+    else throw unknown(name, method, taker, kinds, more)
   }
 }
 
@@ -151,23 +126,24 @@ function unknown(
   name: string,
   method: string,
   { name: taker }: OptionTaker,
-  checks: Checks,
-  ofLayers: Checks,
+  kinds: Kinds,
+  ofLayers: Kinds,
 ): RerankerError {
   const others = Object.entries(known).filter(([, own]) => Object.hasOwn(own, name))
   const why = Object.hasOwn(ofLayers, name)
     ? `this is a model for ${taker}, which scores at its last layer alone; leave it out, or take a layerwise model`
     : others.length > 0
       ? `${method} does not take it; it belongs to ${others.map(([other]) => other).join(' and ')}`
-      : `there is no such option; ${method} takes ${Object.keys(checks).sort().join(', ')}`
+      : `there is no such option; ${method} takes ${Object.keys(kinds).sort().join(', ')}`
   return new RerankerError('option-invalid', `${name}: ${why}`)
 }
 
-function isCount(found: unknown): boolean {
-  return Number.isSafeInteger(found) && (found as number) >= 1
+function checkValue(name: string, found: unknown, [expected, fits]: OptionKind): void {
+  if (fits(found)) return
+  throw new RerankerError('option-invalid', `${name}: found ${show(found)}; expected ${expected}`)
 }
 
 /** Throws unless a count is a whole number from 1 up. */
 export function checkCount(name: string, found: unknown): asserts found is number {
-  count(name, found)
+  checkValue(name, found, count)
 }

@@ -1,4 +1,5 @@
 /** Rerankers: text in, scores out. */
+export type { LoadProgress } from '../inference/load-options.ts'
 export { RerankerError } from './errors.ts'
 export type { RerankerInfo } from './load.ts'
 export {
@@ -16,7 +17,6 @@ export type {
   LayerwiseRankOptions,
   LayerwiseScoreOptions,
   LoadOptions,
-  LoadProgress,
   PairScore,
   PairScores,
   RankOptions,

@@ -1,13 +1,19 @@
 import { Checkpoint } from '../checkpoint/index.ts'
-import type { KernelNames } from '../gpu/choices.ts'
-import { type AdapterFacts, Gpu } from '../gpu/device.ts'
+import { Gpu } from '../gpu/device.ts'
 import { refuseFolder } from '../hub/open.ts'
 import { Engine } from '../inference/engine.ts'
+import {
+  checkActivations,
+  checkDevice,
+  checkQuantization,
+  type LoadedInfo,
+  type ModelInfo,
+} from '../inference/load-options.ts'
 import { numbersOf, planBatches, prepare } from '../inference/prepare.ts'
 import { ScoreQueue } from '../inference/queue.ts'
 import type { Words } from '../models/heads.ts'
 import { declareModel, type Model, scoreBatch, scoredLayers } from '../models/model.ts'
-import { type DtypeOption, Weights } from '../models/weights.ts'
+import { Weights } from '../models/weights.ts'
 import type { Folder } from '../platform/files.ts'
 import { Tokenizer } from '../tokenizers/index.ts'
 import { checkOptions } from './check-options.ts'
@@ -25,41 +31,11 @@ import {
 import { chooseRecipe, type Recipe } from './recipes.ts'
 
 /** What a reranker runs on and with. */
-export interface RerankerInfo {
-  /** The folder of the model, or its name on the hub. */
-  readonly model: string
-  /** The commit of a model of the hub. */
-  readonly commit?: string | undefined
-  readonly architecture: string
+export interface RerankerInfo extends ModelInfo {
   /** How inputs are built and what is the score: that of FlagEmbedding's class of this name, or `CrossEncoder`. */
   readonly recipe: string
   /** What the publisher's library applies to the logit, and so does `normalize: 'auto'`: `identity` or `sigmoid`. */
   readonly activation: string
-  readonly adapter: AdapterFacts
-  /** How weights lie on the device. */
-  readonly dtype: string
-  readonly activations: 'f32' | 'f16'
-  /** The kernel in use of each operation that has several. */
-  readonly kernels: KernelNames
-  /** What may make scores other than expected, such as a key of config.json that nobody knows. */
-  readonly warnings: readonly string[]
-  /** Sizes of the model, by the names of its config. */
-  readonly sizes: Readonly<Record<string, number>>
-  readonly limits: {
-    /** Most tokens of an input that the model takes. */
-    readonly maxTokens: number
-    readonly maxBatchTokens: number
-    /** Tokens that inputs are shortened to, unless a call says otherwise. */
-    readonly maxLength: number
-  }
-  /** Bytes: weights on the device, tables on the host, activations estimated for a full batch; buffers now alive. */
-  readonly memory: {
-    readonly weights: number
-    readonly hostTables: number
-    readonly activations: number
-    readonly buffers: number
-    readonly bytes: number
-  }
 }
 
 /** What a loaded model gives a reranker. */
@@ -73,9 +49,7 @@ export interface Loaded {
   readonly settings: ScoreSettings
   /** The layers of calls that name none. */
   readonly cutoff: CutoffLayers
-  readonly info: Omit<RerankerInfo, 'memory'> & {
-    readonly memory: Pick<RerankerInfo['memory'], 'weights' | 'hostTables' | 'activations'>
-  }
+  readonly info: LoadedInfo<RerankerInfo>
 }
 
 /** Loads a model: all that can be checked is checked before the first weight is read; a fault leaves nothing open. */
@@ -86,12 +60,7 @@ export async function loadModel(
   checkOptions({ name: 'Reranker', layerwise: true }, 'load', options)
   const { recipe: asked, cutoffLayers, revision, signal, onProgress, onBatch, ...rest } = options
   const { dtype = 'auto', activations = 'f32' } = options
-  if (options.device && options.adapter) {
-    throw new RerankerError(
-      'option-invalid',
-      'device and adapter: found both; a device has its adapter. Leave one out',
-    )
-  }
+  checkDevice(options, invalid)
   signal?.throwIfAborted()
   const folder = await openModel(place, {
     recipe: asked,
@@ -109,7 +78,7 @@ export async function loadModel(
   const checkpoint = await Checkpoint.open(folder)
   let gpu: Gpu | undefined
   try {
-    checkQuantization(checkpoint, dtype)
+    checkQuantization(checkpoint, options, invalid)
     const tokenizer = await Tokenizer.load(folder)
     gpu = await Gpu.open(options)
     checkFeatures(gpu, options)
@@ -178,23 +147,11 @@ export async function loadModel(
   }
 }
 
-/** The weights of a quantized folder are what they are: of their numbers no other dtype is made. */
-function checkQuantization({ folder, quantization }: Checkpoint, dtype: DtypeOption): void {
-  if (!quantization || dtype === 'auto' || dtype === quantization) return
-  throw new RerankerError(
-    'option-invalid',
-    `dtype: found ${show(dtype)}; ${folder.name} is quantized to ${quantization}. Leave it out, or load the folder that this one was made from`,
-  )
-}
+const invalid = (message: string) => new RerankerError('option-invalid', message)
 
 /** Throws where an option wants a feature that the device does not have. */
 function checkFeatures({ facts, profile }: Gpu, options: LoadOptions): void {
-  if (options.activations === 'f16' && !facts.shaderF16) {
-    throw new RerankerError(
-      'option-invalid',
-      'activations: found "f16"; this adapter has no shader-f16. Leave it out',
-    )
-  }
+  checkActivations(facts, options, invalid)
   if (options.profile && !profile) {
     throw new RerankerError(
       'option-invalid',

@@ -1,6 +1,4 @@
-import type { KernelNames } from '../gpu/choices.ts'
-import type { BatchSize } from '../inference/queue.ts'
-import type { DtypeOption } from '../models/weights.ts'
+import type { DeviceOptions } from '../inference/load-options.ts'
 import { RerankerError } from './errors.ts'
 
 /** How inputs are built and scores given; set at load, overridden in each call. */
@@ -94,54 +92,19 @@ export const recipeNames = [
 /** How a reranker builds its inputs, and which logit is the score. */
 export type RecipeName = (typeof recipeNames)[number]
 
-/** Progress of a load, in bytes. */
-export interface LoadProgress {
-  /** `download`: files of a model of the hub that are not in the cache; `load`: weights to the device. */
-  readonly phase: 'download' | 'load'
-  readonly done: number
-  readonly total: number
-  /** Of a download: bytes per second, and the seconds left at this rate, once there is one. */
-  readonly bytesPerSecond?: number | undefined
-  readonly secondsLeft?: number | undefined
-}
-
 /** Options of `load`. */
-export interface LoadOptions extends ScoreSettings {
-  /** The branch, tag or commit of a model of the hub. Default: `main`. */
-  readonly revision?: string | undefined
+export interface LoadOptions extends ScoreSettings, DeviceOptions {
   /** The recipe. Default: what the publisher of the model uses. */
   readonly recipe?: RecipeName | undefined
-  /**
-   * Dtype of the weights on the device: `auto` (default) keeps 16-bit and quantized files as they are and makes f16 of f32
-   * files. `int8` and `int4` quantize the matrices of the layers as they are loaded, at some loss of quality.
-   */
-  readonly dtype?: DtypeOption | undefined
-  /** Dtype of the activations on the device: `f32` (default), or `f16` where the adapter has it. */
-  readonly activations?: 'f32' | 'f16' | undefined
-  /** A device of yours, used and left open. */
-  readonly device?: GPUDevice | undefined
-  /** An adapter of yours. */
-  readonly adapter?: GPUAdapter | undefined
-  /** Most tokens of one batch. Default: 1,024 on an adapter that computes on the processor, else 16,384. */
-  readonly maxBatchTokens?: number | undefined
   /**
    * Whether passages of one query have the tokens that they begin with alike once, where the model allows it. Default
    * true; scores are the same to the bit.
    */
   readonly sharePrefixes?: boolean | undefined
-  /**
-   * Kernels to use in place of those chosen for the adapter, by operation, such as `{ 'linear f16': 'linear_tiled 64x64' }`;
-   * `info.kernels` lists those in use, `tune` measures what there is.
-   */
-  readonly kernels?: KernelNames | undefined
-  /** Called with the size of each batch that calls share, before it runs. */
-  readonly onBatch?: ((batch: BatchSize) => void) | undefined
   /** Times every operation; `reranker.profile()` gives the table. */
   readonly profile?: boolean | undefined
   /** Scores the pair of the folder's `self-test.json` once loaded, and throws unless the score is the one stored. */
   readonly selfTest?: boolean | undefined
-  readonly signal?: AbortSignal | undefined
-  readonly onProgress?: ((progress: LoadProgress) => void) | undefined
 }
 
 /** Which layers' scores are given: one, several as listed, or every one that has a head. */

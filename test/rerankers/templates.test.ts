@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import type { ResolvedSettings } from '../../src/rerankers/options.ts'
+import { type ResolvedSettings, resolveSettings } from '../../src/rerankers/options.ts'
 import { inputBuilder, type Template } from '../../src/rerankers/templates.ts'
 import type { Tokenizer } from '../../src/tokenizers/index.ts'
 
@@ -38,19 +38,16 @@ function tokenizerOf({ truncationSide = 'right', bosIsKnown = false, ...given }:
   return { tokenizer: fake as unknown as Tokenizer, encoded }
 }
 
-const settingsOf = (given: Partial<ResolvedSettings>): ResolvedSettings => ({
+const defaults = {
+  name: 'a recipe',
   inputs: 'flag',
-  maxLength: 12,
-  queryMaxLength: 9,
-  passageMaxLength: Number.POSITIVE_INFINITY,
-  truncationSide: undefined,
-  truncate: true,
-  query: { text: undefined, format: '{}{}' },
-  passage: { text: undefined, format: '{}{}' },
-  instruction: undefined,
-  normalize: false,
-  center: 0,
+  maxLength: { flag: 12 },
+  activation: 'identity',
   prompt: '?',
+} as const
+
+const settingsOf = (given: Partial<ResolvedSettings>): ResolvedSettings => ({
+  ...resolveSettings(defaults, {}, {}),
   ...given,
 })
 

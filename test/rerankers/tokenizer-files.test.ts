@@ -5,7 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { FlagReranker, loadReranker } from '../../src/rerankers/index.ts'
-import type { ResolvedSettings } from '../../src/rerankers/options.ts'
+import { type ResolvedSettings, resolveSettings } from '../../src/rerankers/options.ts'
 import { recipes } from '../../src/rerankers/recipes.ts'
 import { inputBuilder } from '../../src/rerankers/templates.ts'
 import { Tokenizer } from '../../src/tokenizers/index.ts'
@@ -35,20 +35,18 @@ const { texts, cases } = JSON.parse(
   readFileSync(new URL('../fixtures/tokenizers/files.json', import.meta.url), 'utf8'),
 ) as { texts: Record<string, string[]>; cases: Case[] }
 
-const settings = (inputs: 'flag' | 'plain', maxLength: number): ResolvedSettings => ({
-  inputs,
-  maxLength,
-  queryMaxLength: Math.floor((maxLength * 3) / 4),
-  passageMaxLength: Number.POSITIVE_INFINITY,
-  truncationSide: undefined,
-  truncate: true,
-  query: { text: undefined, format: '{}{}' },
-  passage: { text: undefined, format: '{}{}' },
-  instruction: undefined,
-  prompt: 'Yes?',
-  normalize: false,
-  center: 0,
-})
+const settings = (inputs: 'flag' | 'plain', maxLength: number): ResolvedSettings =>
+  resolveSettings(
+    {
+      name: 'a recipe',
+      inputs,
+      maxLength: { [inputs]: maxLength },
+      activation: 'identity',
+      prompt: 'Yes?',
+    },
+    {},
+    {},
+  )
 
 describe.each(['xlm-roberta-514', 'mistral', 'gemma'])('%s', (base) => {
   const [query = '', passage = '', other = ''] = texts[base] ?? []

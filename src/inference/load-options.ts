@@ -1,0 +1,131 @@
+/** What loading has in common, for rerankers and embedders: options, their checks, what `info` says. */
+import { type Checkpoint, show } from '../checkpoint/index.ts'
+import type { DawnrankError } from '../error.ts'
+import type { KernelNames } from '../gpu/choices.ts'
+import type { AdapterFacts } from '../gpu/device.ts'
+import type { DtypeOption } from '../models/weights.ts'
+import { aborter, callback, count, type OptionKind, object, oneOf, text } from './option-kinds.ts'
+import type { BatchSize } from './queue.ts'
+
+/** Progress of a load, in bytes. */
+export interface LoadProgress {
+  /** `download`: files of a model of the hub that are not in the cache; `load`: weights to the device. */
+  readonly phase: 'download' | 'load'
+  readonly done: number
+  readonly total: number
+  /** Of a download: bytes per second, and the seconds left at this rate, once there is one. */
+  readonly bytesPerSecond?: number | undefined
+  readonly secondsLeft?: number | undefined
+}
+
+/** Options of every load. */
+export interface DeviceOptions {
+  /** The branch, tag or commit of a model of the hub. Default: `main`. */
+  readonly revision?: string | undefined
+  /**
+   * Dtype of the weights on the device: `auto` (default) keeps 16-bit and quantized files as they are and makes f16 of f32
+   * files. `int8` and `int4` quantize the matrices of the layers as they are loaded, at some loss of quality.
+   */
+  readonly dtype?: DtypeOption | undefined
+  /** Dtype of the activations on the device: `f32` (default), or `f16` where the adapter has it. */
+  readonly activations?: 'f32' | 'f16' | undefined
+  /** A device of yours, used and left open. */
+  readonly device?: GPUDevice | undefined
+  /** An adapter of yours. */
+  readonly adapter?: GPUAdapter | undefined
+  /** Most tokens of one batch. Default: 1,024 on an adapter that computes on the processor, else 16,384. */
+  readonly maxBatchTokens?: number | undefined
+  /**
+   * Kernels to use in place of those chosen for the adapter, by operation, such as `{ 'linear f16': 'linear_tiled 64x64' }`;
+   * `info.kernels` lists those in use, `tune` measures what there is.
+   */
+  readonly kernels?: KernelNames | undefined
+  /** Called with the size of each batch that calls share, before it runs. */
+  readonly onBatch?: ((batch: BatchSize) => void) | undefined
+  readonly signal?: AbortSignal | undefined
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined
+}
+
+/** What the values of {@link DeviceOptions} must be. */
+export const deviceOptions = {
+  revision: text,
+  dtype: oneOf('auto', 'f32', 'f16', 'bf16', 'int8', 'int4'),
+  activations: oneOf('f32', 'f16'),
+  device: object,
+  adapter: object,
+  maxBatchTokens: count,
+  kernels: object,
+  onBatch: callback,
+  signal: aborter,
+  onProgress: callback,
+} as const satisfies Record<keyof DeviceOptions, OptionKind>
+
+/** What a model runs on and with. */
+export interface ModelInfo {
+  /** The folder of the model, or its name on the hub. */
+  readonly model: string
+  /** The commit of a model of the hub. */
+  readonly commit?: string | undefined
+  readonly architecture: string
+  readonly adapter: AdapterFacts
+  /** Dtype of the weights on the device. */
+  readonly dtype: string
+  readonly activations: 'f32' | 'f16'
+  /** The kernel in use of each operation that has several. */
+  readonly kernels: KernelNames
+  /** What may make results other than expected, such as a key of config.json that nobody knows. */
+  readonly warnings: readonly string[]
+  /** Sizes of the model, by the names of its config. */
+  readonly sizes: Readonly<Record<string, number>>
+  readonly limits: {
+    /** Most tokens of an input that the model takes. */
+    readonly maxTokens: number
+    readonly maxBatchTokens: number
+    /** Tokens that inputs are shortened to, unless a call says otherwise. */
+    readonly maxLength: number
+  }
+  /** Bytes: weights on the device, tables on the host, activations estimated for a full batch; buffers now alive. */
+  readonly memory: {
+    readonly weights: number
+    readonly hostTables: number
+    readonly activations: number
+    readonly buffers: number
+    readonly bytes: number
+  }
+}
+
+/** What of `info` is known once the model is loaded; the buffers alive change. */
+export type LoadedInfo<Info extends ModelInfo> = Omit<Info, 'memory'> & {
+  readonly memory: Pick<ModelInfo['memory'], 'weights' | 'hostTables' | 'activations'>
+}
+
+/** Makes the error of a room about an option. */
+type Invalid = (message: string) => DawnrankError
+
+/** Throws where options exclude each other. */
+export function checkDevice({ device, adapter }: DeviceOptions, invalid: Invalid): void {
+  if (!device || !adapter) return
+  throw invalid('device and adapter: found both; a device has its adapter. Leave one out')
+}
+
+/** Throws where the adapter does not have the dtype of the activations. */
+export function checkActivations(
+  { shaderF16 }: AdapterFacts,
+  { activations }: DeviceOptions,
+  invalid: Invalid,
+): void {
+  if (activations !== 'f16' || shaderF16) return
+  throw invalid('activations: found "f16"; this adapter has no shader-f16. Leave it out')
+}
+
+/** The weights of a quantized folder are what they are: of their numbers no other dtype is made. */
+export function checkQuantization(
+  { folder, quantization }: Checkpoint,
+  { dtype = 'auto' }: DeviceOptions,
+  invalid: Invalid,
+): void {
+  if (!quantization || dtype === 'auto' || dtype === quantization) return
+  throw invalid(
+    `dtype: found ${show(dtype)}; ${folder.name} is quantized to ${quantization}. Leave it out, or load the folder that this one was made from`,
+  )
+}
