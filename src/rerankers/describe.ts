@@ -1,4 +1,5 @@
 import { Checkpoint, isLayerMatrix, type TensorInfo } from '../checkpoint/index.ts'
+import { numbersOf } from '../inference/prepare.ts'
 import { type Folder, readWhole } from '../platform/files.ts'
 import type { RecipeName } from './options.ts'
 import { chooseRecipe } from './recipes.ts'
@@ -79,9 +80,6 @@ export async function describeModel(
 }
 
 const count = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1)
-
-const numbersOf = (config: object): Record<string, number> =>
-  Object.fromEntries(Object.entries(config).filter(([, value]) => typeof value === 'number'))
 
 function bytesOf(tensors: readonly TensorInfo[], bits: number): WeightBytes {
   const others = Math.max(16, bits)

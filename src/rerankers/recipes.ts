@@ -171,17 +171,23 @@ const published: Readonly<Record<Family['head'], RecipeName>> = {
   'last-token': 'Qwen3Classifier',
 }
 
-/** Architectures whose published rerankers are used in another way: those of sentence-transformers, Qwen and mixedbread. */
-const publishedOtherwise: Readonly<Record<string, RecipeName>> = {
-  BertForSequenceClassification: 'CrossEncoder',
-  RobertaForSequenceClassification: 'CrossEncoder',
-  ElectraForSequenceClassification: 'CrossEncoder',
-  DebertaV2ForSequenceClassification: 'CrossEncoder',
-  JinaBertForSequenceClassification: 'CrossEncoder',
-  ModernBertForSequenceClassification: 'CrossEncoder',
-  NewForSequenceClassification: 'CrossEncoder',
-  Qwen3ForCausalLM: 'Qwen3Reranker',
-  Qwen2ForCausalLM: 'MxbaiRerankV2',
+/**
+ * Architectures whose published rerankers are used in another way: those of sentence-transformers, Qwen and mixedbread. A row may
+ * depend on the config.
+ */
+const publishedOtherwise: Readonly<Record<string, (config: Config) => RecipeName>> = {
+  // jina-reranker-v2 has the architecture of bge-reranker, and a key of its own implementation.
+  XLMRobertaForSequenceClassification: ({ raw }) =>
+    Object.hasOwn(raw, 'use_flash_attn') ? 'CrossEncoder' : 'FlagReranker',
+  BertForSequenceClassification: () => 'CrossEncoder',
+  RobertaForSequenceClassification: () => 'CrossEncoder',
+  ElectraForSequenceClassification: () => 'CrossEncoder',
+  DebertaV2ForSequenceClassification: () => 'CrossEncoder',
+  JinaBertForSequenceClassification: () => 'CrossEncoder',
+  ModernBertForSequenceClassification: () => 'CrossEncoder',
+  NewForSequenceClassification: () => 'CrossEncoder',
+  Qwen3ForCausalLM: () => 'Qwen3Reranker',
+  Qwen2ForCausalLM: () => 'MxbaiRerankV2',
 }
 
 /** A model's family, and the recipe that makes a reranker of it. */
@@ -211,9 +217,7 @@ export async function chooseRecipe(folder: Folder, asked: RecipeName | undefined
     )
   }
   const family = familyOf(architecture, config)
-  const isJina = Object.hasOwn(config.raw, 'use_flash_attn')
-  const name =
-    asked ?? publishedOtherwise[architecture] ?? (isJina ? 'CrossEncoder' : published[family.head])
+  const name = asked ?? publishedOtherwise[architecture]?.(config) ?? published[family.head]
   const mayChat = !asked && (family.head === 'word' || family.head === 'last-token')
   const chat = mayChat ? await chatTemplateOf(folder) : undefined
   const names = namesOf(folder.name, config)
