@@ -2,8 +2,8 @@ import type { Command } from 'commander'
 import type { ListedRevision, Verification } from '#hub'
 import { CliError } from './errors.ts'
 import { type Io, write } from './io.ts'
-import { progressOn } from './progress.ts'
-import { table } from './table.ts'
+import { bytesProgress, noProgressOption, progressOn } from './progress.ts'
+import { inMegabytes, table } from './table.ts'
 
 const help = `
 The cache is the one of Python's huggingface_hub: HF_HUB_CACHE, or hub/ in
@@ -31,7 +31,7 @@ export function addCache(program: Command, io: Io): void {
     .argument('[model]', 'name of a model (default: all)')
     .option('--revision <revision>', 'one branch, tag or commit')
     .option(...json)
-    .option('--no-progress', 'no progress bar (there is none if stderr is not a terminal)')
+    .option(...noProgressOption)
     .addHelpText('after', '\nThe exit code is 1 if something is wrong.')
     .action((model: string | undefined, options: VerifyOptions) => verify(model, options, io))
   cache
@@ -82,7 +82,7 @@ const cells = (rows: readonly ListedRevision[]): string[][] =>
     commit.slice(0, 12),
     refs.join(', '),
     String(files),
-    (bytes / 1e6).toFixed(1),
+    inMegabytes(bytes),
     path,
   ])
 
@@ -94,17 +94,12 @@ async function verify(
   if (model === undefined && revision !== undefined) throw withoutModel()
   const { verifyCache } = await library()
   const bar = progressOn(io, progress)
-  let begun = false
   let found: Verification
   try {
     found = await verifyCache(model, {
       revision,
       signal: io.signal,
-      onProgress({ done, total }) {
-        if (!begun) bar.start('hashing, in MB', Math.ceil(total / 1e6))
-        begun = true
-        bar.update(Math.ceil(done / 1e6))
-      },
+      onProgress: bytesProgress(bar, 'hashing'),
     })
   } finally {
     bar.stop()
@@ -122,7 +117,7 @@ async function verify(
 function verifyText({ checked, bytes, unchecked, faults }: Verification): string {
   const lines = faults.map(({ kind, path, message }) => `${kind}: ${path}: ${message}\n`)
   const rest = unchecked > 0 ? `; ${unchecked} without a known hash` : ''
-  const sum = `${checked} files, ${(bytes / 1e6).toFixed(1)} MB checked${rest}`
+  const sum = `${checked} files, ${inMegabytes(bytes)} MB checked${rest}`
   return `${lines.join('')}${sum}; ${faults.length === 0 ? 'all are right' : `${faults.length} damaged`}\n`
 }
 
@@ -142,6 +137,6 @@ async function remove(
   if (json) return write(stdout, `${JSON.stringify(removed, null, 2)}\n`)
   for (const { name, commits, bytes } of removed) {
     const what = commits.map((commit) => commit.slice(0, 12)).join(', ') || 'no revision'
-    await write(stdout, `${name}: removed ${what}, ${(bytes / 1e6).toFixed(1)} MB freed\n`)
+    await write(stdout, `${name}: removed ${what}, ${inMegabytes(bytes)} MB freed\n`)
   }
 }

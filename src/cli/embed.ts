@@ -6,11 +6,11 @@ import type { Line } from '../eval/index.ts'
 import { parseJson } from '../json.ts'
 import { CliError } from './errors.ts'
 import { openInput } from './input.ts'
-import { type Io, write } from './io.ts'
+import { type Io, printWarnings, write } from './io.ts'
 import { type Member, membersOf } from './members.ts'
-import { wholeNumber } from './model.ts'
+import { revisionOption, wholeNumber, withDtypes } from './model.ts'
 import { checkOutput, writable } from './output.ts'
-import { downloadProgress, megabytes, type Progress, progressOn } from './progress.ts'
+import { loadProgress, noProgressOption, progressOn } from './progress.ts'
 import { ofRecord, refusal } from './refusal.ts'
 
 type Format = 'jsonl' | 'npy' | 'safetensors'
@@ -51,7 +51,7 @@ passages; --prompt puts another one.
 
 /** Adds `dawnrank embed` to the program. */
 export function addEmbed(program: Command, io: Io): void {
-  program
+  const command = program
     .command('embed')
     .summary('embed texts as vectors')
     .description('Embeds texts as vectors.')
@@ -67,25 +67,15 @@ export function addEmbed(program: Command, io: Io): void {
       '-m, --model <model>',
       'folder of the model, or its name on the Hugging Face Hub (default: the embedded all-MiniLM-L6-v2)',
     )
-    .option('--revision <revision>', 'branch, tag or commit of a model of the hub (default: main)')
-    .addOption(
-      new Option('--dtype <type>', 'dtype of the weights on the device')
-        .choices(['auto', 'f32', 'f16', 'bf16', 'int8', 'int4'])
-        .default('auto'),
-    )
-    .addOption(
-      new Option('--activations <type>', 'dtype of the activations (default: f32)').choices([
-        'f32',
-        'f16',
-      ]),
-    )
+    .option(...revisionOption)
+  withDtypes(command)
     .addOption(new Option('--kind <kind>', 'what the texts are').choices(['query', 'passage']))
     .option('--prompt <text>', 'text before each text, in place of the stored prompt')
     .option('--dimensions <n>', 'numbers that are kept of each embedding', wholeNumber)
     .option('--max-length <n>', 'maximum tokens of a text', wholeNumber)
     .option('--max-batch-tokens <n>', 'maximum tokens of a batch', wholeNumber)
     .option('--multi', 'dense, sparse and multi-vector embeddings', false)
-    .option('--no-progress', 'no progress bar (there is none if stderr is not a terminal)')
+    .option(...noProgressOption)
     .addHelpText('after', help)
     .action((texts: string[], options: Options) => embed(texts, options, io))
 }
@@ -103,7 +93,14 @@ async function embed(texts: readonly string[], options: Options, io: Io): Promis
   let embedder: Embedder | undefined
   const printer = await printerOf(format, output, io)
   try {
-    embedder = await load(options, progress, io)
+    const { model, revision, dtype, activations, maxLength, maxBatchTokens } = options
+    embedder = await Embedder.load(model, {
+      ...{ revision, dtype, activations, maxLength, maxBatchTokens },
+      signal: io.signal,
+      onProgress: loadProgress(progress),
+    })
+    progress.stop()
+    await printWarnings(embedder.info.warnings, io)
     if (!input) await printer.print(await answer(embedder, texts.map(argument), options, io))
     else {
       if (input.size !== undefined) progress.start('embedding', input.size)
@@ -135,27 +132,6 @@ function formatOf({ format, output, multi, dimensions }: Options): Format {
     throw new CliError('usage', '--multi takes no --dimensions; leave one out')
   }
   return chosen
-}
-
-async function load(options: Options, progress: Progress, io: Io): Promise<Embedder> {
-  const { model, revision, dtype, activations, maxLength, maxBatchTokens } = options
-  const onDownload = downloadProgress(progress)
-  let begun = false
-  const embedder = await Embedder.load(model, {
-    ...{ revision, dtype, activations, maxLength, maxBatchTokens },
-    signal: io.signal,
-    onProgress: (report) => {
-      if (report.phase === 'download') return onDownload(report)
-      if (!begun) progress.start('loading, in MB', megabytes(report.total))
-      begun = true
-      progress.update(megabytes(report.done))
-    },
-  })
-  progress.stop()
-  for (const warning of embedder.info.warnings) {
-    await write(io.stderr, `dawnrank: warning: ${warning}\n`)
-  }
-  return embedder
 }
 
 const argument = (text: string, index: number): TextRecord => ({

@@ -3,8 +3,9 @@ import { describeModel, type ModelDescription } from '../rerankers/describe.ts'
 import { openModel } from '../rerankers/open-model.ts'
 import { type RecipeName, recipeNames } from '../rerankers/options.ts'
 import { type Io, write } from './io.ts'
-import { downloadProgress, progressOn } from './progress.ts'
-import { table } from './table.ts'
+import { revisionOption } from './model.ts'
+import { downloadProgress, noProgressOption, progressOn } from './progress.ts'
+import { inMegabytes, table } from './table.ts'
 
 const help = `
 Examples:
@@ -28,14 +29,14 @@ export function addInfo(program: Command, io: Io): void {
       'Describes a model by its files: architecture, recipe, lengths, sizes, memory by dtype, licence. No weights are loaded.',
     )
     .argument('[model]', 'folder or name of the model (default: an embedded one)')
-    .option('--revision <revision>', 'branch, tag or commit of a model of the hub (default: main)')
+    .option(...revisionOption)
     .addOption(
       new Option('--recipe <name>', 'the recipe (default: as the publisher of the model)').choices(
         recipeNames,
       ),
     )
     .option('--json', 'print one JSON object', false)
-    .option('--no-progress', 'no progress bar (there is none if stderr is not a terminal)')
+    .option(...noProgressOption)
     .addHelpText('after', help)
     .action((model: string | undefined, options: InfoOptions) => info(model, options, io))
 }
@@ -68,12 +69,10 @@ function inWords({ memory, sizes, warnings, ...rest }: ModelDescription): string
   const noted = warnings.map((warning) => ['warning', warning])
   const weights = Object.entries(memory).map(([dtype, { device, host }]) => [
     dtype,
-    megabytes(device),
-    megabytes(host),
+    inMegabytes(device),
+    inMegabytes(host),
   ])
   const lines = table(['field', 'value'], [...facts, ...numbers, ...noted])
   if (weights.length === 0) return lines
   return `${lines}\n${table(['dtype', 'weights on the device, MB', 'word embedding on the host, MB'], weights)}`
 }
-
-const megabytes = (bytes: number) => (bytes / 1e6).toFixed(1)

@@ -49,6 +49,11 @@ export interface Io {
   readonly debug: boolean
 }
 
+/** Prints what is noteworthy about a model. */
+export async function printWarnings(warnings: readonly string[], { stderr }: Io): Promise<void> {
+  for (const warning of warnings) await write(stderr, `dawnrank: warning: ${warning}\n`)
+}
+
 /**
  * Writes text. The promise resolves when the system has accepted the text, so a caller that awaits each call does not
  * buffer more than a slow reader can take.

@@ -3,8 +3,8 @@ import { ModelError } from '../models/errors.ts'
 import type { CascadeStage, LayerwiseLoadOptions, LoadOptions } from '../rerankers/index.ts'
 import { recipeNames } from '../rerankers/options.ts'
 import { CliError } from './errors.ts'
-import { type CliReranker, type Io, write } from './io.ts'
-import { downloadProgress, megabytes, type Progress, progressOn } from './progress.ts'
+import { type CliReranker, type Io, printWarnings } from './io.ts'
+import { loadProgress, noProgressOption, type Progress, progressOn } from './progress.ts'
 
 /** The options of every command that loads a model. */
 export interface ModelOptions {
@@ -65,16 +65,19 @@ export function withModelOptions(command: Command): Command {
       '-m, --model <model>',
       'folder of the model, or its name on the Hugging Face Hub (default: an embedded one)',
     )
-    .option('--revision <revision>', 'branch, tag or commit of a model of the hub (default: main)')
-  return withLoadingOptions(command).option(
-    '--no-progress',
-    'no progress bar (there is none if stderr is not a terminal)',
-  )
+    .option(...revisionOption)
+  return withLoadingOptions(command).option(...noProgressOption)
 }
 
-/** Adds the options of {@link LoadingOptions} to a command. */
-export function withLoadingOptions(command: Command): Command {
-  return command
+/** The option for a model of the hub. */
+export const revisionOption = [
+  '--revision <revision>',
+  'branch, tag or commit of a model of the hub (default: main)',
+] as const
+
+/** Adds the options of how any model computes. */
+export const withDtypes = (command: Command): Command =>
+  command
     .addOption(
       new Option('--dtype <type>', 'dtype of the weights on the device')
         .choices(['auto', 'f32', 'f16', 'bf16', 'int8', 'int4'])
@@ -86,6 +89,10 @@ export function withLoadingOptions(command: Command): Command {
         'dtype of the activations on the device (default: f32)',
       ).choices(['f32', 'f16']),
     )
+
+/** Adds the options of {@link LoadingOptions} to a command. */
+export function withLoadingOptions(command: Command): Command {
+  return withDtypes(command)
     .addOption(
       new Option(
         '--recipe <name>',
@@ -226,13 +233,15 @@ type Load<Options> = (folder: string | undefined, options: Options) => Promise<C
 const loaderOf = <Options extends LayerwiseLoadOptions<number | undefined>>(
   { devices }: ModelOptions,
   load: Load<Options>,
-): Load<Options> =>
-  devices === undefined
-    ? load
-    : async (folder, options) => {
-        const { openDevices } = await import('../devices/index.ts')
-        return openDevices(folder, { ...options, devices })
-      }
+): Load<Options> => (devices === undefined ? load : onDevices(devices))
+
+/** Loads a model on several devices. */
+export const onDevices =
+  (devices: number) =>
+  async (model: string | undefined, options: LayerwiseLoadOptions<number | undefined>) => {
+    const { openDevices } = await import('../devices/index.ts')
+    return openDevices(model, { ...options, devices })
+  }
 
 async function withLoaded<T>(
   options: ModelOptions,
@@ -243,23 +252,14 @@ async function withLoaded<T>(
   const progress = progressOn(io, options.progress)
   let reranker: CliReranker | undefined
   try {
-    const onDownload = downloadProgress(progress)
-    let begun = false
     reranker = await load(options.model, {
       revision: options.revision,
       ...loadOptions(options),
       signal: io.signal,
-      onProgress: (report) => {
-        if (report.phase === 'download') return onDownload(report)
-        if (!begun) progress.start('loading, in MB', megabytes(report.total))
-        begun = true
-        progress.update(megabytes(report.done))
-      },
+      onProgress: loadProgress(progress),
     })
     progress.stop()
-    for (const warning of reranker.info.warnings) {
-      await write(io.stderr, `dawnrank: warning: ${warning}\n`)
-    }
+    await printWarnings(reranker.info.warnings, io)
     return await use(reranker, progress)
   } finally {
     progress.stop()

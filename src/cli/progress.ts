@@ -12,6 +12,12 @@ export interface Progress {
 
 const none: Progress = { start() {}, update() {}, stop() {} }
 
+/** The option of commands that show a bar. */
+export const noProgressOption = [
+  '--no-progress',
+  'no progress bar (there is none if stderr is not a terminal)',
+] as const
+
 /** The progress of a command that was given `--no-progress` or not. */
 export function progressOn({ stderr }: Io, wanted: boolean): Progress {
   if (!wanted || !stderr.isTTY) return none
@@ -35,17 +41,39 @@ export function progressOn({ stderr }: Io, wanted: boolean): Progress {
   }
 }
 
+type Counts = Pick<LoadProgress, 'done' | 'total'>
+
+/**
+ * Shows bytes on a bar. It begins anew where the total changes: the shards of a model are known only when its index is
+ * there, and each of several devices adds its weights.
+ */
+export function bytesProgress(
+  bar: Progress,
+  label: string,
+): (progress: Counts, note?: string) => void {
+  let shown: number | undefined
+  return ({ done, total }, note) => {
+    if (shown !== total) bar.start(`${label}, in MB`, megabytes(total))
+    shown = total
+    bar.update(megabytes(done), note)
+  }
+}
+
 /** Shows a download on a bar, with its rate and the time left. */
 export function downloadProgress(bar: Progress): (progress: Omit<LoadProgress, 'phase'>) => void {
-  let begun = 0
-  return ({ done, total, bytesPerSecond, secondsLeft }) => {
-    // The shards of a model are known only when its index is there.
-    if (begun !== total) bar.start('downloading, in MB', megabytes(total))
-    begun = total
+  const show = bytesProgress(bar, 'downloading')
+  return ({ bytesPerSecond, secondsLeft, ...counts }) => {
     const rate = bytesPerSecond === undefined ? '' : `| ${(bytesPerSecond / 1e6).toFixed(1)} MB/s`
     const left = secondsLeft === undefined ? '' : ` | ${Math.ceil(secondsLeft)} s left`
-    bar.update(megabytes(done), rate + left)
+    show(counts, rate + left)
   }
+}
+
+/** Shows the loading of a model on a bar, after its download where there is one. */
+export function loadProgress(bar: Progress): (progress: LoadProgress) => void {
+  const onDownload = downloadProgress(bar)
+  const onLoad = bytesProgress(bar, 'loading')
+  return (progress) => (progress.phase === 'download' ? onDownload : onLoad)(progress)
 }
 
 /** Bytes as the bars show them. */

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
-import { type Io, write } from './io.ts'
-import { downloadProgress, progressOn } from './progress.ts'
+import { type Io, printWarnings, write } from './io.ts'
+import { downloadProgress, noProgressOption, progressOn } from './progress.ts'
 
 const help = `
 Downloads what dawnrank needs of a model on the Hugging Face Hub: safetensors,
@@ -24,7 +24,7 @@ export function addPull(program: Command, io: Io): void {
     .argument('<model>', 'name of the model, such as BAAI/bge-reranker-v2-m3')
     .option('--revision <revision>', 'branch, tag or commit (default: main)')
     .option('--json', 'print {"name", "commit", "path"}', false)
-    .option('--no-progress', 'no progress bar (there is none if stderr is not a terminal)')
+    .option(...noProgressOption)
     .addHelpText('after', help)
     .action(
       async (model: string, options: { revision?: string; json: boolean; progress: boolean }) => {
@@ -38,7 +38,7 @@ export function addPull(program: Command, io: Io): void {
             onProgress: downloadProgress(bar),
           })
           bar.stop()
-          for (const warning of warnings) await write(io.stderr, `dawnrank: warning: ${warning}\n`)
+          await printWarnings(warnings, io)
           await write(io.stdout, `${options.json ? JSON.stringify(found) : found.path}\n`)
         } finally {
           bar.stop()

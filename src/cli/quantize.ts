@@ -21,8 +21,16 @@ import {
 import { openModel } from '../rerankers/open-model.ts'
 import { CliError } from './errors.ts'
 import { type Io, write } from './io.ts'
+import { revisionOption } from './model.ts'
 import { writable } from './output.ts'
-import { downloadProgress, megabytes, type Progress, progressOn } from './progress.ts'
+import {
+  bytesProgress,
+  downloadProgress,
+  megabytes,
+  noProgressOption,
+  type Progress,
+  progressOn,
+} from './progress.ts'
 
 interface QuantizeOptions {
   dtype: QuantizedDtype
@@ -53,8 +61,8 @@ export function addQuantize(program: Command, io: Io): void {
         .choices(['int8', 'int4'])
         .makeOptionMandatory(),
     )
-    .option('--revision <revision>', 'branch, tag or commit of a model of the hub (default: main)')
-    .option('--no-progress', 'no progress bar (there is none if stderr is not a terminal)')
+    .option(...revisionOption)
+    .option(...noProgressOption)
     .addHelpText('after', help)
     .action((model: string, out: string, options: QuantizeOptions) =>
       quantize(model, resolve(out), options, io),
@@ -145,12 +153,12 @@ async function copyOthers(from: string, to: string): Promise<void> {
     const source = join(from, entry)
     const isWeights = weightFiles.test(entry) && !headFiles.test(entry)
     if (entry === 'config.json' || isWeights) continue
-    const isFolder = (await stat(source)).isDirectory()
-    if (isFolder && moduleFolders.test(entry)) {
-      await writable(join(to, entry), cp(source, join(to, entry), { recursive: true }))
+    const target = join(to, entry)
+    const found = await stat(source)
+    if (found.isFile()) await writable(target, copyFile(source, target))
+    else if (found.isDirectory() && moduleFolders.test(entry)) {
+      await writable(target, cp(source, target, { recursive: true }))
     }
-    if (!(await stat(source)).isFile()) continue
-    await writable(join(to, entry), copyFile(source, join(to, entry)))
   }
 }
 
@@ -162,13 +170,13 @@ async function writeWeights(
 ): Promise<void> {
   const file = await writable(path, open(path, 'wx'))
   try {
-    bar.start('quantizing, in MB', megabytes(plan.bytes))
+    const show = bytesProgress(bar, 'quantizing')
     let done = 0
     for await (const bytes of plan.pieces()) {
       signal.throwIfAborted()
       await writable(path, file.appendFile(bytes))
       done += bytes.length
-      bar.update(megabytes(done))
+      show({ done, total: plan.bytes })
     }
   } finally {
     await file.close()

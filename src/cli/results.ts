@@ -11,7 +11,7 @@ import {
   type ResultFormat,
   resultText,
 } from './jobs.ts'
-import { progressOn } from './progress.ts'
+import { noProgressOption, progressOn } from './progress.ts'
 
 interface ResultsOptions extends RedisOptions {
   wait: boolean
@@ -46,12 +46,10 @@ export function addResults(program: Command, io: Io): void {
         'trec',
       ]),
     )
-    .addOption(
-      new Option('--failed', 'list the jobs that failed for good, as JSON lines').default(false),
-    )
+    .option('--failed', 'list the jobs that failed for good, as JSON lines', false)
     .option('--retry', 'put the jobs that failed for good back into the queue', false)
     .option('--remove', 'remove the run and its results from Redis', false)
-    .option('--no-progress', 'no progress bar (there is none if stderr is not a terminal)')
+    .option(...noProgressOption)
   withRedis(command)
     .addHelpText('after', help)
     .action((run: string, options: ResultsOptions) => results(run, options, io))

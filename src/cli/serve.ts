@@ -1,12 +1,12 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { environment } from '#platform'
-import type { LoadOptions } from '../rerankers/index.ts'
 import type { LogLevel } from '../server/index.ts'
 import { CliError } from './errors.ts'
 import { type Io, write } from './io.ts'
 import {
   type LoadingOptions,
   loadOptions,
+  onDevices,
   wholeNumber,
   withDevices,
   withLoadingOptions,
@@ -107,9 +107,6 @@ async function serve(models: readonly string[], options: ServeOptions, io: Io): 
     await server.close()
   }
 }
-
-const onDevices = (devices: number) => async (place: string | undefined, given: LoadOptions) =>
-  (await import('../devices/index.ts')).openDevices(place, { ...given, devices })
 
 function keysOf(given: readonly string[]): string[] {
   const keys = [...given, environment('DAWNRANK_API_KEY') ?? ''].filter((key) => key !== '')

@@ -18,6 +18,9 @@ const chars = {
   middle: '  ',
 }
 
+/** Bytes as tables and texts give them. */
+export const inMegabytes = (bytes: number): string => (bytes / 1e6).toFixed(1)
+
 /** One line of a table's text: control characters, which could steer a terminal, become spaces. */
 const oneLine = (text: string) => text.replace(/[\p{Cc}\s]+/gu, ' ').trim()
 

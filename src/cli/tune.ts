@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { forgetTuned, type TuneReport, tune } from '../tensor/tune.ts'
 import { type Io, write } from './io.ts'
-import { progressOn } from './progress.ts'
+import { noProgressOption, progressOn } from './progress.ts'
 import { table } from './table.ts'
 
 interface TuneCommandOptions {
@@ -30,7 +30,7 @@ export function addTune(program: Command, io: Io): void {
     .option('--json', 'print the figures as JSON', false)
     .option('--no-keep', 'do not save the result')
     .option('--forget', 'delete the saved result of this adapter and measure nothing', false)
-    .option('--no-progress', 'no progress bar (there is none if stderr is not a terminal)')
+    .option(...noProgressOption)
     .addHelpText('after', help)
     .action(async (named: string[], { json, keep, forget, progress }: TuneCommandOptions) => {
       if (forget) {
