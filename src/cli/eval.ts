@@ -8,7 +8,7 @@ import {
   type Scorer,
   type Values,
 } from '../eval/index.ts'
-import { fingerprintFolder } from './fingerprint.ts'
+import { modelFiles } from './fingerprint.ts'
 import type { CliReranker } from './io.ts'
 import { type Io, write } from './io.ts'
 import {
@@ -146,7 +146,7 @@ function measuresFor(top: number): Measure[] {
 async function settingsOf(options: EvalOptions, reranker: CliReranker) {
   return {
     model: basename(reranker.info.model),
-    modelFiles: reranker.info.commit ?? (await fingerprintFolder(reranker.info.model)),
+    modelFiles: await modelFiles(reranker.info),
     dtype: reranker.info.dtype,
     activations: reranker.info.activations,
     ...scoreSettings(options),

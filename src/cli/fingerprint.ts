@@ -1,9 +1,14 @@
 import { createHash } from 'node:crypto'
 import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import type { CliReranker } from './io.ts'
 
 const pieces = 64
 const pieceSize = 1 << 14
+
+/** What distinguishes a model's files from others: the commit of a model of the hub, else what is in its folder. */
+export const modelFiles = async ({ model, commit }: CliReranker['info']): Promise<string> =>
+  commit ?? (await fingerprintFolder(model))
 
 /**
  * SHA-256 over the names, the sizes and evenly spaced samples of a model folder's files. Training

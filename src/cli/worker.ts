@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { work } from '../jobs/index.ts'
-import { fingerprintFolder } from './fingerprint.ts'
+import { modelFiles } from './fingerprint.ts'
 import { type Io, write } from './io.ts'
 import { modelSettings, type RedisOptions, timeIn, withRedis, withRuns } from './job-options.ts'
 import { type CallSettings, doJob, type JobData } from './jobs.ts'
@@ -66,8 +66,10 @@ async function runWorker(options: WorkerOptions, io: Io): Promise<void> {
     await withRuns(options, io, (runs, connection) =>
       withModel(options, io, async (reranker) => {
         const model = modelSettings(options)
-        const { dtype, activations, adapter } = reranker.info
-        const files = await fingerprintFolder(reranker.info.model).catch(() => reranker.info.model)
+        const { info } = reranker
+        const { dtype, activations, adapter } = info
+        // A model at a URL has no folder.
+        const files = await modelFiles(info).catch(() => info.model)
         await note(`${model.model} on ${adapter.description}; waiting for jobs`)
         let done = 0
         await work(connection, runs, {

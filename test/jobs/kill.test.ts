@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Redis } from 'ioredis'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
-import { firstStage, realSession } from '../cli/helpers.ts'
+import { firstStage, realSession, session } from '../cli/helpers.ts'
 import { fixtureFolder, seeded } from '../fixtures.ts'
 import { startCli } from './processes.ts'
 import { hasRedis, startRedis, type TestRedis } from './redis.ts'
@@ -137,6 +137,15 @@ describe.skipIf(!hasRedis)('offline jobs by the command line', () => {
       query: expect.any(String),
       results: expect.any(Array),
     })
+  })
+
+  test('a run is bound to the commit of a model of the hub', async () => {
+    await cli('enqueue', 'hub', '--file', file, '--model', 'org/model')
+    const on = session()
+    Object.assign(on.reranker.info, { model: 'org/model', commit: 'c1' })
+    const args = ['--model', 'org/model', '--redis', server.url, '--drain']
+    expect(await on.run('worker', ...args)).toBe(0)
+    expect(await redis.hget('dawnrank:run:hub', 'files')).toBe('c1 f32 f32')
   })
 
   test('records that the model refuses have an error in their place', async () => {
