@@ -58,7 +58,7 @@ export async function doJob(
   data: JobData,
   call: CallSettings,
   reranker: CliReranker,
-  { cascade }: LayerOptions,
+  layers: LayerOptions,
 ): Promise<string> {
   const result = 'lines' in data ? await doLines() : await doQuery(data)
   return JSON.stringify(result)
@@ -68,7 +68,9 @@ export async function doJob(
     const fields = fieldsOf(call)
     const answers: Answer[] = []
     for (const group of groupRecords(linesOf(data as LinesJob), (data as LinesJob).name, fields)) {
-      answers.push(...(await answerGroup(group, reranker, { normalize, topN: top, cascade })))
+      answers.push(
+        ...(await answerGroup(group, reranker, { normalize, topN: top, cascade: layers.cascade })),
+      )
     }
     return {
       lines: answers.map((answer) => `${answerJson(answer, fields)}\n`).join(''),
@@ -78,7 +80,7 @@ export async function doJob(
 
   async function doQuery({ query, text, documents, passages }: QueryJob): Promise<JobResult> {
     const ids = { query, documents: documents.map(({ id }) => id) }
-    const scores = await scorerOf(reranker, cascade ? { cascade } : {}, {})(text, passages, ids)
+    const scores = await scorerOf(reranker, layers, {})(text, passages, ids)
     return { query, documents: placeScores(documents, scores) }
   }
 }

@@ -2,4 +2,4 @@
 export { JobsError } from './errors.ts'
 export { type Connection, connect } from './redis.ts'
 export { type ModelSettings, type RunSettings, type Runs, runsOf } from './runs.ts'
-export { type WorkOptions, work } from './work.ts'
+export { work } from './work.ts'

@@ -2,7 +2,7 @@ import type { Redis } from 'ioredis'
 import { JobsError } from './errors.ts'
 
 /** The optional packages, once they are loaded. */
-export interface Packages {
+interface Packages {
   readonly bullmq: typeof import('bullmq')
   readonly ioredis: typeof import('ioredis')
 }
@@ -16,7 +16,7 @@ export interface Connection extends Packages {
 }
 
 /** @throws JobsError `package-missing` */
-export async function loadPackages(): Promise<Packages> {
+async function loadPackages(): Promise<Packages> {
   try {
     const [bullmq, ioredis] = await Promise.all([import('bullmq'), import('ioredis')])
     return { bullmq, ioredis }

@@ -55,9 +55,10 @@ export function checkRunName(run: string): void {
   )
 }
 
-/** The run and the position that a job belongs to. */
-export const jobId = (run: string, position: number): string => `${run}.${position}`
-const runOf = (id: string): string => id.slice(0, id.lastIndexOf('.'))
+/** The id of the job at a position of a run. */
+const jobId = (run: string, position: number): string => `${run}.${position}`
+/** The run that a job belongs to. */
+export const runOf = (id: string): string => id.slice(0, id.lastIndexOf('.'))
 
 const keysOf = (run: string) => ({
   run: `${prefix}:run:${run}`,

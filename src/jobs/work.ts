@@ -4,7 +4,14 @@ import { DevicesError } from '../devices/errors.ts'
 import { GpuError } from '../gpu/errors.ts'
 import { JobsError } from './errors.ts'
 import type { Connection } from './redis.ts'
-import { type ModelSettings, prefix, queueName, type RunSettings, type Runs } from './runs.ts'
+import {
+  type ModelSettings,
+  prefix,
+  queueName,
+  type RunSettings,
+  type Runs,
+  runOf,
+} from './runs.ts'
 
 /** How a worker works. */
 export interface WorkOptions {
@@ -53,7 +60,7 @@ export async function work(
 
   /** Binds each run to the model's files once. */
   const bind = (id: string): Promise<void> => {
-    const run = id.slice(0, id.lastIndexOf('.'))
+    const run = runOf(id)
     const bound = known.get(run) ?? runs.bind(id, files)
     known.set(run, bound)
     return bound
@@ -62,7 +69,7 @@ export async function work(
   const perform = async (job: Job): Promise<void> => {
     const id = job.id as string
     if (await runs.isDone(id)) return
-    const run = await runs.find(id.slice(0, id.lastIndexOf('.')))
+    const run = await runs.find(runOf(id))
     // Removed meanwhile.
     if (!run) return
     await bind(id)
