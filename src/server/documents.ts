@@ -1,5 +1,5 @@
 import { z } from '@hono/zod-openapi'
-import { flag, ownFields, text, vllmFields, whole } from './fields.ts'
+import { anObject, flag, ownFields, text, texts, vllmFields, whole } from './fields.ts'
 import { invalid } from './parse.ts'
 
 // The dialects with `documents`: Cohere v2 and v1, Jina, vLLM, and those who follow them.
@@ -22,8 +22,7 @@ const fields = {
   query: text,
   documents: z.array(document, { error: 'a list of strings, or of objects with "text"' }),
   return_documents: flag.nullish().openapi({ description: 'Whether results repeat the documents' }),
-  rank_fields: z
-    .array(text, { error: 'a list of strings' })
+  rank_fields: texts
     .nullish()
     .openapi({ description: 'Fields of documents whose values are joined to the text' }),
   raw_scores: flag.nullish().openapi({ description: 'true gives logits' }),
@@ -33,8 +32,6 @@ const fields = {
   ...vllmFields,
   ...ownFields,
 }
-
-const anyBody = { error: 'a JSON object' }
 
 /** `/v1/rerank` and `/rerank`: Jina, vLLM, Cohere v1. */
 export const rerankRequest = z
@@ -46,7 +43,7 @@ export const rerankRequest = z
         .openapi({ description: 'How many of the best to answer; 0: all, the default' }),
       ...fields,
     },
-    anyBody,
+    anObject,
   )
   .openapi('RerankRequest')
 
@@ -66,7 +63,7 @@ export const cohereRequest = z
         .nullish()
         .openapi({ description: 'No effect' }),
     },
-    anyBody,
+    anObject,
   )
   .openapi('CohereRerankRequest')
 

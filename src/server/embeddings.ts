@@ -1,19 +1,16 @@
 import { Buffer } from 'node:buffer'
 import { z } from '@hono/zod-openapi'
-import { EmbedderError } from '../embedders/index.ts'
+import { EmbedderError, type EmbedOptions } from '../embedders/index.ts'
+import { finished } from '../embedders/similarity.ts'
 import { ServerError } from './errors.ts'
-import { flag, text, whole } from './fields.ts'
-import type { EmbedCall, ServedModel } from './models.ts'
+import { anObject, flag, listOf, oneOrMore, text, whole } from './fields.ts'
+import type { ServedModel } from './models.ts'
 import { invalid, parse } from './parse.ts'
-import { type Performed, perform, type Service } from './perform.ts'
-import { type Call, usageOf } from './rerank.ts'
-import { computeHeaders } from './tei.ts'
+import { type Call, type Performed, perform, type Service } from './perform.ts'
+import { usageOf } from './rerank.ts'
+import { computeHeaders, truncate } from './tei.ts'
 
 // Routes of embedders.
-
-const input = z.union([z.string(), z.array(z.string())], {
-  error: 'a string, or a list of strings',
-})
 
 const ownFields = {
   dimensions: whole(1)
@@ -30,17 +27,15 @@ const ownFields = {
 export const embedRequest = z
   .object(
     {
-      inputs: input,
-      truncate: flag
-        .nullish()
-        .openapi({ description: 'false: texts that are too long are an error' }),
+      inputs: oneOrMore,
+      truncate,
       normalize: flag
         .nullish()
         .openapi({ description: 'false: embeddings as the model gives them, of whatever length' }),
       prompt_name: text.nullish().openapi({ description: 'The stored prompt, by its name' }),
       ...ownFields,
     },
-    { error: 'a JSON object' },
+    anObject,
   )
   .openapi('TeiEmbedRequest')
 
@@ -49,7 +44,7 @@ export const embedAnswer = z.array(z.array(z.number())).openapi('TeiEmbedAnswer'
 export const embeddingsRequest = z
   .object(
     {
-      input,
+      input: oneOrMore,
       model: text.nullish(),
       encoding_format: z
         .enum(['float', 'base64'], { error: '"float" or "base64"' })
@@ -58,7 +53,7 @@ export const embeddingsRequest = z
       user: text.nullish().openapi({ description: 'No effect' }),
       ...ownFields,
     },
-    { error: 'a JSON object' },
+    anObject,
   )
   .openapi('EmbeddingsRequest')
 
@@ -77,20 +72,20 @@ export const embeddingsAnswer = z
   })
   .openapi('EmbeddingsAnswer')
 
-const named = z.object({ model: text.nullish() }, { error: 'a JSON object' })
+const named = z.object({ model: text.nullish() }, anObject)
 
 /** Answers a request to embed in the form of text-embeddings-inference. */
 export async function teiEmbed(service: Service, body: unknown, call: Call): Promise<Response> {
   const name = embedderName(service, parse(named, body).model)
   const request = parse(embedRequest, body)
   const texts = listOf(request.inputs)
-  const { truncate, prompt_name, normalize } = request
+  const { prompt_name, normalize } = request
   const done = await embed(service, name, { list: 'inputs', texts }, call, (model) => ({
     ...optionsOf(request),
-    truncate: truncate ?? service.autoTruncate,
+    truncate: request.truncate ?? service.autoTruncate,
     ...(prompt_name != null && { prompt: storedPrompt(model, prompt_name) }),
   }))
-  const rows = done.value.map((row) => Array.from(normalize === false ? row : unit(row)))
+  const rows = done.value.map((row) => Array.from(finished(row, normalize !== false)))
   return Response.json(rows, { headers: computeHeaders(done, texts) })
 }
 
@@ -140,15 +135,14 @@ function embed(
   name: string,
   { list, texts }: { readonly list: string; readonly texts: readonly string[] },
   call: Call,
-  optionsFor: (model: ServedModel) => EmbedCall,
+  optionsFor: (model: ServedModel) => EmbedOptions,
 ): Promise<Performed<Float32Array[]>> {
-  const task = { model: name, list: { name: list, length: texts.length }, signal: call.signal }
-  return perform(service, task, async (model, { signal, onProgress, onStats }) => {
+  const task = { model: name, list: { name: list, length: texts.length } }
+  return perform(service, call, task, async (model, { signal, onProgress, onStats }) => {
     if (!model.embed) throw noEmbedder(name)
     const begun = performance.now()
     const onTokens = (tokens: number) => {
       onStats({ tokens, tokenization: 0, queue: 0, inference: performance.now() - begun })
-      call.note({ model: name, documents: texts.length, tokens })
     }
     const options = { ...optionsFor(model), signal, onProgress, onTokens }
     return model.embed(texts, options).catch((error: unknown) => {
@@ -161,15 +155,10 @@ function embed(
 const ofField = ({ code, message }: EmbedderError, list: string) =>
   new EmbedderError(code, message.replace(/^texts(?=\[)/, list))
 
-const listOf = (given: string | readonly string[]) => (typeof given === 'string' ? [given] : given)
-
 function optionsOf({
   dimensions,
   input_type,
-}: {
-  readonly dimensions?: number | null | undefined
-  readonly input_type?: 'query' | 'passage' | 'document' | null | undefined
-}): EmbedCall {
+}: Pick<z.infer<typeof embedRequest>, 'dimensions' | 'input_type'>): EmbedOptions {
   const kind = input_type === 'document' ? 'passage' : input_type
   return { dimensions: dimensions ?? undefined, kind: kind ?? undefined }
 }
@@ -179,10 +168,4 @@ function storedPrompt({ info }: ServedModel, name: string): string {
   if (Object.hasOwn(prompts, name)) return prompts[name] as string
   const known = Object.keys(prompts).join(', ')
   throw invalid('prompt_name', name, known ? `one of ${known}` : 'none: the model has no prompts')
-}
-
-/** A vector of length 1. */
-function unit(row: Float32Array): Float32Array {
-  const length = Math.max(Math.hypot(...row), 1e-12)
-  return row.map((value) => value / length)
 }

@@ -10,9 +10,9 @@ import {
 } from './embeddings.ts'
 import { ServerError } from './errors.ts'
 import type { Form } from './faults.ts'
-import { parse } from './parse.ts'
-import type { Service } from './perform.ts'
-import { type Call, rerank } from './rerank.ts'
+import { has, parse } from './parse.ts'
+import type { Call, Service } from './perform.ts'
+import { rerank } from './rerank.ts'
 import { score, scoreAnswer, scoreRequest } from './score.ts'
 import { teiAnswer, teiRequest, teiRerank } from './tei.ts'
 
@@ -28,9 +28,6 @@ export interface Endpoint {
   formOf?(body: unknown): Form
   handle(service: Service, body: unknown, call: Call): Promise<object>
 }
-
-const has = (body: unknown, name: string) =>
-  typeof body === 'object' && body !== null && (body as Record<string, unknown>)[name] != null
 
 const handleTei: Endpoint['handle'] = async (service, body, call) => {
   if (has(body, 'texts') && has(body, 'documents')) {

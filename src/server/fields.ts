@@ -7,24 +7,28 @@ import { invalid } from './parse.ts'
 
 // Parts of the schemas of requests. The `error` of each is what messages say is expected.
 
-const wholeFrom = (least: number) => {
+export const whole = (least: number) => {
   const error = `a whole number from ${least} up`
   return z.int({ error }).min(least, { error })
 }
 
 export const text = z.string({ error: 'a string' })
 export const flag = z.boolean({ error: 'true or false' })
-export const whole = wholeFrom
 export const texts = z.array(text, { error: 'a list of strings' })
+export const oneOrMore = z.union([text, texts], { error: 'a string, or a list of strings' })
+export const listOf = (given: string | readonly string[]): readonly string[] =>
+  typeof given === 'string' ? [given] : given
+/** What messages say of a body that is none of an object. */
+export const anObject = { error: 'a JSON object' }
 
-const layer = wholeFrom(1)
+const layer = whole(1)
 
 /** How a request is scored: options of our own, in every dialect. */
 export const ownFields = {
   normalize: flag.nullish().openapi({
     description: 'Scores are the sigmoid of the logit (true, the default) or the logit (false)',
   }),
-  max_length: wholeFrom(1)
+  max_length: whole(1)
     .nullish()
     .openapi({ description: 'Tokens that query and document are shortened to' }),
   cutoff_layers: z
@@ -35,10 +39,9 @@ export const ownFields = {
         'The layer of a layerwise model whose score ranks; of a list the highest, and results have layer_scores',
     }),
   cascade: z
-    .array(
-      z.object({ layer, keep: wholeFrom(1).nullish() }, { error: 'an object { layer, keep }' }),
-      { error: 'a list of { layer, keep }' },
-    )
+    .array(z.object({ layer, keep: whole(1).nullish() }, { error: 'an object { layer, keep }' }), {
+      error: 'a list of { layer, keep }',
+    })
     .min(1, { error: 'a list of { layer, keep }' })
     .nullish()
     .openapi({
@@ -52,7 +55,7 @@ export const vllmFields = {
   use_activation: flag
     .nullish()
     .openapi({ description: 'false gives logits in place of their sigmoid' }),
-  truncate_prompt_tokens: wholeFrom(-1).nullish().openapi({
+  truncate_prompt_tokens: whole(-1).nullish().openapi({
     description:
       'Tokens that query and document are shortened to; -1: the most that the model takes',
   }),
@@ -60,10 +63,10 @@ export const vllmFields = {
     .enum(['left', 'right'], { error: '"left" or "right"' })
     .nullish()
     .openapi({ description: 'The end at which texts lose tokens' }),
-  max_tokens_per_query: wholeFrom(0)
+  max_tokens_per_query: whole(0)
     .nullish()
     .openapi({ description: 'Tokens that the query is shortened to; 0: no limit of its own' }),
-  max_tokens_per_doc: wholeFrom(0)
+  max_tokens_per_doc: whole(0)
     .nullish()
     .openapi({ description: 'Tokens that each document is shortened to; 0: no limit of its own' }),
   instruction: text.nullish().openapi({
@@ -76,22 +79,9 @@ export const vllmFields = {
 }
 
 /** The fields that say how a request is scored. */
-export interface ScoringFields {
-  readonly normalize?: boolean | null | undefined
+export type ScoringFields = Partial<z.infer<z.ZodObject<typeof ownFields & typeof vllmFields>>> & {
   readonly raw_scores?: boolean | null | undefined
-  readonly use_activation?: boolean | null | undefined
-  readonly max_length?: number | null | undefined
-  readonly truncate_prompt_tokens?: number | null | undefined
-  readonly max_tokens_per_query?: number | null | undefined
-  readonly max_tokens_per_doc?: number | null | undefined
-  readonly truncation_side?: 'left' | 'right' | null | undefined
   readonly truncate?: boolean | null | undefined
-  readonly instruction?: string | null | undefined
-  readonly cutoff_layers?: number | readonly number[] | null | undefined
-  readonly cascade?:
-    | readonly { readonly layer: number; readonly keep?: number | null | undefined }[]
-    | null
-    | undefined
 }
 
 /**

@@ -9,8 +9,8 @@ import type {
 } from '../rerankers/index.ts'
 import { ServerError } from './errors.ts'
 
-/** Options of a request to embed. */
-export type EmbedCall = EmbedOptions
+/** One passage with its score, and its layers if the model is layerwise. */
+export type RankedPassage = RankedRow<string> & Partial<LayerwiseRow<string>>
 
 /** The part of an embedder, of a reranker, or of several on devices of their own, that the server uses. */
 export interface ServedModel {
@@ -32,13 +32,13 @@ export interface ServedModel {
     query: string,
     passages: readonly string[],
     options: LayerwiseRankOptions<string>,
-  ): Promise<readonly (RankedRow<string> & Partial<LayerwiseRow<string>>)[]>
+  ): Promise<readonly RankedPassage[]>
   computeScore(
     pairs: readonly (readonly [string, string])[],
     options: ScoreOptions & { readonly cutoffLayers?: CutoffLayers | undefined },
   ): Promise<number[] | number[][]>
   /** Of an embedder, which has no ranks and scores. */
-  embed?(texts: readonly string[], options: EmbedCall): Promise<Float32Array[]>
+  embed?(texts: readonly string[], options: EmbedOptions): Promise<Float32Array[]>
   dispose(): void | Promise<void>
 }
 
@@ -73,7 +73,7 @@ export interface Lease {
 /** A model that is loaded or about to be. */
 interface Slot {
   readonly spec: ModelSpec
-  ready: Promise<ServedModel>
+  readonly ready: Promise<ServedModel>
   model: ServedModel | undefined
   uses: number
   lastUsed: number
@@ -198,15 +198,13 @@ export class Models {
     const spec = this.#specs.find((one) => one.name === name) as ModelSpec
     const slot: Slot = {
       spec,
-      ready: Promise.reject(new Error('internal: not begun')),
+      ready: this.#inTurn(() => this.#load(slot)),
       model: undefined,
       uses: 0,
       lastUsed: 0,
       closing: undefined,
       whenUnused: () => {},
     }
-    slot.ready.catch(() => {})
-    slot.ready = this.#inTurn(() => this.#load(slot))
     slot.ready.catch((error: unknown) => {
       if (this.#slots.get(name) === slot) this.#slots.delete(name)
       this.events.failed?.(name, error)

@@ -14,6 +14,10 @@ export function parse<S extends z.ZodType>(schema: S, body: unknown): z.infer<S>
   throw invalid(nameOf(path), valueAt(body, path), message)
 }
 
+/** Whether a body has a field; `null` counts as absent. */
+export const has = (body: unknown, name: string): boolean =>
+  typeof body === 'object' && body !== null && (body as Record<string, unknown>)[name] != null
+
 /** A field that is not as expected. */
 export function invalid(name: string, found: unknown, expected: string): ServerError {
   const what = found === undefined ? 'missing' : `found ${show(found)}`

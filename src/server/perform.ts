@@ -26,13 +26,20 @@ export interface Service {
   readonly autoTruncate: boolean
 }
 
-/** A request to score pairs. */
+/** What a handler is given of a request besides its body. */
+export interface Call {
+  readonly id: string
+  readonly signal: AbortSignal
+  /** Notes for the log. */
+  note(facts: Readonly<Record<string, unknown>>): void
+}
+
+/** A request to score or embed texts. */
 export interface Task {
   /** The model that it names. */
   readonly model: string | null | undefined
-  /** The list of its documents, and its name, as messages give it. */
+  /** The list of its texts, and its name, as messages give it. */
   readonly list: { readonly name: string; readonly length: number }
-  readonly signal: AbortSignal
 }
 
 /** What a call to a model is given besides its options. */
@@ -54,14 +61,15 @@ export interface Performed<T> {
 }
 
 /**
- * Scores the pairs of a request by `use`, once there is room for it.
+ * Does the work of a request by `use`, once there is room for it, and notes it for the log.
  *
  * @throws ServerError: the model is unknown, the batch empty or too large, the queue full, the time over, the client gone;
  * what `use` throws
  */
 export async function perform<T>(
   { models, admission, metrics, limits }: Service,
-  { model: asked, list, signal }: Task,
+  { signal, note }: Call,
+  { model: asked, list }: Task,
   use: (model: ServedModel, control: Control) => Promise<T>,
 ): Promise<Performed<T>> {
   const begun = performance.now()
@@ -88,6 +96,7 @@ export async function perform<T>(
       const ms = performance.now() - begun
       stats ??= { tokens: 0, tokenization: 0, queue: 0, inference: ms }
       metrics.answered(method, ms, stats, list.length)
+      note({ model: name, documents: list.length, tokens: stats.tokens })
       return { value, name, model: lease.model, stats, ms }
     } catch (error) {
       if (breaksModel(error)) lease.fail(error)

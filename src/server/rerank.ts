@@ -1,15 +1,8 @@
 import type { RerankRequest } from './documents.ts'
 import { echo, textsOf } from './documents.ts'
-import { callOptions } from './fields.ts'
-import { type Control, perform, type Service } from './perform.ts'
-
-/** What a handler is given of a request besides its body. */
-export interface Call {
-  readonly id: string
-  readonly signal: AbortSignal
-  /** Notes for the log. */
-  note(facts: Readonly<Record<string, unknown>>): void
-}
+import { callOptions, type ScoringFields } from './fields.ts'
+import type { RankedPassage } from './models.ts'
+import { type Call, type Control, perform, type Service } from './perform.ts'
 
 /** Answers a request of a dialect with `documents`. */
 export async function rerank(
@@ -19,32 +12,25 @@ export async function rerank(
 ): Promise<object> {
   const { query, documents, top_n, return_documents, rank_fields } = request
   const texts = textsOf(documents, rank_fields ?? [])
-  const task = {
-    model: request.model,
-    list: { name: 'documents', length: documents.length },
-    signal: call.signal,
-  }
-  const { value, name, stats } = await perform(service, task, (model, control: Control) =>
+  const task = { model: request.model, list: { name: 'documents', length: documents.length } }
+  const { value, name, stats } = await perform(service, call, task, (model, control: Control) =>
     model.rank(query, texts, {
       ...callOptions(request, model),
       ...control,
       topN: top_n || undefined,
     }),
   )
-  call.note({ model: name, documents: documents.length, tokens: stats.tokens })
   const { tokens } = stats
-  const showsLayer = Boolean(request.cascade ?? request.cutoff_layers)
   return {
     id: request.request_id || call.id,
     model: name,
-    results: value.map(({ index, score, layer, layerScores }) => ({
+    results: value.map(({ index, score, ...row }) => ({
       index,
       relevance_score: score,
       ...(return_documents && {
         document: echo(documents[index] as string, texts[index] as string),
       }),
-      ...(showsLayer && layer !== undefined && { layer }),
-      ...(layerScores && { layer_scores: layerScores }),
+      ...layersOf(row, request),
     })),
     usage: usageOf(tokens),
     meta: {
@@ -54,6 +40,15 @@ export async function rerank(
     },
   }
 }
+
+/** What an answer tells of a row's layers, where the request asks for layers. */
+export const layersOf = (
+  { layer, layerScores }: Pick<RankedPassage, 'layer' | 'layerScores'>,
+  { cascade, cutoff_layers }: ScoringFields,
+) => ({
+  ...((cascade ?? cutoff_layers) && layer !== undefined && { layer }),
+  ...(layerScores && { layer_scores: layerScores }),
+})
 
 export const usageOf = (tokens: number) => ({
   prompt_tokens: tokens,

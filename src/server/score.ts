@@ -1,14 +1,12 @@
 import { z } from '@hono/zod-openapi'
 import { layerScores, usage } from './documents.ts'
 import { ServerError } from './errors.ts'
-import { callOptions, ownFields, text, vllmFields } from './fields.ts'
-import { emptyList, invalid, parse } from './parse.ts'
-import { perform, type Service } from './perform.ts'
-import { type Call, usageOf } from './rerank.ts'
+import { anObject, callOptions, listOf, oneOrMore, ownFields, text, vllmFields } from './fields.ts'
+import { emptyList, has, invalid, parse } from './parse.ts'
+import { type Call, perform, type Service } from './perform.ts'
+import { usageOf } from './rerank.ts'
 
 // vLLM's /score: pairs, in the order given.
-
-const side = z.union([z.string(), z.array(z.string())], { error: 'a string, or a list of strings' })
 
 /** The names that the two sides of the pairs have, in pairs. */
 const sides = [
@@ -22,7 +20,7 @@ const { cascade: _, ...layerFields } = ownFields
 const options = { model: text.nullish(), ...vllmFields, ...layerFields }
 
 const schemas = sides.map(([first, second]) =>
-  z.object({ [first]: side, [second]: side, ...options }, { error: 'a JSON object' }),
+  z.object({ [first]: oneOrMore, [second]: oneOrMore, ...options }, anObject),
 )
 
 export const scoreRequest = z.union(schemas as never).openapi('ScoreRequest')
@@ -54,8 +52,8 @@ export async function score(service: Service, body: unknown, call: Call): Promis
   refuseCascade(body)
   const pairs = pairsOf(body, first, second)
   const list = { name: second, length: pairs.length }
-  const task = { model: request.model, list, signal: call.signal }
-  const { value, name, stats } = await perform(service, task, async (model, control) => {
+  const task = { model: request.model, list }
+  const { value, name, stats } = await perform(service, call, task, async (model, control) => {
     const { cutoffLayers, ...rest } = callOptions(request, model)
     const layers = typeof cutoffLayers === 'object' ? [...new Set(cutoffLayers)] : undefined
     const scores = await model.computeScore(pairs, {
@@ -65,7 +63,6 @@ export async function score(service: Service, body: unknown, call: Call): Promis
     })
     return layers ? rowsOf(layers, scores as number[][]) : (scores as number[]).map(plain)
   })
-  call.note({ model: name, documents: pairs.length, tokens: stats.tokens })
   return {
     id: request.request_id || call.id,
     object: 'list',
@@ -90,16 +87,15 @@ function rowsOf(layers: readonly number[], scores: readonly number[][]) {
 /** The names of the two sides in a body: the first that it has one of. */
 function sidesOf(body: unknown): readonly [string, string] {
   if (typeof body !== 'object' || body === null || Array.isArray(body)) {
-    throw invalid('', body, 'a JSON object')
+    throw invalid('', body, anObject.error)
   }
-  const has = (name: string) => (body as Record<string, unknown>)[name] != null
-  const both = sides.find(([first, second]) => has(first) && has(second))
-  return both ?? sides.find(([first, second]) => has(first) || has(second)) ?? sides[0]
+  const both = sides.find(([first, second]) => has(body, first) && has(body, second))
+  return both ?? sides.find((names) => names.some((name) => has(body, name))) ?? sides[0]
 }
 
 /** A cascade ranks what belongs to one query; pairs have each their own. */
 function refuseCascade(body: unknown): void {
-  if ((body as { cascade?: unknown }).cascade == null) return
+  if (!has(body, 'cascade')) return
   throw new ServerError(
     'request-invalid',
     'cascade: it ranks the documents of one query; send it to /v1/rerank, or leave it out',
@@ -108,8 +104,8 @@ function refuseCascade(body: unknown): void {
 }
 
 function pairsOf(body: unknown, first: string, second: string): Pair[] {
-  const found = parse(z.object({ [first]: side, [second]: side }), body)
-  const [a, b] = [listOf(found[first]), listOf(found[second])]
+  const found = parse(z.object({ [first]: oneOrMore, [second]: oneOrMore }), body)
+  const [a, b] = [listOf(found[first]!), listOf(found[second]!)]
   if (a.length === 0) throw emptyList(first)
   if (b.length === 0) throw emptyList(second)
   if (a.length !== 1 && a.length !== b.length) {
@@ -121,5 +117,3 @@ function pairsOf(body: unknown, first: string, second: string): Pair[] {
   }
   return b.map((text2, i) => [a[a.length === 1 ? 0 : i] as string, text2])
 }
-
-const listOf = (given: unknown) => (typeof given === 'string' ? [given] : (given as string[]))

@@ -1,10 +1,14 @@
 import { z } from '@hono/zod-openapi'
 import { layerScores } from './documents.ts'
-import { callOptions, flag, ownFields, text, texts } from './fields.ts'
-import { type Performed, perform, type Service } from './perform.ts'
-import type { Call } from './rerank.ts'
+import { anObject, callOptions, flag, ownFields, text, texts } from './fields.ts'
+import { type Call, type Performed, perform, type Service } from './perform.ts'
+import { layersOf } from './rerank.ts'
 
 // The dialect of text-embeddings-inference.
+
+export const truncate = flag
+  .nullish()
+  .openapi({ description: 'false: texts that are too long are an error' })
 
 export const teiRequest = z
   .object(
@@ -13,16 +17,14 @@ export const teiRequest = z
       texts,
       raw_scores: flag.nullish().openapi({ description: 'true gives logits' }),
       return_text: flag.nullish().openapi({ description: 'Whether results repeat the texts' }),
-      truncate: flag
-        .nullish()
-        .openapi({ description: 'false: texts that are too long are an error' }),
+      truncate,
       truncation_direction: z
         .enum(['left', 'right', 'Left', 'Right'], { error: '"left" or "right"' })
         .nullish()
         .openapi({ description: 'The end at which texts lose tokens' }),
       ...ownFields,
     },
-    { error: 'a JSON object' },
+    anObject,
   )
   .openapi('TeiRerankRequest')
 
@@ -44,28 +46,21 @@ export async function teiRerank(
   request: Readonly<z.infer<typeof teiRequest>>,
   call: Call,
 ): Promise<Response> {
-  const { query, texts: given, return_text, truncation_direction, truncate } = request
-  const task = {
-    model: undefined,
-    list: { name: 'texts', length: given.length },
-    signal: call.signal,
-  }
+  const { query, texts: given, return_text, truncation_direction } = request
+  const task = { model: undefined, list: { name: 'texts', length: given.length } }
   const fields = {
     ...request,
-    truncate: truncate ?? service.autoTruncate,
+    truncate: request.truncate ?? service.autoTruncate,
     truncation_side: truncation_direction?.toLowerCase() as 'left' | 'right' | undefined,
   }
-  const { value, name, model, stats, ms } = await perform(service, task, (served, control) =>
+  const { value, model, stats, ms } = await perform(service, call, task, (served, control) =>
     served.rank(query, given, { ...callOptions(fields, served), ...control }),
   )
-  call.note({ model: name, documents: given.length, tokens: stats.tokens })
-  const showsLayer = Boolean(request.cascade ?? request.cutoff_layers)
-  const rows = value.map(({ index, score, layer, layerScores: byLayer }) => ({
+  const rows = value.map(({ index, score, ...row }) => ({
     index,
     score,
     ...(return_text && { text: given[index] }),
-    ...(showsLayer && layer !== undefined && { layer }),
-    ...(byLayer && { layer_scores: byLayer }),
+    ...layersOf(row, request),
   }))
   const texts = [...given, ...given.map(() => query)]
   return Response.json(rows, { headers: computeHeaders({ model, stats, ms }, texts) })
