@@ -1,6 +1,6 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { environment } from '#platform'
-import type { LogLevel } from '../server/index.ts'
+import { defaults, type LogLevel, logLevels } from '../server/defaults.ts'
 import { CliError } from './errors.ts'
 import { type Io, write } from './io.ts'
 import {
@@ -28,13 +28,15 @@ interface ServeOptions extends LoadingOptions {
 }
 
 const help = `
-Models are folders or URLs, or NAME=PLACE to choose the name that requests use:
+Models are folders, URLs or names on the Hugging Face Hub, or NAME=PLACE to
+choose the name that requests use:
       dawnrank serve
       dawnrank serve bge=models/bge-reranker-v2-m3 minilm=models/minilm
 The first is loaded at once, the others at their first use.
 
 Routes: /v2/rerank (Cohere), /v1/rerank (Jina, vLLM, Cohere v1), /rerank
-(text-embeddings-inference, or as /v1/rerank), /score (vLLM), /v1/models,
+(text-embeddings-inference, or as /v1/rerank), /score (vLLM); of embedders
+/v1/embeddings (OpenAI) and /embed (text-embeddings-inference); /v1/models,
 /health, /info, /metrics, /docs and /openapi.json; / is a page to try it.
       curl http://127.0.0.1:8000/v1/rerank -H 'content-type: application/json' \\
         -d '{"query": "what is panda?", "documents": ["hi", "The panda is a bear."]}'
@@ -57,17 +59,37 @@ export function addServe(program: Command, io: Io): void {
   const command = program
     .command('serve')
     .summary('serve models over HTTP')
-    .description('Serves models over HTTP, in the dialects of Cohere, Jina, vLLM and TEI.')
-    .argument('[models...]', 'folders or URLs, or NAME=PLACE (default: an embedded model)')
-    .option('--host <host>', 'address to listen at; 0.0.0.0 for all', '127.0.0.1')
-    .option('--port <port>', 'port to listen at; 0 for any free one', port, 8000)
+    .description('Serves models over HTTP, in the dialects of Cohere, Jina, vLLM, TEI and OpenAI.')
+    .argument('[models...]', 'folders, URLs or names, or NAME=PLACE (default: an embedded model)')
+    .option('--host <host>', 'address to listen at; 0.0.0.0 for all', defaults.host)
+    .option('--port <port>', 'port to listen at; 0 for any free one', port, defaults.port)
     .option('--api-key <key>', 'key that requests need; may be repeated', collect, [])
     .option('--cors-origin <origin>', 'origin of pages that may call; may be repeated', collect, [])
-    .option('--max-concurrent-requests <n>', 'requests accepted at a time', wholeNumber, 512)
-    .option('--max-waiting-documents <n>', 'documents that may wait', wholeNumber, 32_000)
-    .option('--max-client-batch-size <n>', 'documents of a request', wholeNumber, 1000)
-    .option('--payload-limit <bytes>', 'bytes of a request', wholeNumber, 2_000_000)
-    .option('--request-timeout <seconds>', 'time of a request', wholeNumber, 300)
+    .option(
+      '--max-concurrent-requests <n>',
+      'requests accepted at a time',
+      wholeNumber,
+      defaults.maxConcurrentRequests,
+    )
+    .option(
+      '--max-waiting-documents <n>',
+      'documents that may wait',
+      wholeNumber,
+      defaults.maxWaitingDocuments,
+    )
+    .option(
+      '--max-client-batch-size <n>',
+      'documents of a request',
+      wholeNumber,
+      defaults.maxClientBatchSize,
+    )
+    .option('--payload-limit <bytes>', 'bytes of a request', wholeNumber, defaults.payloadLimit)
+    .option(
+      '--request-timeout <seconds>',
+      'time of a request',
+      wholeNumber,
+      defaults.requestTimeout,
+    )
     .option('--max-model-memory <MB>', 'memory of all loaded models (default: any)', wholeNumber)
     .option(
       '--no-auto-truncate',
@@ -75,8 +97,8 @@ export function addServe(program: Command, io: Io): void {
     )
     .addOption(
       new Option('--log-level <level>', 'what is logged')
-        .choices(['debug', 'info', 'warn', 'error', 'silent'] satisfies LogLevel[])
-        .default('info'),
+        .choices(logLevels)
+        .default(defaults.logLevel),
     )
   withDevices(withLoadingOptions(command))
     .addHelpText('after', help)

@@ -1,10 +1,8 @@
 import { type DestinationStream, type Logger, pino } from 'pino'
+import type { LogLevel } from './defaults.ts'
 
 /** The log of a server: JSON lines, without texts and keys. */
 export type Log = Pick<Logger, 'debug' | 'info' | 'warn' | 'error'>
-
-export const logLevels = ['debug', 'info', 'warn', 'error', 'silent'] as const
-export type LogLevel = (typeof logLevels)[number]
 
 /** A log to a stream; to stderr where none is given. */
 export const makeLog = (level: LogLevel, stream?: DestinationStream): Log =>

@@ -55,8 +55,11 @@ export function makeMetrics(admission: Admission, models: Models) {
   )
   const inputLength = histogram('request_input_length', 'Tokens of a request', powersOfTwo(16, 16))
   const tokens = counter('tokens', 'Tokens that models were fed')
-  const documents = counter('documents', 'Pairs of query and document that were scored')
-  const batchSize = histogram('batch_next_size', 'Pairs in a batch', powersOfTwo(1, 12))
+  const documents = counter(
+    'documents',
+    'Pairs of query and document that were scored, and texts that were embedded',
+  )
+  const batchSize = histogram('batch_next_size', 'Pairs or texts in a batch', powersOfTwo(1, 12))
   const batchTokens = histogram('batch_next_tokens', 'Tokens in a batch', powersOfTwo(16, 13))
   gauge('queue_size', 'Documents of accepted requests that have no score yet', () => {
     return admission.waiting

@@ -33,7 +33,7 @@ const reasons: Readonly<Record<number, string>> = {
   413: 'The body is too large',
   415: 'The body is not JSON by its content type',
   422: 'A field is missing or wrong, or a text too long with truncate: false (the form of text-embeddings-inference)',
-  424: 'The model failed',
+  424: 'The model failed, or (in the form of text-embeddings-inference) is of the other kind',
   429: 'The queue is full',
   500: 'A fault of the server',
   503: 'The server is loading, stopping, or opens its device again',
@@ -128,7 +128,7 @@ export function documentOf(app: OpenAPIHono, hasKeys: boolean): object {
     info: {
       title: 'dawnrank',
       version,
-      description: 'Ranks documents by their relevance to a query.',
+      description: 'Ranks documents by their relevance to a query, and embeds texts.',
     },
     ...(hasKeys && { security: [{ key: [] }] }),
   })

@@ -5,33 +5,34 @@ import type { LoadOptions } from '../rerankers/index.ts'
 import { Admission } from './admission.ts'
 import { createApp } from './app.ts'
 import { followConnections } from './connections.ts'
+import { defaults, type LogLevel } from './defaults.ts'
 import { loadServed } from './embedder.ts'
-import { type Log, type LogLevel, makeLog } from './log.ts'
+import { type Log, makeLog } from './log.ts'
 import { makeMetrics } from './metrics.ts'
 import { Models, type ServedModel } from './models.ts'
 import { specsOf } from './specs.ts'
 
-/** Options of a server; each has a default. */
+/** Options of a server; the defaults of most are in {@link defaults}. */
 export interface ServerOptions {
   /** The models: places, or `NAME=PLACE`. Default: the embedded one. */
   readonly models?: readonly string[]
-  /** Default: 127.0.0.1, so that only this machine reaches it. */
+  /** Default: an address that only this machine reaches. */
   readonly host?: string | undefined
-  /** Default: 8000; 0: any free port. */
+  /** 0: any free port. */
   readonly port?: number | undefined
   /** Keys, one of which requests have to bring. Default: none is needed. */
   readonly apiKeys?: readonly string[]
   /** Origins of pages that may call the server. Default: none. */
   readonly corsOrigins?: readonly string[]
-  /** Requests that are accepted at a time. Default: 512. */
+  /** Requests that are accepted at a time. */
   readonly maxConcurrentRequests?: number | undefined
-  /** Documents of accepted requests that may wait for their scores. Default: 32,000. */
+  /** Documents of accepted requests that may wait for their scores. */
   readonly maxWaitingDocuments?: number | undefined
-  /** Documents of a request. Default: 1,000. */
+  /** Documents of a request. */
   readonly maxClientBatchSize?: number | undefined
-  /** Bytes of a body. Default: 2,000,000. */
+  /** Bytes of a body. */
   readonly payloadLimit?: number | undefined
-  /** Seconds from the acceptance of a request to its answer. Default: 300. */
+  /** Seconds from the acceptance of a request to its answer. */
   readonly requestTimeout?: number | undefined
   /** Bytes that loaded models may take together. Default: no limit. */
   readonly maxModelBytes?: number | undefined
@@ -65,11 +66,14 @@ const closeGraceMs = 5000
  * @throws what listening throws, such as that the port is in use
  */
 export async function startServer(options: ServerOptions = {}): Promise<RunningServer> {
-  const { host = '127.0.0.1', port = 8000, apiKeys = [], corsOrigins = [] } = options
-  const { maxConcurrentRequests = 512, maxWaitingDocuments = 32_000 } = options
-  const { maxClientBatchSize = 1000, payloadLimit = 2_000_000, requestTimeout = 300 } = options
-  const { autoTruncate = true, logLevel = 'info', log = makeLog(logLevel) } = options
-  const { load = loadServed } = options
+  const { host = defaults.host, port = defaults.port, apiKeys = [], corsOrigins = [] } = options
+  const { maxConcurrentRequests = defaults.maxConcurrentRequests } = options
+  const { maxWaitingDocuments = defaults.maxWaitingDocuments } = options
+  const { maxClientBatchSize = defaults.maxClientBatchSize } = options
+  const { payloadLimit = defaults.payloadLimit } = options
+  const { requestTimeout = defaults.requestTimeout } = options
+  const { logLevel = defaults.logLevel, log = makeLog(logLevel) } = options
+  const { autoTruncate = true, load = loadServed } = options
   const stopLoading = new AbortController()
   const models = new Models(
     specsOf(options.models ?? [], (place) =>
