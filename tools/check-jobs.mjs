@@ -4,13 +4,12 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import { Redis } from 'ioredis'
-import { findRedis } from './setup/redis.mjs'
+import { findRedis, freePort, startRedis } from './setup/redis.mjs'
 import { childEnvironment } from './setup/run.mjs'
 
 const jobs = 1000
@@ -38,15 +37,6 @@ function makeRecords() {
     return JSON.stringify({ id, query: text(6), passages })
   })
   return `${records.join('\n')}\n`
-}
-
-async function freePort() {
-  const server = createServer().listen(0, '127.0.0.1')
-  await once(server, 'listening')
-  const address = /** @type {import('node:net').AddressInfo} */ (server.address())
-  server.close()
-  await once(server, 'close')
-  return address.port
 }
 
 /**
@@ -152,15 +142,12 @@ async function check(url, redis) {
   return checks.every(([, found, expected]) => found === expected)
 }
 
-const program = findRedis()
-if (!program) {
+if (!findRedis()) {
   console.log('skipped: there is no redis-server; Debian has it as redis-server')
 } else {
   const port = await freePort()
-  const args = ['--port', `${port}`, '--bind', '127.0.0.1', '--dir', folder, '--save', '']
-  const server = spawn(program, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  const server = await startRedis(port, folder, '--save', '')
   const stopped = once(server, 'exit')
-  for await (const text of server.stdout) if (`${text}`.includes('Ready to accept')) break
   const url = `redis://127.0.0.1:${port}/0`
   const redis = new Redis(url)
   try {
