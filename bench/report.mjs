@@ -136,10 +136,3 @@ export function matmulShares(gflops, matmul) {
   const text = `${share(atBar)}, the matmul that the bar is set by; ${share(best)}, the best measured`
   return { atBar, best, text }
 }
-
-/**
- * The median over the runs of each of a contestant's values.
- * @param {Entry} entry
- */
-export const medianValues = ({ cold, runs }) =>
-  cold.values.map((_, i) => median(runs.map(({ values }) => values[i] ?? Number.NaN)))

@@ -14,8 +14,7 @@ export interface AdapterChoice {
 /** The most devices of one process; more is a mistake. */
 const most = 64
 
-const expected =
-  'expected a number from 1 to 64, or a list of adapters: a part of the name of each, or { flags, environment }'
+const expected = `expected a number from 1 to ${most}, or a list of adapters: a part of the name of each, or { flags, environment }`
 
 /**
  * The adapter of each device. With a number, devices are spread over the GPUs of one model where the machine has several:
