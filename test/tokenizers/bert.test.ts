@@ -4,9 +4,10 @@
  */
 import { describe, expect, it } from 'vitest'
 import { blobFolder } from '../../src/platform/files.ts'
-import { type Edit, editedFolder } from '../edited-folder.ts'
+import { editedFolder } from '../edited-folder.ts'
 import {
   differences,
+  type FolderCase,
   fixture,
   fixtureJson,
   largeJson,
@@ -14,25 +15,13 @@ import {
   readVariants,
   rejectionOf,
   Tokenizer,
+  typesOf,
 } from './helpers.ts'
 
-interface Case {
-  readonly base: string
-  readonly name: string
-  readonly edits: readonly Edit[]
-  readonly ids: readonly number[][]
-  readonly single: readonly number[]
-  readonly pair: readonly number[]
-  readonly types: readonly number[] | null
+interface Case extends FolderCase {
   /** What FlagEmbedding builds, whole and cut. */
   readonly flag?: readonly number[][]
   readonly flag_types?: readonly number[] | null
-}
-
-/** Token types that are all 0 are none. */
-const typesOf = (types: Iterable<number> | null | undefined): number[] | undefined => {
-  const found = [...(types ?? [])]
-  return found.some((type) => type !== 0) ? found : undefined
 }
 
 /** A pair's ids and token types, by the template and by the class. */

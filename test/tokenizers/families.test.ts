@@ -4,16 +4,9 @@
  */
 import { expect, it } from 'vitest'
 import { type Edit, editedFolder } from '../edited-folder.ts'
-import { fixtureJson, Tokenizer } from './helpers.ts'
+import { type FolderCase, fixtureJson, Tokenizer, typesOf } from './helpers.ts'
 
-interface Case {
-  readonly base: string
-  readonly name: string
-  readonly edits: readonly Edit[]
-  readonly ids: readonly number[][]
-  readonly single: readonly number[]
-  readonly pair: readonly number[]
-  readonly types: readonly number[] | null
+interface Case extends FolderCase {
   readonly built: readonly number[]
   readonly named: Readonly<Record<string, number | null>>
 }
@@ -47,9 +40,8 @@ it.each(cases)('$base: $name', async (want) => {
   expect([...tokenizer.joinPair(first, second)]).toEqual(want.pair)
   const built = tokenizer.buildPair(Uint32Array.of(5), Uint32Array.of(6, 7))
   expect([...built]).toEqual(want.built)
-  const types = tokenizer.pairTypes(first.length, second.length, 'template') ?? []
-  const isTyped = want.types?.some((type) => type !== 0)
-  expect([...types]).toEqual(isTyped ? want.types : [])
+  const types = tokenizer.pairTypes(first.length, second.length, 'template')
+  expect(types && [...types]).toEqual(typesOf(want.types))
   const { named } = want
   expect([tokenizer.bosId, tokenizer.eosId, tokenizer.padId]).toEqual(
     [named.bos_token, named.eos_token, named.pad_token].map((id) => id ?? undefined),

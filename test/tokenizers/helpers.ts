@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { gunzipSync } from 'node:zlib'
 import { blobFolder, type Folder } from '../../src/platform/files.ts'
 import { Tokenizer, TokenizerError } from '../../src/tokenizers/index.ts'
+import type { Edit } from '../edited-folder.ts'
 
 /** A file under test/fixtures, unpacked where it is stored as .gz. */
 export function fixture(path: string): Uint8Array<ArrayBuffer> {
@@ -60,6 +61,23 @@ export function modelFolder(model: Uint8Array<ArrayBuffer>, config?: unknown): F
       config instanceof Uint8Array ? new Uint8Array(config) : JSON.stringify(config),
     ])
   return blobFolder(files, 'folder')
+}
+
+/** A folder of files.json or families.json, and what transformers makes of it. */
+export interface FolderCase {
+  readonly base: string
+  readonly name: string
+  readonly edits: readonly Edit[]
+  readonly ids: readonly number[][]
+  readonly single: readonly number[]
+  readonly pair: readonly number[]
+  readonly types: readonly number[] | null
+}
+
+/** Token types that are all 0 are none. */
+export const typesOf = (types: Iterable<number> | null | undefined): number[] | undefined => {
+  const found = [...(types ?? [])]
+  return found.some((type) => type !== 0) ? found : undefined
 }
 
 interface Variant {
