@@ -3,7 +3,7 @@ import type { GpuError } from '../gpu/errors.ts'
 import type { Sequence } from '../models/batch.ts'
 import { ModelError } from '../models/errors.ts'
 import type { Place } from '../platform/files.ts'
-import type { Tokenizer } from '../tokenizers/index.ts'
+import { cutIds, type Tokenizer } from '../tokenizers/index.ts'
 import { EmbedderError } from './errors.ts'
 import { type EmbedderInfo, type Loaded, loadEmbedder } from './load.ts'
 import {
@@ -216,10 +216,7 @@ export class Embedder {
           `texts[${index}]: ${encoded.length + tokenizer.overhead} tokens; ${maxLength} fit, and truncate is false. Shorten it, raise maxLength, or leave truncate out`,
         )
       }
-      const excess = Math.max(0, encoded.length - room)
-      const isLeft = tokenizer.truncationSide === 'left'
-      const cut = isLeft ? encoded.subarray(excess) : encoded.subarray(0, encoded.length - excess)
-      const ids = tokenizer.join(cut)
+      const ids = tokenizer.join(cutIds(encoded, room, tokenizer.truncationSide))
       if (ids.length < leastLength) {
         throw new EmbedderError(
           'input-invalid',

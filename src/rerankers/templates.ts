@@ -1,5 +1,5 @@
 import type { Sequence } from '../models/batch.ts'
-import { type Tokenizer, truncatePair } from '../tokenizers/index.ts'
+import { cutIds, type Tokenizer, truncatePair } from '../tokenizers/index.ts'
 import { RerankerError } from './errors.ts'
 import { instructed, type ResolvedSettings } from './options.ts'
 
@@ -151,10 +151,8 @@ function pairBuilder(
 }
 
 /** The ids that are kept of those that are too many. */
-function cut(ids: Uint32Array, length: number, { truncationSide }: BuilderSettings): Uint32Array {
-  if (ids.length <= length) return ids
-  return truncationSide === 'left' ? ids.subarray(ids.length - length) : ids.subarray(0, length)
-}
+const cut = (ids: Uint32Array, length: number, { truncationSide }: BuilderSettings): Uint32Array =>
+  cutIds(ids, length, truncationSide)
 
 type Truncate = (
   query: Uint32Array,
@@ -177,11 +175,12 @@ const truncatePassage: Truncate = (query, passage, settings, tokenizer) => {
 
 /** As transformers' `truncation=True` does. */
 const truncateLongest: Truncate = (query, passage, settings, tokenizer) =>
-  truncatePair(query, passage, {
-    room: Math.max(0, settings.maxLength - tokenizer.pairOverhead),
-    strategy: 'longest_first',
-    side: settings.truncationSide,
-  })
+  truncatePair(
+    query,
+    passage,
+    Math.max(0, settings.maxLength - tokenizer.pairOverhead),
+    settings.truncationSide,
+  )
 
 function promptBuilder(
   template: PromptTemplate,

@@ -1,3 +1,3 @@
 export { TokenizerError } from './errors.ts'
 export { Tokenizer } from './tokenizer.ts'
-export { type Truncation, truncatePair } from './truncation.ts'
+export { cutIds, truncatePair } from './truncation.ts'
