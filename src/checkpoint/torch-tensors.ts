@@ -3,7 +3,7 @@
  * one is not run. Its few instructions for dictionaries of tensors are read as data, and all others are refused.
  */
 import { CheckpointError, show } from './errors.ts'
-import type { StoredDtype } from './safetensors.ts'
+import { type StoredDtype, storedBits } from './safetensors.ts'
 
 /** A tensor, as safetensors stores it. */
 export interface TorchTensor {
@@ -12,12 +12,12 @@ export interface TorchTensor {
   readonly data: Uint8Array<ArrayBuffer>
 }
 
-/** The storages of PyTorch, and the bytes of a number. */
-const storages: Readonly<Record<string, { dtype: StoredDtype; bytes: number }>> = {
-  'torch FloatStorage': { dtype: 'f32', bytes: 4 },
-  'torch HalfStorage': { dtype: 'f16', bytes: 2 },
-  'torch BFloat16Storage': { dtype: 'bf16', bytes: 2 },
-  'torch DoubleStorage': { dtype: 'f64', bytes: 8 },
+/** The storages of PyTorch by what their numbers are. */
+const storages: Readonly<Record<string, StoredDtype>> = {
+  'torch FloatStorage': 'f32',
+  'torch HalfStorage': 'f16',
+  'torch BFloat16Storage': 'bf16',
+  'torch DoubleStorage': 'f64',
 }
 
 const rebuild = 'torch._utils _rebuild_tensor_v2'
@@ -60,7 +60,8 @@ export function readTorchTensors(
     const { storage, offset, shape } = tensor
     const data = files.get(`${root}data/${storage.key}`)
     const count = shape.reduce((product, size) => product * size, 1)
-    const [start, end] = [offset * storage.bytes, (offset + count) * storage.bytes]
+    const bytes = storedBits(storage.dtype) / 8
+    const [start, end] = [offset * bytes, (offset + count) * bytes]
     if (!data || !Number.isSafeInteger(end) || end > data.length) {
       return refuse(`the numbers of ${show(name)} are not all there`)
     }
@@ -71,7 +72,7 @@ export function readTorchTensors(
 
 type Refuse = (fault: string) => never
 
-const fileOf = (what: string) => what.slice(Math.max(what.lastIndexOf('/'), -1) + 1)
+const fileOf = (what: string) => what.slice(what.lastIndexOf('/') + 1)
 
 /** The files of a zip archive whose entries are stored as they are. */
 function readZip(
@@ -112,10 +113,11 @@ class Global {
   constructor(readonly name: string) {}
 }
 
-interface StorageRecord {
-  readonly key: string
-  readonly dtype: StoredDtype
-  readonly bytes: number
+class StorageRecord {
+  constructor(
+    readonly key: string,
+    readonly dtype: StoredDtype,
+  ) {}
 }
 
 class TensorRecord {
@@ -216,9 +218,9 @@ function readPickle(bytes: Uint8Array, refuse: Refuse): unknown {
 
 function storageOf(value: unknown, refuse: Refuse): StorageRecord {
   const [kind, type, key] = Array.isArray(value) ? value : []
-  const known = type instanceof Global ? storages[type.name] : undefined
-  if (kind !== 'storage' || !known || typeof key !== 'string') return refuse('an unknown storage')
-  return { key, ...known }
+  const dtype = type instanceof Global ? storages[type.name] : undefined
+  if (kind !== 'storage' || !dtype || typeof key !== 'string') return refuse('an unknown storage')
+  return new StorageRecord(key, dtype)
 }
 
 /** What a function makes of its arguments: an empty dictionary, or a tensor whose rows follow one another. */
@@ -230,7 +232,7 @@ function reduced(made: unknown, values: unknown, refuse: Refuse): unknown {
   const [storage, offset, shape, strides] = values
   const isCounts = (list: unknown): list is number[] =>
     Array.isArray(list) && list.every((size) => Number.isSafeInteger(size) && size >= 0)
-  const isStorage = typeof Object(storage).key === 'string' && !(storage instanceof TensorRecord)
+  const isStorage = storage instanceof StorageRecord
   if (!isStorage || !isCounts([offset]) || !isCounts(shape) || !isCounts(strides)) {
     return refuse('a damaged tensor')
   }
