@@ -1,5 +1,4 @@
-import { parseJson } from '../json.ts'
-import { blobSource, type Folder, readWhole } from '../platform/files.ts'
+import { blobSource, type Folder, readJsonIfValid } from '../platform/files.ts'
 
 const tokenizerFile = 'tokenizer.json'
 
@@ -8,15 +7,9 @@ const tokenizerFile = 'tokenizer.json'
  * asks for.
  */
 export async function lowercaseFolder(folder: Folder): Promise<Folder> {
-  const bytes = await readWhole(folder, tokenizerFile)
-  if (!bytes) return folder
-  let json: { normalizer?: unknown }
-  try {
-    json = Object(parseJson(new TextDecoder().decode(bytes)))
-  } catch {
-    // The tokenizer says what is wrong with the file.
-    return folder
-  }
+  const read = await readJsonIfValid(folder, tokenizerFile)
+  if (read === undefined) return folder
+  const json: { normalizer?: unknown } = Object(read)
   if (lowers(json.normalizer)) return folder
   const own = json.normalizer ? [json.normalizer] : []
   const normalizer = { type: 'Sequence', normalizers: [{ type: 'Lowercase' }, ...own] }

@@ -1,3 +1,4 @@
+import { parseJson } from '../json.ts'
 import { PlatformError } from './errors.ts'
 
 /** A file, read by ranges, so that no reader needs the whole of it in memory. */
@@ -86,5 +87,15 @@ export async function readWhole(
     return await source.read(0, source.size)
   } finally {
     await source.close()
+  }
+}
+
+/** The JSON of a small file; `undefined` where there is none, or it is malformed, which the file's own reader reports. */
+export async function readJsonIfValid(folder: Folder, file: string): Promise<unknown> {
+  const bytes = await readWhole(folder, file)
+  try {
+    return bytes && parseJson(new TextDecoder().decode(bytes))
+  } catch {
+    return undefined
   }
 }

@@ -1,5 +1,4 @@
-import { parseJson } from '../json.ts'
-import { type Folder, readWhole } from '../platform/files.ts'
+import { type Folder, readJsonIfValid } from '../platform/files.ts'
 
 const config = 'tokenizer_config.json'
 
@@ -10,16 +9,5 @@ export async function chatTemplateOf(folder: Folder): Promise<string | undefined
     await source?.close()
     if (source) return file
   }
-  const bytes = await readWhole(folder, config)
-  // What is wrong with the file, the tokenizer says.
-  const read = bytes && parseOrNothing(new TextDecoder().decode(bytes))
-  return Object(read).chat_template ? config : undefined
-}
-
-function parseOrNothing(text: string): unknown {
-  try {
-    return parseJson(text)
-  } catch {
-    return undefined
-  }
+  return Object(await readJsonIfValid(folder, config)).chat_template ? config : undefined
 }
