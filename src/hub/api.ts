@@ -1,7 +1,8 @@
 /** The hub's API: which commit a revision is, and which files a commit has. */
+import { encodePath } from '../platform/http.ts'
 import { HubError } from './errors.ts'
 import { asFetch } from './http.ts'
-import { isCommit, isInnerPath } from './names.ts'
+import { isCommit, isPortablePath } from './names.ts'
 import type { HubClient } from './settings.ts'
 import type { HubFile } from './types.ts'
 
@@ -89,7 +90,7 @@ export async function filesOf(
   })
   for await (const { type, path, size, oid, lfs } of listing) {
     if (type !== 'file') continue
-    if (typeof path !== 'string' || !isInnerPath(path)) {
+    if (typeof path !== 'string' || !isPortablePath(path)) {
       throw new HubError(
         'path-invalid',
         `${name}: the hub lists ${JSON.stringify(path)}, which leads out of the model's folder; do not use this model`,
@@ -107,4 +108,4 @@ export async function filesOf(
 
 /** The address of a file. */
 export const addressOf = ({ endpoint }: HubClient, name: string, commit: string, path: string) =>
-  `${endpoint}/${name}/resolve/${commit}/${path.split('/').map(encodeURIComponent).join('/')}`
+  `${endpoint}/${name}/resolve/${commit}/${encodePath(path)}`

@@ -6,6 +6,7 @@
  * answer, sends the token to whatever URL its `fileDownloadInfo` found, and takes no token that does not begin with "hf_".
  * Files in Xet storage come through the hub's HTTP bridge, which serves ranges of the same bytes.
  */
+import { busyStatuses, unfetchedText } from '../platform/http.ts'
 import { HubError } from './errors.ts'
 import type { HubClient } from './settings.ts'
 
@@ -128,7 +129,8 @@ export async function get(
   const passing = (fault: unknown) => {
     end()
     signal?.throwIfAborted()
-    return fault instanceof Passing ? fault : unfetched(fault)
+    if (fault instanceof Passing) return fault
+    return new Passing('unreachable', unfetchedText(fault), undefined, { cause: fault })
   }
 
   signal?.throwIfAborted()
@@ -176,14 +178,6 @@ export async function get(
     },
   }
 }
-
-function unfetched(fault: unknown): Passing {
-  const { message, cause } = fault as Error & { cause?: Error & { code?: string } }
-  const why = cause?.code ?? cause?.message ?? message
-  return new Passing('unreachable', `cannot be fetched (${why})`, undefined, { cause: fault })
-}
-
-const busyStatuses: readonly number[] = [408, 425, 429, 500, 502, 503, 504]
 
 /**
  * Throws for an answer that is not 2xx; its body is dropped.

@@ -1,4 +1,5 @@
 /** Names and revisions, as the hub accepts them (huggingface_hub's `validate_repo_id`). */
+import { isInnerPath } from '../platform/files.ts'
 import { HubError } from './errors.ts'
 
 const namePattern = /^(?:\w(?:[\w.-]*\w)?\/)?\w(?:[\w.-]{0,94}\w)?$/
@@ -11,9 +12,9 @@ export const isHubName = (text: string): boolean =>
 export const isCommit = (revision: string): boolean => /^[0-9a-f]{40}$/.test(revision)
 
 /** Whether a path stays inside the folder that it is relative to, on any system. */
-export const isInnerPath = (path: string): boolean =>
+export const isPortablePath = (path: string): boolean =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is refused
-  !/[\\:\u0000-\u001f]/.test(path) && path.split('/').every((part) => !/^\.{0,2}$/.test(part))
+  isInnerPath(path) && !/[:\u0000-\u001f]/.test(path)
 
 /** Throws unless a name and a revision are of the form that the hub accepts. */
 export function checkNames(name: string, revision: string): void {
@@ -23,7 +24,7 @@ export function checkNames(name: string, revision: string): void {
       `${JSON.stringify(name)}: not a name on the hub; expected "org/name" of letters, digits, ".", "_" and "-"`,
     )
   }
-  if (!isInnerPath(revision) || /[\s~^?*[]|\.lock$/.test(revision)) {
+  if (!isPortablePath(revision) || /[\s~^?*[]|\.lock$/.test(revision)) {
     throw new HubError(
       'name-invalid',
       `${name}: revision ${JSON.stringify(revision)}; expected a branch, a tag or a commit`,

@@ -1,12 +1,12 @@
 /** Which files of a repository a model needs, and whether a snapshot has them. */
 import { parseJson } from '../json.ts'
 import { HubError } from './errors.ts'
-import { isInnerPath } from './names.ts'
+import { isPortablePath } from './names.ts'
 import type { HubFile } from './types.ts'
 
 const configFile = 'config.json'
 const weightsFile = 'model.safetensors'
-export const indexFile = 'model.safetensors.index.json'
+const indexFile = 'model.safetensors.index.json'
 export const cardFile = 'README.md'
 
 /** Any of these makes a tokenizer. */
@@ -120,7 +120,7 @@ function pathsOf(index: string): string[] | undefined {
     return undefined
   }
   const paths = [...new Set(Object.values(Object(map)).map(String))]
-  return paths.length > 0 && paths.every(isInnerPath) ? paths.sort() : undefined
+  return paths.length > 0 && paths.every(isPortablePath) ? paths.sort() : undefined
 }
 
 /** What is known about a snapshot in the cache. */

@@ -1,4 +1,5 @@
 /** One file over the network: ranges from where the last attempt ended, and a check of every answer. */
+import { beginsPage, contentRange, isPacked } from '../platform/http.ts'
 import { checkStatus, get, Passing, persist, type Reply } from './http.ts'
 import type { HubClient } from './settings.ts'
 import type { HubFile } from './types.ts'
@@ -79,13 +80,11 @@ async function attempt(
 async function startOf(reply: Reply, from: number, size: number): Promise<number> {
   const { status, headers } = reply
   const isPage = /^\s*text\/html/i.test(headers.get('content-type') ?? '')
-  const range = /^\s*bytes\s+(\d+)-\d+\/(\d+)\s*$/i.exec(headers.get('content-range') ?? '')
+  const range = contentRange(headers)
   // A store of another origin may hide the range from a page; the hash tells whether it is what was asked for.
-  const start = status !== 206 ? 0 : range ? Number(range[1]) : from
-  // Of a packed answer, the length is that of the packed bytes.
-  const isPacked = (headers.get('content-encoding') ?? 'identity') !== 'identity'
-  const length = isPacked ? null : headers.get('content-length')
-  const total = range ? Number(range[2]) : length === null ? size : start + Number(length)
+  const start = status !== 206 ? 0 : range ? range.start : from
+  const length = isPacked(headers) ? null : headers.get('content-length')
+  const total = range?.total ?? (length === null ? size : start + Number(length))
   if (!isPage && total === size && start <= from) return start
   const came = await whatCame(reply, isPage, total)
   throw new WrongAnswer(`${came}, from byte ${start}; expected one of ${size} bytes, from ${from}`)
@@ -93,18 +92,19 @@ async function startOf(reply: Reply, from: number, size: number): Promise<number
 
 /** What an answer holds, by its first bytes. */
 async function whatCame(reply: Reply, isPage: boolean, total: number): Promise<string> {
-  let start = ''
+  let start = new Uint8Array()
   try {
     for await (const chunk of reply.chunks()) {
-      start = new TextDecoder().decode(chunk.subarray(0, 100))
+      start = chunk
       break
     }
   } catch (fault) {
     if (!(fault instanceof Passing)) throw fault
   }
-  if (isPage || /^\s*<(!doctype\s+html|html)\b/i.test(start)) {
+  if (isPage || beginsPage(start)) {
     return 'a web page came, perhaps the sign-in page of a network'
   }
-  if (start.startsWith('version https://git-lfs')) return 'the Git LFS pointer of the file came'
+  if (new TextDecoder().decode(start.subarray(0, 100)).startsWith('version https://git-lfs'))
+    return 'the Git LFS pointer of the file came'
   return `a file of ${total} bytes came`
 }

@@ -9,7 +9,7 @@ const firstBytes = 64 * 1024
 const pauses = [100, 1000]
 
 /** What servers answer that are busy or being restarted. */
-const busyStatuses: readonly number[] = [408, 425, 429, 500, 502, 503, 504]
+export const busyStatuses: readonly number[] = [408, 425, 429, 500, 502, 503, 504]
 
 /** A status that may be another one in a moment. */
 class Busy extends Error {}
@@ -54,7 +54,7 @@ export function urlFolder(place: URL): Folder {
     name: nameOf(base).replace(/\/$/, ''),
     async open(file) {
       if (!isInnerPath(file)) return undefined
-      const url = new URL(file.split('/').map(encodeURIComponent).join('/'), base)
+      const url = new URL(encodePath(file), base)
       url.search = base.search
       const found = await find(url)
       if (!('missing' in found)) {
@@ -273,10 +273,15 @@ async function persist<T>(
 }
 
 function unfetched(url: URL, fault: unknown): string {
-  const { message, cause } = fault as Error & { cause?: Error & { code?: string } }
   const page = globalThis.location?.origin
   const isForeign = page !== undefined && page !== url.origin
-  return `cannot be fetched (${cause?.code ?? cause?.message ?? message})${isForeign ? `; is the server up, and does it let pages of ${page} read its files (CORS)?` : ''}`
+  return `${unfetchedText(fault)}${isForeign ? `; is the server up, and does it let pages of ${page} read its files (CORS)?` : ''}`
+}
+
+/** The fault that `fetch` throws where the network fails, in words. */
+export function unfetchedText(fault: unknown): string {
+  const { message, cause } = fault as Error & { cause?: Error & { code?: string } }
+  return `cannot be fetched (${cause?.code ?? cause?.message ?? message})`
 }
 
 /** Frees the connection of an answer that is not read. */
@@ -308,11 +313,12 @@ const webPage = (type: string | null): Missing => ({
 
 /** Some hosts answer a web page for what they do not have, whatever type they give it. */
 function looksLikePage(url: URL, bytes: Uint8Array): Missing | undefined {
-  const start = new TextDecoder().decode(bytes.subarray(0, 256))
-  return /^\s*<(!doctype\s+html|html)\b/i.test(start) && !isPageName(url)
-    ? webPage(null)
-    : undefined
+  return beginsPage(bytes) && !isPageName(url) ? webPage(null) : undefined
 }
+
+/** Whether bytes are the first ones of a web page. */
+export const beginsPage = (bytes: Uint8Array): boolean =>
+  /^\s*<(!doctype\s+html|html)\b/i.test(new TextDecoder().decode(bytes.subarray(0, 256)))
 
 /**
  * The bytes of a 206 answer; `undefined` where they cannot be placed: the server does not say their offset or what
@@ -320,16 +326,32 @@ function looksLikePage(url: URL, bytes: Uint8Array): Missing | undefined {
  */
 async function partOf(answer: Response): Promise<Part | undefined> {
   const { headers } = answer
-  const range = /^\s*bytes\s+(\d+)-(\d+)\/(\d+)\s*$/i.exec(headers.get('content-range') ?? '')
-  const [start = Number.NaN, last = Number.NaN, total = Number.NaN] =
-    range?.slice(1).map(Number) ?? []
-  const isPacked = (headers.get('content-encoding') ?? 'identity') !== 'identity'
-  if (isPacked || !Number.isSafeInteger(total)) {
+  const range = contentRange(headers)
+  if (!range || isPacked(headers) || !Number.isSafeInteger(range.total)) {
     await drop(answer)
     return undefined
   }
+  const { start, last, total } = range
   const bytes = new Uint8Array(await answer.arrayBuffer())
   const tag = headers.get('etag') ?? undefined
   if (bytes.length !== last + 1 - start) return undefined
   return { bytes, start, total, tag: tag?.startsWith('W/') ? undefined : tag }
 }
+
+/** The offsets of the first and the last byte of an answer, and the size of the file; `undefined` where it does not say. */
+export function contentRange(
+  headers: Headers,
+): { start: number; last: number; total: number } | undefined {
+  const found = /^\s*bytes\s+(\d+)-(\d+)\/(\d+)\s*$/i.exec(headers.get('content-range') ?? '')
+  return found
+    ? { start: Number(found[1]), last: Number(found[2]), total: Number(found[3]) }
+    : undefined
+}
+
+/** Whether the body of an answer is packed: its length is then not that of the file. */
+export const isPacked = (headers: Headers): boolean =>
+  (headers.get('content-encoding') ?? 'identity') !== 'identity'
+
+/** A path as it stands in a URL. */
+export const encodePath = (path: string): string =>
+  path.split('/').map(encodeURIComponent).join('/')
