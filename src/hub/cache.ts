@@ -61,6 +61,9 @@ export class ModelCache {
 
   pointer = (commit: string, path: string): string => join(this.snapshot(commit), path)
 
+  /** Where Python keeps the list of a commit's files. */
+  treeFile = (commit: string): string => join(this.folder, 'trees', `${commit}.json`)
+
   #absence = (commit: string, path: string): string => join(this.folder, '.no_exist', commit, path)
 
   /** The commit that a branch or tag had when it was last looked up. */
@@ -84,24 +87,25 @@ export class ModelCache {
 
   /** What is known about a commit. */
   about(commit: string): Snapshot {
-    let tree: Promise<ReadonlySet<string> | undefined> | undefined
+    let tree: ReturnType<ModelCache['tree']> | undefined
     return {
       has: (path) => isFile(this.pointer(commit, path)),
       lacks: async (path) => {
         if (await isFile(this.#absence(commit, path))) return true
-        tree ??= this.#tree(commit)
+        tree ??= this.tree(commit)
         return (await tree)?.has(path) === false
       },
       read: (path) => readFile(this.pointer(commit, path), 'utf8'),
     }
   }
 
-  /** The paths of a commit, where Python has kept the list. */
-  async #tree(commit: string): Promise<ReadonlySet<string> | undefined> {
+  /** The hashes of a commit's files by path, where Python has kept the list. */
+  async tree(commit: string): Promise<ReadonlyMap<string, string> | undefined> {
     try {
-      const text = await readFile(join(this.folder, 'trees', `${commit}.json`), 'utf8')
-      const { format_version, files } = JSON.parse(text)
-      return format_version === 1 ? new Set(Object.keys(files)) : undefined
+      const { format_version, files } = JSON.parse(await readFile(this.treeFile(commit), 'utf8'))
+      if (format_version !== 1) return undefined
+      const entries: [string, { blob_id: string; lfs_sha256?: string }][] = Object.entries(files)
+      return new Map(entries.map(([path, file]) => [path, file.lfs_sha256 ?? file.blob_id]))
     } catch {
       return undefined
     }

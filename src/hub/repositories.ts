@@ -162,7 +162,7 @@ async function removeSnapshot(model: ModelCache, commit: string): Promise<number
   }
   await rm(model.snapshot(commit), { recursive: true, force: true })
   await rm(join(model.folder, '.no_exist', commit), { recursive: true, force: true })
-  await rm(join(model.folder, 'trees', `${commit}.json`), { force: true })
+  await rm(model.treeFile(commit), { force: true })
   const used = await usedBlobs(model, await commitsOf(model))
   const blobs = model.blob('')
   for (const entry of await readdir(blobs).catch(() => [])) {

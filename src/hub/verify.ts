@@ -1,6 +1,6 @@
 /** Checks the cache: every blob against the hash that is its name, every link of a snapshot. */
 import { createReadStream } from 'node:fs'
-import { lstat, readdir, readFile, readlink, stat } from 'node:fs/promises'
+import { lstat, readdir, readlink, stat } from 'node:fs/promises'
 import { basename, join, resolve, sep } from 'node:path'
 import { blobHash } from './blob.ts'
 import type { ModelCache } from './cache.ts'
@@ -103,14 +103,14 @@ async function checkSnapshot(
   commit: string,
 ): Promise<{ copies: Check[]; broken: Fault[] }> {
   const folder = model.snapshot(commit)
-  const etags = await treeEtags(model, commit)
+  const etags = await model.tree(commit)
   const copies: Check[] = []
   const broken: Fault[] = []
   for (const file of await filesBelow(folder)) {
     const path = join(folder, file)
     const info = await lstat(path)
     if (info.isFile()) {
-      const etag = etags.get(file.split(sep).join('/'))
+      const etag = etags?.get(file.split(sep).join('/'))
       copies.push({ model, path, etag, size: info.size })
     } else if (!(await stat(path).catch(() => undefined))) {
       const target = basename(await readlink(path))
@@ -119,19 +119,6 @@ async function checkSnapshot(
     }
   }
   return { copies, broken }
-}
-
-/** The hashes of a commit's files, where Python has kept the list. */
-async function treeEtags(model: ModelCache, commit: string): Promise<Map<string, string>> {
-  try {
-    const text = await readFile(join(model.folder, 'trees', `${commit}.json`), 'utf8')
-    const files: Record<string, { blob_id: string; lfs_sha256?: string }> = JSON.parse(text).files
-    return new Map(
-      Object.entries(files).map(([path, { blob_id, lfs_sha256 }]) => [path, lfs_sha256 ?? blob_id]),
-    )
-  } catch {
-    return new Map()
-  }
 }
 
 async function hashFile(
