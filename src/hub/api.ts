@@ -10,7 +10,7 @@ import type { HubFile } from './types.ts'
 const mostFiles = 100_000
 
 /** Attempts to ask which commit a branch is, where the cache knows an earlier answer. */
-export const fewAttempts = 2
+const fewAttempts = 2
 
 /** Faults of the hub with which a model is still used as the cache has it. */
 const hubFaults: readonly string[] = [
@@ -22,23 +22,27 @@ const hubFaults: readonly string[] = [
   'token-invalid',
 ]
 
-export const isHubFault = (fault: unknown): fault is HubError =>
-  fault instanceof HubError && hubFaults.includes(fault.code)
+/** The warning about the use of a cached commit in place of what the hub would say. Throws the fault unless it is one of the hub. */
+export function cachedWarning(fault: unknown, commit: string, revision: string): string {
+  if (!(fault instanceof HubError && hubFaults.includes(fault.code))) throw fault
+  return `${fault.message}. The cached commit ${commit} of ${revision} is used`
+}
 
 /** Loaded when a model is first looked up: everything else starts without it. */
 const library = () => import('./library.ts')
 
 /**
- * The commit of a branch, a tag or a shortened commit.
+ * The commit of a branch, a tag or a shortened commit; a whole commit is one without asking.
  *
- * @param attempts fewer where the cache has an answer as well
+ * @param isCached whether the cache has an answer as well
  */
 export async function commitOf(
   client: HubClient,
   name: string,
   revision: string,
-  attempts?: number,
+  isCached: boolean,
 ): Promise<string> {
+  if (isCommit(revision)) return revision
   const { modelInfo } = await library()
   try {
     const { sha } = await modelInfo({
@@ -46,7 +50,7 @@ export async function commitOf(
       revision,
       additionalFields: ['sha'],
       hubUrl: client.endpoint,
-      fetch: asFetch(client, { name, revision }, attempts),
+      fetch: asFetch(client, { name, revision }, isCached ? fewAttempts : undefined),
     })
     if (isCommit(sha)) return sha
     throw new HubError('hub-failed', `${name}: the hub gives no commit for ${revision}`)

@@ -5,11 +5,10 @@ import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { addressOf } from './api.ts'
 import { type ModelCache, sizeOf } from './cache.ts'
-import { HubError } from './errors.ts'
 import { withLock } from './lock.ts'
 import type { Meter } from './progress.ts'
 import type { HubClient } from './settings.ts'
-import { type Sink, transfer, WrongAnswer } from './transfer.ts'
+import { download, type Sink, transfer } from './transfer.ts'
 import type { HubFile } from './types.ts'
 
 /** The hash that is the name of a blob. */
@@ -36,14 +35,14 @@ export async function fetchFile(
     if ((await sizeOf(cache.pointer(commit, file.path))) !== file.size) {
       // A blob may be a link to the store that repositories share.
       const isNew = (await sizeOf(cache.blob(file.etag))) !== file.size
-      if (isNew) await download(cache, client, commit, file, meter)
+      if (isNew) await downloadBlob(cache, client, commit, file, meter)
       await cache.link(commit, file, isNew)
     }
     meter.update(file.path, file.size)
   })
 }
 
-async function download(
+async function downloadBlob(
   cache: ModelCache,
   client: HubClient,
   commit: string,
@@ -52,26 +51,19 @@ async function download(
 ): Promise<void> {
   const partial = cache.partial(file.etag)
   await mkdir(dirname(partial), { recursive: true })
-  const fill = (sink: Sink) =>
-    transfer(client, addressOf(client, cache.name, commit, file.path), cache.name, file, sink)
-  let found = await fillPartial(cache.name, partial, file, fill, meter)
-  if (found !== file.etag) {
-    // What an earlier download left may be wrong, such as the start of a sign-in page: once more from the first byte.
-    await rm(partial, { force: true })
-    found = await fillPartial(cache.name, partial, file, fill, meter)
-  }
-  if (found === file.etag) return giveName(partial, cache.blob(file.etag), file.size)
-  await rm(partial, { force: true })
-  const hash = file.etag.length === 64 ? 'SHA-256' : 'git SHA-1'
-  throw new HubError(
-    'file-corrupt',
-    `${cache.name}/${file.path}: the ${hash} of what came is ${found}; expected ${file.etag}. Nothing of it was kept; try again later, or from another network`,
+  const address = addressOf(client, cache.name, commit, file.path)
+  const fill = (sink: Sink) => transfer(client, address, cache.name, file, sink)
+  await download(
+    cache.name,
+    file,
+    () => fillPartial(partial, file, fill, meter),
+    () => rm(partial, { force: true }),
   )
+  await giveName(partial, cache.blob(file.etag), file.size)
 }
 
 /** Continues a partial file to its end, and gives the hash of the whole, which is then on the disk. */
 async function fillPartial(
-  name: string,
   path: string,
   file: HubFile,
   fill: (sink: Sink) => Promise<void>,
@@ -102,8 +94,7 @@ async function fillPartial(
     return hash.digest('hex')
   } catch (fault) {
     if (position === 0) await rm(path, { force: true })
-    if (!(fault instanceof WrongAnswer)) throw fault
-    throw new HubError('file-corrupt', `${name}/${file.path}: ${fault.message}`, { cause: fault })
+    throw fault
   } finally {
     await handle.close()
   }

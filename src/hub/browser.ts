@@ -4,18 +4,17 @@
  */
 import { openFolder } from '#platform'
 import { blobSource } from '../platform/files.ts'
-import { addressOf, commitOf, fewAttempts, filesOf, isHubFault } from './api.ts'
+import { addressOf, cachedWarning, commitOf, filesOf } from './api.ts'
 import { CachedFile } from './cached-file.ts'
 import { forEach } from './each.ts'
 import { HubError } from './errors.ts'
 import { checkNames, isCommit } from './names.ts'
-import { neededFiles, shardFiles } from './needed.ts'
+import { fetchNeeded, neededFiles } from './needed.ts'
 import { Meter } from './progress.ts'
 import { type HubClient, readClient } from './settings.ts'
 import type { HubFile, HubFolder, HubOptions } from './types.ts'
 
 const cacheName = 'dawnrank'
-const atOnce = 4
 
 /** Whether a name is that of a folder beside the page, which goes before the hub. */
 export async function isLocal(name: string): Promise<boolean> {
@@ -53,9 +52,7 @@ export async function openByName(
     folderOf(client, cache as Cache, name, commit, files, warnings)
   if (known && earlier && isCommit(revision)) return open(known, earlier)
   try {
-    const commit = isCommit(revision)
-      ? revision
-      : await commitOf(client, name, revision, earlier ? fewAttempts : undefined)
+    const commit = await commitOf(client, name, revision, Boolean(earlier))
     if (!cache) return await rangedFolder(client, name, commit)
     const files =
       (await readList(client, cache, name, commit)) ??
@@ -69,8 +66,8 @@ export async function openByName(
         cause: fault,
       })
     }
-    if (!known || !earlier || !isHubFault(fault)) throw fault
-    return open(known, earlier, [`${fault.message}. The cached commit ${known} is used`])
+    if (!known || !earlier) throw fault
+    return open(known, earlier, [cachedWarning(fault, known, revision)])
   }
 }
 
@@ -102,25 +99,21 @@ async function download(
   name: string,
   commit: string,
   meter: Meter,
-): Promise<HubFile[]> {
+): Promise<readonly HubFile[]> {
   const listed = await filesOf(client, name, commit)
-  const { files, index } = neededFiles(name, listed)
   const stored = (file: HubFile) =>
     new CachedFile(cache, addressOf(client, name, commit, file.path), file)
   const fetchAll = (some: readonly HubFile[]) => {
     meter.expect(some)
-    return forEach(some, atOnce, client.signal, (file, signal) =>
+    return forEach(some, client.signal, (file, signal) =>
       // Of pages that want the same file, one downloads it.
       navigator.locks.request(`dawnrank ${name} ${file.etag}`, { signal }, () =>
         stored(file).fetch({ ...client, signal }, name, meter),
       ),
     )
   }
-  if (index) await fetchAll([index])
-  const text = index && (await (await stored(index).blob())?.text())
-  const shards = index ? shardFiles(name, text ?? '', listed) : []
-  await fetchAll([...files, ...shards].filter((file) => file !== index))
-  const all = [...files, ...shards]
+  const read = async (file: HubFile) => (await (await stored(file).blob())?.text()) ?? ''
+  const all = await fetchNeeded(name, listed, neededFiles(name, listed), fetchAll, read)
   await cache.put(listAddress(client, name, commit), new Response(JSON.stringify(all)))
   return all
 }

@@ -1,9 +1,8 @@
 /** A file in the Cache API, in parts, so that a download can be resumed and no part needs much memory. */
-import { HubError } from './errors.ts'
 import type { Meter } from './progress.ts'
 import type { HubClient } from './settings.ts'
 import { Sha256 } from './sha256.ts'
-import { transfer, WrongAnswer } from './transfer.ts'
+import { download, transfer } from './transfer.ts'
 import type { HubFile } from './types.ts'
 
 /** Bytes of a part. */
@@ -40,22 +39,16 @@ export class CachedFile {
   }
 
   /**
-   * Downloads what is not there, and checks the hash of the whole. What is wrong is deleted, and fetched once more.
+   * Downloads what is not there, and checks the hash of the whole.
    *
    * @throws HubError; the signal's reason
    */
   async fetch(client: HubClient, name: string, meter: Meter): Promise<void> {
-    const { path, etag } = this.#file
-    let found = await this.#fill(client, name, meter)
-    if (found !== etag) {
-      await this.#delete()
-      found = await this.#fill(client, name, meter)
-    }
-    if (found === etag) return
-    await this.#delete()
-    throw new HubError(
-      'file-corrupt',
-      `${name}/${path}: the hash of what came is ${found}; expected ${etag}. Nothing of it was kept; try again later, or from another network`,
+    await download(
+      name,
+      this.#file,
+      () => this.#fill(client, name, meter),
+      () => this.#delete(),
     )
   }
 
@@ -101,12 +94,7 @@ export class CachedFile {
       },
       write,
     }
-    try {
-      await transfer(client, this.#address, name, this.#file, sink)
-    } catch (fault) {
-      if (!(fault instanceof WrongAnswer)) throw fault
-      throw new HubError('file-corrupt', `${name}/${path}: ${fault.message}`, { cause: fault })
-    }
+    await transfer(client, this.#address, name, this.#file, sink)
     if (next < this.#parts) await store()
     return hash.digest()
   }

@@ -1,10 +1,12 @@
+/** Downloads at once. */
+const atOnce = 4
+
 /**
  * Works on items, a few at a time. The first fault stops the others by the signal that they are given, and is thrown once all
  * have settled.
  */
 export async function forEach<T>(
   items: readonly T[],
-  atOnce: number,
   signal: AbortSignal | undefined,
   work: (item: T, signal: AbortSignal) => Promise<void>,
 ): Promise<void> {

@@ -1,18 +1,15 @@
 /** A model by name on the disk: from the cache, or from the hub into the cache. */
 import { mkdir, readdir, statfs } from 'node:fs/promises'
-import { commitOf, fewAttempts, filesOf, isHubFault } from './api.ts'
+import { cachedWarning, commitOf, filesOf } from './api.ts'
 import { fetchFile } from './blob.ts'
 import { diskFault, ModelCache, readToken, sizeOf } from './cache.ts'
 import { forEach } from './each.ts'
 import { HubError } from './errors.ts'
 import { checkNames, isCommit } from './names.ts'
-import { cardFile, isWhole, neededFiles, shardFiles } from './needed.ts'
+import { cardFile, fetchNeeded, isWhole, neededFiles } from './needed.ts'
 import { Meter } from './progress.ts'
 import { type HubClient, isOffline, readClient } from './settings.ts'
 import type { HubFile, HubOptions } from './types.ts'
-
-/** Downloads at once. */
-const atOnce = 4
 
 /** What a model in the cache is. */
 export interface CachedModel {
@@ -55,9 +52,7 @@ export async function fetchModel(
   }
   const client = readClient(await readToken(), signal)
   try {
-    const commit = isCommit(revision)
-      ? revision
-      : await commitOf(client, name, revision, earlier ? fewAttempts : undefined)
+    const commit = await commitOf(client, name, revision, earlier !== undefined)
     if (!(await isReady(commit))) {
       await complete(cache, client, commit, wanted, new Meter(onProgress))
     }
@@ -68,8 +63,8 @@ export async function fetchModel(
     )
   } catch (fault) {
     signal?.throwIfAborted()
-    if (!earlier || !isHubFault(fault)) throw fault
-    return found(earlier, [`${fault.message}. The cached commit ${earlier} of ${revision} is used`])
+    if (!earlier) throw fault
+    return found(earlier, [cachedWarning(fault, earlier, revision)])
   }
 }
 
@@ -92,23 +87,21 @@ async function complete(
 ): Promise<void> {
   const { name } = cache
   const listed = await filesOf(client, name, commit)
-  const { files, index, absent } = neededFiles(name, listed, wanted)
+  const needed = neededFiles(name, listed, wanted)
   const fetchAll = async (some: readonly HubFile[]) => {
     const missing = await missingFiles(cache, commit, some)
     if (missing.length === 0) return
     meter.expect(missing)
     await mkdir(cache.folder, { recursive: true })
     await checkSpace(cache, missing)
-    await forEach(missing, atOnce, client.signal, (file, signal) =>
+    await forEach(missing, client.signal, (file, signal) =>
       fetchFile(cache, { ...client, signal }, commit, file, meter),
     )
   }
   try {
-    if (index) await fetchAll([index])
-    const shards = index ? shardFiles(name, await cache.about(commit).read(index.path), listed) : []
-    await fetchAll([...files, ...shards].filter((file) => file !== index))
+    await fetchNeeded(name, listed, needed, fetchAll, ({ path }) => cache.about(commit).read(path))
     // A note that saves a request: a cache that cannot be written, such as one in an image, does without.
-    for (const path of absent) await cache.writeAbsence(commit, path).catch(() => {})
+    for (const path of needed.absent) await cache.writeAbsence(commit, path).catch(() => {})
   } catch (fault) {
     const { code } = Object(fault) as NodeJS.ErrnoException
     if (code !== 'ENOSPC' && code !== 'EDQUOT') throw diskFault(cache.root, fault)

@@ -91,15 +91,30 @@ function missingText(listed: ReadonlyMap<string, HubFile>): string {
 }
 
 /**
+ * Has the files fetched that a model needs: of sharded weights the index first, which names the shards.
+ *
+ * @returns all of them
+ */
+export async function fetchNeeded(
+  name: string,
+  listed: ReadonlyMap<string, HubFile>,
+  { files, index }: Needed,
+  fetchAll: (files: readonly HubFile[]) => Promise<void>,
+  read: (file: HubFile) => Promise<string>,
+): Promise<readonly HubFile[]> {
+  if (index) await fetchAll([index])
+  const shards = index ? shardFiles(name, await read(index), listed) : []
+  const all = [...files, ...shards]
+  await fetchAll(all.filter((file) => file !== index))
+  return all
+}
+
+/**
  * The shards that an index names.
  *
  * @throws HubError `files-missing` for an index that names none, or files that the commit does not have
  */
-export function shardFiles(
-  name: string,
-  index: string,
-  listed: ReadonlyMap<string, HubFile>,
-): HubFile[] {
+function shardFiles(name: string, index: string, listed: ReadonlyMap<string, HubFile>): HubFile[] {
   const paths = pathsOf(index)
   if (!paths) {
     throw new HubError('files-missing', `${name}: ${indexFile} does not name the weights' files`)

@@ -1,5 +1,6 @@
 /** One file over the network: ranges from where the last attempt ended, and a check of every answer. */
 import { beginsPage, contentRange, isPacked } from '../platform/http.ts'
+import { HubError } from './errors.ts'
 import { checkStatus, get, Passing, persist, type Reply } from './http.ts'
 import type { HubClient } from './settings.ts'
 import type { HubFile } from './types.ts'
@@ -13,14 +14,45 @@ export interface Sink {
 }
 
 /** The hub sends something else than the file that it lists. */
-export class WrongAnswer extends Error {}
+class WrongAnswer extends Error {}
 
 /** Attempts where the answers are of another file: a sign-in page may be gone after a moment. */
 const wrongAttempts = 2
 
 /**
- * Fetches a file from the position of its sink to its end. What arrives has the size that the hub lists; whether the bytes
- * are right is for the caller to check.
+ * Downloads a file. If the hash is wrong, what is there is deleted and all of it fetched once more: what an earlier download
+ * left may be wrong, such as the start of a sign-in page.
+ *
+ * @param fill continues the download to the end of the file, and gives the hash of the whole
+ * @throws HubError `file-corrupt`; what `fill` and `clear` throw
+ */
+export async function download(
+  name: string,
+  { path, etag }: HubFile,
+  fill: () => Promise<string>,
+  clear: () => Promise<void>,
+): Promise<void> {
+  const corrupt = (fault: string, options?: ErrorOptions) =>
+    new HubError('file-corrupt', `${name}/${path}: ${fault}`, options)
+  const filled = () =>
+    fill().catch((fault) => {
+      throw fault instanceof WrongAnswer ? corrupt(fault.message, { cause: fault }) : fault
+    })
+  let found = await filled()
+  if (found === etag) return
+  await clear()
+  found = await filled()
+  if (found === etag) return
+  await clear()
+  const hash = etag.length === 64 ? 'SHA-256' : 'git SHA-1'
+  throw corrupt(
+    `the ${hash} of what came is ${found}; expected ${etag}. Nothing of it was kept; try again later, or from another network`,
+  )
+}
+
+/**
+ * Fetches a file from the position of its sink to its end. What arrives has the size that the hub lists; {@link download}
+ * checks whether the bytes are right.
  *
  * @throws WrongAnswer, HubError; errors of the sink
  */
