@@ -9,18 +9,20 @@ const weightsFile = 'model.safetensors'
 const indexFile = 'model.safetensors.index.json'
 export const cardFile = 'README.md'
 
-/** Any of these makes a tokenizer. */
+/** Any of these makes a tokenizer, as `Tokenizer.load` looks for them. */
 const tokenizerFiles = [
   'tokenizer.json',
   'sentencepiece.bpe.model',
   'spm.model',
   'tokenizer.model',
   'vocab.txt',
+  'vocab.json',
 ] as const
 
 /** What is read where it is there: settings of tokenizers, templates, sentence-transformers' modules, a self-test. */
 const optionalFiles = [
   ...tokenizerFiles,
+  'merges.txt',
   'tokenizer_config.json',
   'special_tokens_map.json',
   'added_tokens.json',
@@ -39,7 +41,7 @@ const optionalFiles = [
 ] as const
 
 /** Only read where there is no tokenizer.json. */
-const replacedFile = 'vocab.txt'
+const replacedFiles: readonly string[] = ['vocab.txt', 'vocab.json', 'merges.txt']
 
 /** The files of a commit that a model needs; of sharded weights the index alone, which names the shards. */
 export interface Needed {
@@ -66,7 +68,7 @@ export function neededFiles(
     throw new HubError('files-missing', `${name}: ${missingText(listed)}`)
   }
   const optional = optionalFiles.filter(
-    (path) => path !== replacedFile || !listed.has(tokenizerFiles[0]),
+    (path) => !replacedFiles.includes(path) || !listed.has(tokenizerFiles[0]),
   )
   const paths = [configFile, ...(index ? [weightsFile, indexFile] : [weightsFile])]
   const looked = [...paths, ...optional, ...wanted]
@@ -170,7 +172,7 @@ export async function isWhole(
   if (!strict) return !(await all(tokenizerFiles, async (path) => !(await snapshot.has(path))))
   const hasTokenizer = await snapshot.has(tokenizerFiles[0])
   return all([...optionalFiles, ...wanted], async (path) => {
-    if (path === replacedFile && hasTokenizer) return true
+    if (hasTokenizer && replacedFiles.includes(path)) return true
     return (await snapshot.has(path)) || (await snapshot.lacks(path))
   })
 }
