@@ -40,7 +40,7 @@ function safetensors(length, seed) {
 
 const text = (s) => Buffer.from(s)
 /** What `acme/tiny-reranker` holds: two commits that share a file, files that nobody needs, a nested path. */
-export const tinyFiles = (version, size) => ({
+const tinyFiles = (version, size) => ({
   '.gitattributes': text('*.safetensors filter=lfs diff=lfs merge=lfs -text\n'),
   'README.md': text(`---\nlicense: apache-2.0\n---\n# tiny ${version}\n`),
   'config.json': text(
@@ -67,7 +67,7 @@ function folderFiles(folder) {
   return files
 }
 
-/** files -> entries as the tree API tells them, with the bytes beside. */
+/** files -> entries as the tree API lists them, with the bytes. */
 function commit(files, id) {
   const entries = new Map()
   for (const [path, bytes] of Object.entries(files)) {
@@ -92,7 +92,7 @@ function makeRepo(name, versions, { token, gated } = {}) {
 }
 
 /** 'cut=1000,match=model.safetensors,times=2,on=cdn' -> { cut: 1000, match, times, on } */
-export function parseFault(spec) {
+function parseFault(spec) {
   if (typeof spec !== 'string') return { times: Infinity, ...spec }
   const fault = { times: Infinity }
   for (const part of spec.split(',')) {
@@ -289,7 +289,6 @@ export async function startHubMock({
     })
     let body = ''
     for await (const part of req) body += part
-    if (route.startsWith('/__mock/')) return control(route, req, res, body)
     const api =
       /^\/api\/models\/([^/]+\/[^/]+)(?:\/(revision|tree|paths-info|resolve-cache)\/([^/]+)(?:\/(.*))?)?$/.exec(
         route,
@@ -388,7 +387,7 @@ export async function startHubMock({
       return void res
         .writeHead(200, { 'content-type': 'text/html' })
         .end('<!doctype html><title>Sign in</title>')
-    const told = (e) => ({
+    const listed = (e) => ({
       type: 'file',
       oid: e.oid,
       size: e.size,
@@ -412,7 +411,7 @@ export async function startHubMock({
           const folder = [path, ...parts.slice(0, i)].filter(Boolean).join('/')
           rows.set(folder, { type: 'directory', oid: hash('sha1', folder), size: 0, path: folder })
         }
-        if (recursive || parts.length === 1) rows.set(e.path, told(e))
+        if (recursive || parts.length === 1) rows.set(e.path, listed(e))
       }
       const list = [...rows.values()]
       if (odd && 'evilPath' in odd)
@@ -439,7 +438,7 @@ export async function startHubMock({
         all
           .filter((e) => paths.includes(e.path))
           .map((e) => ({
-            ...told(e),
+            ...listed(e),
             ...(expand && {
               lastCommit: { id: c.id, title: 'mock', date: '2026-01-01T00:00:00.000Z' },
             }),
@@ -472,19 +471,6 @@ export async function startHubMock({
         }),
       })),
     })
-  }
-
-  /** For tests in other languages: POST /__mock/faults [specs], GET /__mock/requests, POST /__mock/reset, POST /__mock/move {repo, ref, to}. */
-  function control(route, _req, res, body) {
-    if (route === '/__mock/faults') live.faults = JSON.parse(body || '[]').map(parseFault)
-    else if (route === '/__mock/reset')
-      Object.assign(live, { faults: [], requests: [], leaks: 0, bytes: 0 })
-    else if (route === '/__mock/move') {
-      const { repo, ref, to } = JSON.parse(body)
-      store.get(repo).refs.set(ref, to)
-    }
-    res.writeHead(200, { 'content-type': 'application/json' })
-    res.end(JSON.stringify({ requests: live.requests, leaks: live.leaks, bytes: live.bytes }))
   }
 
   return {

@@ -109,7 +109,7 @@ interface Entry {
 export const folderOf = (root: string, name: string): string =>
   join(root, `models--${name.replaceAll('/', '--')}`)
 
-/** A file below a folder, with the target of a link, the size and, of small ones, the text. */
+/** A file below a folder: the target of a link, the size of another file. */
 export interface Listed {
   readonly path: string
   readonly kind: 'file' | 'link'

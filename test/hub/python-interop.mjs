@@ -54,6 +54,9 @@ const py = (code, home, more) => run(python, ['-c', code], environment(home, mor
 const dawnrank = (args, home, more) =>
   run(process.execPath, ['dist/cli.js', ...args], environment(home, more))
 
+/** @param {string} home */
+const snapshotIn = (home) => join(home, 'hub', 'models--acme--tiny-reranker', 'snapshots', commit)
+
 const offline = { HF_HUB_OFFLINE: '1' }
 /** @param {string} options */
 const snapshot = (options = '') =>
@@ -78,7 +81,7 @@ try {
   )
 
   const ours = join(work, 'ours')
-  const path = join(ours, 'hub', 'models--acme--tiny-reranker', 'snapshots', commit)
+  const path = snapshotIn(ours)
   check('dawnrank pulls', (await dawnrank(['pull', model], ours)) === path)
   let found = await py(snapshot(needed), ours, offline)
   check("Python's snapshot_download reads our cache offline", found === path, found)
@@ -119,7 +122,7 @@ print([(r.repo_id, r.nb_files, sorted(x.commit_hash for x in r.revisions), sorte
   check('the cache of both is right', found.endsWith('all are right'), found)
 
   const theirs = join(work, 'theirs')
-  const theirPath = join(theirs, 'hub', 'models--acme--tiny-reranker', 'snapshots', commit)
+  const theirPath = snapshotIn(theirs)
   check('Python downloads', (await py(snapshot(needed), theirs)) === theirPath)
   found = await dawnrank(['pull', model], theirs, offline)
   check('dawnrank reads the cache of Python offline', found === theirPath, found)
@@ -140,7 +143,7 @@ print([(r.repo_id, r.nb_files, sorted(x.commit_hash for x in r.revisions), sorte
 
   const copies = join(work, 'copies')
   const noLinks = { HF_HUB_DISABLE_SYMLINKS: '1' }
-  const copied = join(copies, 'hub', 'models--acme--tiny-reranker', 'snapshots', commit)
+  const copied = snapshotIn(copies)
   check(
     'without links dawnrank pulls',
     (await dawnrank(['pull', model], copies, noLinks)) === copied,
@@ -152,7 +155,7 @@ print([(r.repo_id, r.nb_files, sorted(x.commit_hash for x in r.revisions), sorte
   const both = join(work, 'both')
   hub.set('slow=400000,match=model.safetensors')
   const ended = await Promise.all([py(snapshot(needed), both), dawnrank(['pull', model], both)])
-  const bothPath = join(both, 'hub', 'models--acme--tiny-reranker', 'snapshots', commit)
+  const bothPath = snapshotIn(both)
   check(
     'both at once get the same snapshot',
     ended.every((one) => one === bothPath),
