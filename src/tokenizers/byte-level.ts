@@ -1,8 +1,6 @@
 import type { Normalizer, PreTokenizer, Units } from './buffers.ts'
 
-/**
- * The expression with which GPT-2 cuts texts (`encoder.py` in openai/gpt-2), that of `use_regex`.
- */
+/** The expression with which GPT-2 cuts texts (`encoder.py` in openai/gpt-2), that of `use_regex`. */
 export const gpt2Pattern =
   "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+"
 
@@ -15,7 +13,7 @@ const isVisible = (byte: number): boolean =>
   (byte > 32 && byte < 127) || (byte > 160 && byte !== 173)
 
 /** The character that stands for each byte (`bytes_to_unicode` of GPT-2); invisible bytes have those from U+0100 on. */
-export const byteUnits = new Uint16Array(256)
+const byteUnits = new Uint16Array(256)
 for (let byte = 0, next = 256; byte < 256; byte++) byteUnits[byte] = isVisible(byte) ? byte : next++
 
 /** Writes the bytes of `data[start]` to `data[end - 1]` in UTF-8 to `out`, as characters, from `at` on; gives their end. */

@@ -32,7 +32,7 @@ const unsupported = (what: string): TokenizerError =>
  * finds for each offset the nodes from which the end of the expression can be reached; these sets are the states of a
  * deterministic automaton. The second one runs forwards and follows the preferred of these nodes.
  */
-export class LinearRegex {
+class LinearRegex {
   /** The kind of each code point: those of a kind are in the same sets. */
   readonly #kinds: Uint8Array
   readonly #kindCount: number

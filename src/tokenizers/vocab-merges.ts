@@ -3,7 +3,7 @@ import type { SpecialName } from './classes.ts'
 import { TokenizerError } from './errors.ts'
 import type { Field } from './field.ts'
 import type { Settings } from './settings.ts'
-import { decodeText } from './vocabulary.ts'
+import { linesOf } from './vocabulary.ts'
 
 /** A named token and its id. */
 type TokenOf = (name: SpecialName) => [token: string, id: number]
@@ -80,14 +80,13 @@ export function convertVocabMerges(
     model: {
       type: 'BPE',
       vocab: vocab.value,
-      merges: readMerges(decodeText(merges, where), name === 'Qwen2Tokenizer'),
+      merges: readMerges(linesOf(merges, where), name === 'Qwen2Tokenizer'),
     },
   }
 }
 
 /** The merges, one a line; older classes leave out the first line and what stands after the last line feed, whatever these are. */
-function readMerges(text: string, skipsEmpty: boolean): string[][] {
-  const lines = text.split(/\r\n|\r|\n/)
+function readMerges(lines: readonly string[], skipsEmpty: boolean): string[][] {
   const kept = skipsEmpty
     ? lines.filter((line, i) => line.trim() !== '' && !(i === 0 && line.startsWith('#version:')))
     : lines.slice(1, -1)

@@ -1,7 +1,7 @@
 import type { SpecialName } from './classes.ts'
 import { TokenizerError } from './errors.ts'
 import type { Settings } from './settings.ts'
-import { decodeText } from './vocabulary.ts'
+import { linesOf } from './vocabulary.ts'
 
 /**
  * The tokenizer.json that transformers 4 makes of BERT's vocab.txt, one piece a line (`BertConverter` in
@@ -13,7 +13,7 @@ export function convertVocab(bytes: Uint8Array, settings: Settings, where: strin
       'tokenizer-unsupported',
       `${where}: the tokenizer_class is ${JSON.stringify(settings.className ?? null)}, which is not supported; a vocab.txt needs BertTokenizer or one like it in tokenizer_config.json, other classes a tokenizer.json`,
     )
-  const lines = decodeText(bytes, where).split(/\r\n|\r|\n/)
+  const lines = linesOf(bytes, where)
   if (lines.at(-1) === '') lines.pop()
   // Of equal lines the last one counts.
   const ids = new Map(lines.map((line, id) => [line, id]))

@@ -39,10 +39,11 @@ export function noUnknown(data: Uint16Array, start: number, end: number): never 
   )
 }
 
-/** A file in UTF-8. */
-export function decodeText(bytes: Uint8Array, where: string): string {
+/** The lines of a file in UTF-8; the last one is what stands after the last line feed. */
+export function linesOf(bytes: Uint8Array, where: string): string[] {
   try {
-    return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    const text = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+    return text.split(/\r\n|\r|\n/)
   } catch (cause) {
     throw new TokenizerError('tokenizer-invalid', `${where} is not UTF-8`, { cause })
   }
