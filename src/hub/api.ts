@@ -60,7 +60,7 @@ export async function commitOf(
   }
 }
 
-/** The branches and tags of a model, for a message; nothing where the hub does not tell. */
+/** The branches and tags of a model, for a message; the page that lists them where the hub does not answer. */
 async function others(client: HubClient, name: string): Promise<string> {
   try {
     const answer = await asFetch(client, { name }, 1)(`${client.endpoint}/api/models/${name}/refs`)

@@ -28,7 +28,7 @@ export async function isLocal(name: string): Promise<boolean> {
   }
 }
 
-/** A URL does not tell what is below it. */
+/** A URL does not show what is below it. */
 export async function checkFolder(_path: string): Promise<void> {}
 
 /**

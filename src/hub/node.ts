@@ -35,7 +35,7 @@ export async function checkFolder(path: string): Promise<void> {
   if (first === undefined) return
   throw new HubError(
     'cache-root',
-    `${path}: a cache of models, not a model; give the name of a model in it, such as "${nameOfFolder(first)}" (HF_HUB_CACHE tells where the cache is), or a folder below snapshots/`,
+    `${path}: a cache of models, not a model; give the name of a model in it, such as "${nameOfFolder(first)}" (HF_HUB_CACHE is the folder of the cache), or a folder below snapshots/`,
   )
 }
 

@@ -113,7 +113,7 @@ async function startOf(reply: Reply, from: number, size: number): Promise<number
   const { status, headers } = reply
   const isPage = /^\s*text\/html/i.test(headers.get('content-type') ?? '')
   const range = contentRange(headers)
-  // A store of another origin may hide the range from a page; the hash tells whether it is what was asked for.
+  // A store of another origin may hide the range from a page; the hash shows whether it is what was asked for.
   const start = status !== 206 ? 0 : range ? range.start : from
   const length = isPacked(headers) ? null : headers.get('content-length')
   const total = range?.total ?? (length === null ? size : start + Number(length))

@@ -29,7 +29,7 @@ export const openFile = async (place: string | URL): Promise<ByteSource | undefi
 export const openFolder = async (place: Place): Promise<Folder> =>
   isAddress(place) ? urlFolder(urlOf(place)) : givenFolder(place)
 
-/** The folder that a file lies in, and the file's name. */
+/** The folder of a file, and the file's name. */
 export function openParent(place: string | URL): { folder: Folder; file: string } {
   const { parent, file } = splitUrl(urlOf(place))
   return { folder: urlFolder(parent), file }

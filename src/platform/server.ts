@@ -140,7 +140,7 @@ export async function openFolder(place: Place): Promise<Folder> {
   throw new PlatformError('folder-missing', `${path}: ${fault}`)
 }
 
-/** The folder that a file lies in, and the file's name. */
+/** The folder of a file, and the file's name. */
 export function openParent(place: string | URL): { folder: Folder; file: string } {
   const path = addressOf(place)
   if (typeof path === 'string') return { folder: diskFolder(dirname(path)), file: basename(path) }
@@ -178,7 +178,7 @@ async function* pathsBelow(root: string): AsyncGenerator<string> {
   }
 }
 
-/** The folder of an embedded model, which lies beside the built bundle or the sources. */
+/** The folder of an embedded model, which is beside the built bundle or the sources. */
 export function embeddedFolder(model: string): Promise<Folder> {
   const up = /\/dist\/[^/]*$/.test(import.meta.url) ? '..' : '../..'
   return openFolder(new URL(`${up}/weights/${model}/`, import.meta.url))

@@ -32,7 +32,7 @@ export interface Pieces {
 
 /**
  * The added tokens of a tokenizer, kept as Hugging Face's tokenizers keeps them (`AddedVocabulary`, 0.20): a token that
- * is a piece has its id, others follow the pieces and each other, whatever ids files tell. A token that comes again
+ * is a piece has its id, others follow the pieces and each other, whatever ids files declare. A token that comes again
  * takes the new flags, but that a special one stays special, and is looked for in the text as first declared.
  */
 export class AddedVocabulary {

@@ -60,8 +60,8 @@ const atEnd: Regex = { kind: 'look', part: { kind: 'set', set: everything }, neg
 
 /**
  * Parses a regular expression in the syntax of Oniguruma (Ruby's), as Hugging Face's tokenizers has it: characters, classes
- * (nested too), `\p{Lu}`, groups, alternatives, repetition, look-ahead, `(?i:…)` over ASCII, the anchors of a text's end, and one of its beginning in front of all else.
- * Errors: `tokenizer-unsupported` for all else, with the offset.
+ * (nested too), `\p{Lu}`, groups, alternatives, repetition, look-ahead, `(?i:…)` over ASCII, the anchors of a text's end,
+ * and one of its beginning in front of all else. Errors: `tokenizer-unsupported` for all else, with the offset.
  */
 export function parseRegex(source: string): { regex: Regex; anchor: Anchor } {
   return new Parser(source).parse()

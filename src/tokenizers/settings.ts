@@ -140,7 +140,7 @@ export class Settings {
       : 'right'
   }
 
-  /** Adds to the tokens of a tokenizer.json, which are there already, those that the other files tell. */
+  /** Adds to the tokens of a tokenizer.json, which are there already, those that the other files declare. */
   addTo(vocabulary: AddedVocabulary, ofTokenizer: readonly AddedToken[]): void {
     const listed = this.#listed(ofTokenizer)
     const forms = new Map(listed.map((token) => [contentOf(token), token]))
@@ -168,7 +168,7 @@ export class Settings {
     }
   }
 
-  /** The tokens that files list with ids, in the order of these, which tell nothing else. */
+  /** The tokens that files list with ids, in the order of these ids, which have no other meaning. */
   #listed(ofTokenizer: readonly AddedToken[]): Declared[] {
     const byId = new Map(this.#fieldsListed().map(([id, token]) => [id, token]))
     if (this.#isOld) for (const token of ofTokenizer) byId.set(token.id, token)
@@ -195,7 +195,7 @@ export class Settings {
     })
   }
 
-  /** The special tokens that files tell, not those of the class. */
+  /** The special tokens that files declare, not those of the class. */
   #declaredSpecial(): Declared[] {
     const named = specialNames.map((name) => this.at(name)).filter((field) => field !== undefined)
     return [...named.filter((field) => !field.absent).map(declared), ...this.#additional()]

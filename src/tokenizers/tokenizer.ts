@@ -62,8 +62,8 @@ export class Tokenizer {
   /** Whether a missing {@link bosId} is certain: a file or a known class says that there is none. */
   readonly bosIsKnown: boolean
   /**
-   * The id of unknown text, from the model; the others by the names that the files tell, or that the class has without
-   * being told.
+   * The id of unknown text, from the model; the others by the names that the files declare, or that the class has without
+   * a declaration.
    */
   readonly unkId: number | undefined
   readonly padId: number | undefined
@@ -116,8 +116,9 @@ export class Tokenizer {
 
   /**
    * Opens a tokenizer: a folder (path, URL, {@link Folder} or files) with tokenizer.json, or else with a SentencePiece
-   * model, a vocab.txt, or vocab.json and merges.txt, and the files beside it, one of which must name the class; one of these files itself (path or URL
-   * that ends in .json, .model or .txt); or a Blob of a tokenizer.json. Errors: `tokenizer-missing`, and those of {@link Tokenizer.from}.
+   * model, a vocab.txt, or vocab.json and merges.txt, and the files beside it, one of which must name the class; one of
+   * these files itself (path or URL that ends in .json, .model or .txt); or a Blob of a tokenizer.json. Errors:
+   * `tokenizer-missing`, and those of {@link Tokenizer.from}.
    */
   static async load(place: Blob | Place): Promise<Tokenizer> {
     if (place instanceof Blob)
@@ -332,7 +333,7 @@ function addedOf(
 
 function parseModel(field: Field): Model {
   const type = field.at('type')
-  // Old files tell no type.
+  // Old files have no type.
   if (type.absent) {
     if (!field.at('merges').absent) return parseBpe(field)
     return field.at('max_input_chars_per_word').absent ? parseUnigram(field) : parseWordPiece(field)

@@ -85,7 +85,7 @@ export function convertVocabMerges(
   }
 }
 
-/** The merges, one a line; older classes leave out the first line and what stands after the last line feed, whatever these are. */
+/** The merges, one a line; older classes leave out the first line and what stands after the last line feed, whatever they are. */
 function readMerges(lines: readonly string[], skipsEmpty: boolean): string[][] {
   const kept = skipsEmpty
     ? lines.filter((line, i) => line.trim() !== '' && !(i === 0 && line.startsWith('#version:')))
