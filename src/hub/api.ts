@@ -2,7 +2,7 @@
 import { encodePath } from '../platform/http.ts'
 import { HubError } from './errors.ts'
 import { asFetch } from './http.ts'
-import { isCommit, isPortablePath } from './names.ts'
+import { isCommit, isHash, isPortablePath } from './names.ts'
 import type { HubClient } from './settings.ts'
 import type { HubFile } from './types.ts'
 
@@ -101,7 +101,7 @@ export async function filesOf(
       )
     }
     const etag = lfs?.oid ?? oid
-    const isListed = Number.isSafeInteger(size) && size >= 0 && /^(\w{40}|\w{64})$/.test(etag ?? '')
+    const isListed = Number.isSafeInteger(size) && size >= 0 && isHash(etag ?? '')
     if (!isListed || files.size >= mostFiles) {
       throw new HubError('hub-failed', `${name}: the hub's list of files is malformed at ${path}`)
     }

@@ -11,6 +11,9 @@ export const isHubName = (text: string): boolean =>
 /** The 40 digits of a commit. */
 export const isCommit = (revision: string): boolean => /^[0-9a-f]{40}$/.test(revision)
 
+/** What names a file by its bytes: 40 digits of git's SHA-1, or 64 of SHA-256. */
+export const isHash = (text: string): boolean => /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(text)
+
 /** Whether a path stays inside the folder that it is relative to, on any system. */
 export const isPortablePath = (path: string): boolean =>
   // biome-ignore lint/suspicious/noControlCharactersInRegex: these are what is refused

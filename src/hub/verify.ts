@@ -4,6 +4,7 @@ import { lstat, readdir, readlink, stat } from 'node:fs/promises'
 import { basename, join, resolve, sep } from 'node:path'
 import { blobHash } from './blob.ts'
 import type { ModelCache } from './cache.ts'
+import { isHash } from './names.ts'
 import { cachedModels, chosenCommit, commitsOf, filesBelow, usedBlobs } from './repositories.ts'
 
 /** Something wrong in the cache. */
@@ -82,8 +83,6 @@ export async function verifyCache(
     faults: faults.sort((a, b) => (a.path < b.path ? -1 : 1)),
   }
 }
-
-const isHash = (text: string) => /^([0-9a-f]{40}|[0-9a-f]{64})$/.test(text)
 
 async function blobsOf(model: ModelCache): Promise<Check[]> {
   const checks: Check[] = []

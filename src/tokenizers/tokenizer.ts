@@ -36,6 +36,7 @@ const sentencePieceFiles = ['sentencepiece.bpe.model', 'spm.model', 'tokenizer.m
 const vocabFile = 'vocab.txt'
 /** Of byte-level BPE; merges.txt is beside it. */
 const bpeVocabFile = 'vocab.json'
+const otherFiles = [...sentencePieceFiles, vocabFile, bpeVocabFile]
 
 /**
  * Text to token ids, as a tokenizer.json of Hugging Face says: added tokens, normalizer, pre-tokenizer, model,
@@ -132,14 +133,14 @@ export class Tokenizer {
       }
     }
     const folder = await openFolder(place)
-    for (const name of ['tokenizer.json', ...sentencePieceFiles, vocabFile, bpeVocabFile]) {
+    for (const name of ['tokenizer.json', ...otherFiles]) {
       const tokenizer = await Tokenizer.#open(name, (file) => folder.open(file))
       if (tokenizer) return tokenizer
     }
     const why = await folder.whyMissing?.('tokenizer.json')
     throw new TokenizerError(
       'tokenizer-missing',
-      `${folder.name}: no tokenizer; expected tokenizer.json or one of ${[...sentencePieceFiles, vocabFile, bpeVocabFile].join(', ')}${why ? `. ${why}` : ''}`,
+      `${folder.name}: no tokenizer; expected tokenizer.json or one of ${otherFiles.join(', ')}${why ? `. ${why}` : ''}`,
     )
   }
 
