@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { expect, it } from 'vitest'
 import { Sha256 } from '../../src/hub/sha256.ts'
-import { noise } from './hub-mock.mjs'
+import { noise } from './mock-repos.mjs'
 
 it.each([0, 1, 55, 56, 63, 64, 65, 119, 120, 1000, 100_003])(
   'hashes %d bytes, in any pieces',
