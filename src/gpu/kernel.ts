@@ -1,6 +1,7 @@
 import { type ShaderName, shaders } from '../../shaders/index.ts'
 import { GpuError } from './errors.ts'
 import { type Binding, type Param, readInterface } from './shader-interface.ts'
+import { unroll } from './unroll.ts'
 
 /** A shader file and what is put in front of it: the types and sizes that it and its libraries name as `// needs: S, T`. */
 export interface KernelSpec {
@@ -24,13 +25,13 @@ export function kernelFiles({ shader, libraries }: KernelSpec): ShaderName[] {
   return [...used.map((name) => libraries?.[name] ?? (name as ShaderName)), shader]
 }
 
-/** The text that is compiled: features, types, sizes, then the {@link kernelFiles}. */
+/** The text that is compiled: features, types, sizes, then the {@link kernelFiles}, their `//#` loops written out. */
 export function shaderCode(spec: KernelSpec): string {
   return [
     ...(spec.enable ?? []).map((feature) => `enable ${feature};`),
     ...Object.entries(spec.types ?? {}).map(([name, type]) => `alias ${name} = ${type};`),
     ...Object.entries(spec.sizes ?? {}).map(([name, size]) => `const ${name} = ${size}u;`),
-    ...kernelFiles(spec).map((name) => shaders[name]),
+    ...kernelFiles(spec).map((name) => unroll(shaders[name], spec.sizes)),
   ].join('\n')
 }
 
