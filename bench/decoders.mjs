@@ -1,5 +1,5 @@
 // @ts-check
-// Decoders of the shapes of Gemma and MiniCPM with random weights: ranking passages for a query, with what shared
+// Decoders of the shapes of Gemma, MiniCPM and Qwen3 with random weights: ranking passages for a query, with what shared
 // prefixes, a cascade and loading to a cutoff layer gain. All ratios are of runs taken in turns.
 import { join } from 'node:path'
 import { Tokenizer } from '../dist/index.js'
@@ -17,9 +17,9 @@ const rankingShape = { count: 20, limit: 48 }
 /**
  * @typedef {import('./report.mjs').Entry} Entry
  * @typedef {{
- *   tokenizer: string, published: Record<string, any>, reduced: Record<string, any>,
+ *   tokenizer: string, options?: Record<string, unknown>, published: Record<string, any>, reduced: Record<string, any>,
  *   cascade?: { layer: number, keep?: number }[], cutoff?: number,
- * }} Shape of config.json as published, and what is smaller unless asked for; layers count from 1 in the reduced depth
+ * }} Shape options of the load; config.json as published, and what is smaller unless asked for; layers count from 1 in the reduced depth
  */
 
 /** @type {Record<string, Shape>} */
@@ -73,6 +73,27 @@ export const decoders = {
     cascade: [{ layer: 2, keep: 10 }, { layer: 4, keep: 5 }, { layer: 6 }],
     cutoff: 2,
   },
+  qwen3: {
+    tokenizer: 'qwen3',
+    options: { recipe: 'Qwen3Reranker' },
+    published: {
+      architectures: ['Qwen3ForCausalLM'],
+      model_type: 'qwen3',
+      attention_bias: false,
+      head_dim: 128,
+      hidden_act: 'silu',
+      hidden_size: 1024,
+      intermediate_size: 3072,
+      max_position_embeddings: 40960,
+      num_attention_heads: 16,
+      num_hidden_layers: 28,
+      num_key_value_heads: 8,
+      rms_norm_eps: 1e-6,
+      rope_theta: 1000000,
+      tie_word_embeddings: true,
+    },
+    reduced: { num_hidden_layers: 3 },
+  },
 }
 
 /**
@@ -95,17 +116,17 @@ const atDepth = ({ reduced }, config, layer) =>
 async function enterAll(shape, config, model, ranking) {
   const ours = join(root, 'bench', 'ours.mjs')
   const loading = join(root, 'bench', 'loading.mjs')
-  const { cascade, cutoff } = shape
+  const { cascade, cutoff, options = {} } = shape
   const stages = cascade?.map((stage) => ({ ...stage, layer: atDepth(shape, config, stage.layer) }))
   const own = decoderMatmulShapes(config, config === shape.published ? 2048 : 512)
   const matmul = { shapes: distinctShapes([barShape, ...own]), dtypes: ['bf16', 'f16'] }
   const short = cutoff && { cutoffLayers: atDepth(shape, config, cutoff) }
   return {
     matmul: await enter('matmul', await bundle('matmul.ts'), matmul),
-    shared: await enter('rank', ours, { model, options: {}, ranking }),
+    shared: await enter('rank', ours, { model, options, ranking }),
     apart: await enter('rank, prefixes not shared', ours, {
       model,
-      options: { sharePrefixes: false },
+      options: { ...options, sharePrefixes: false },
       ranking,
     }),
     cascade:

@@ -28,16 +28,16 @@ const peerFlags = 'enable-dawn-features=skip_validation,disable_robustness'
 /**
  * The contestants that can run here: dawnrank, dawnrank with the peer's toggles, the peers.
  * @param {string} model
- * @param {{ pairs: [string, string][], ids: number[][] }} workload
+ * @param {{ pairs: [string, string][], ids: number[][], types?: number[][], pad: number }} workload
  * @param {Peers} peers
  */
-async function enterAll(model, { pairs, ids }, { graphs, python }) {
+async function enterAll(model, { pairs, ...input }, { graphs, python }) {
   const ours = join(root, 'bench', 'ours.mjs')
   const ort = join(root, 'bench', 'peers', 'ort.mjs')
   const pytorch = join(root, 'bench', 'peers', 'pytorch.mjs')
   const ourOptions = {
     model,
-    options: { maxLength: Math.max(...ids.map(({ length }) => length)) },
+    options: { maxLength: Math.max(...input.ids.map(({ length }) => length)) },
     pairs,
   }
   const environment = { DAWNRANK_DAWN_FLAGS: peerFlags }
@@ -48,7 +48,7 @@ async function enterAll(model, { pairs, ids }, { graphs, python }) {
   if (graphs) {
     /** @param {'plain' | 'fused'} graph @param {'webgpu' | 'cpu'} provider */
     const ortOptions = (graph, provider) => {
-      return { file: join(graphs, graph, 'model.onnx'), provider, ids }
+      return { file: join(graphs, graph, 'model.onnx'), provider, ...input }
     }
     entries.push(
       await enter('ORT WebGPU, plain graph', ort, ortOptions('plain', 'webgpu')),
@@ -59,7 +59,7 @@ async function enterAll(model, { pairs, ids }, { graphs, python }) {
   if (python) {
     const wide = entries[0]?.facts.software ? 'float32' : 'float16'
     for (const dtype of [wide, 'bfloat16']) {
-      entries.push(await enter(`PyTorch, ${dtype}`, pytorch, { python, model, dtype, ids }))
+      entries.push(await enter(`PyTorch, ${dtype}`, pytorch, { python, model, dtype, ...input }))
     }
   }
   return entries.filter((entry) => entry !== undefined)
@@ -131,7 +131,9 @@ function peerRatios(first, entries) {
 export async function benchEncoder(recorder, options) {
   const model = encoderFolder(options)
   const config = JSON.parse(readFileSync(join(model, 'config.json'), 'utf8'))
-  const texts = makeWorkload(await Tokenizer.load(model), options.pairs)
+  const made = makeWorkload(await Tokenizer.load(model), options.pairs)
+  const { types, ...untyped } = made
+  const texts = { ...(config.type_vocab_size > 1 ? made : untyped), pad: config.pad_token_id }
   const lengths = texts.ids.map((ids) => ids.length)
   const tokens = lengths.reduce((sum, length) => sum + length, 0)
   const workload = {

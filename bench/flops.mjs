@@ -3,13 +3,15 @@
 
 /**
  * @typedef {{
- *   hidden_size: number, intermediate_size: number, num_hidden_layers: number,
+ *   hidden_size: number, intermediate_size: number, num_hidden_layers: number, relative_attention?: boolean,
+ *   position_buckets?: number,
  * }} Config of config.json
  */
 
 /**
- * XLM-RoBERTa: what the scores need, padding not counted: in the last layer only the first token's query, attention,
- * output and MLP, but every token's key and value.
+ * XLM-RoBERTa, BERT, DeBERTa: what the scores need, padding not counted: in the last layer only the first token's query, attention,
+ * output and MLP, but every token's key and value. Of DeBERTa also the products of queries and keys with the distances
+ * that occur, each row of the table once; what depends on the weights alone is computed when they are loaded.
  * @param {Config} config
  * @param {readonly number[]} lengths tokens of each sequence
  */
@@ -19,14 +21,25 @@ export function forwardFlops(config, lengths) {
   const mlp = 4 * hidden * inner
   let total = 0
   for (const length of lengths) {
-    const attentionOfOne = 4 * hidden * length
+    const distances = config.relative_attention ? distanceRows(config, length) : 0
+    const attentionOfOne = 4 * hidden * (length + distances)
     const layer = length * (4 * projection + mlp + attentionOfOne)
-    const lastLayer = 2 * length * projection + 2 * projection + mlp + attentionOfOne
+    // Each key meets one distance there: that to the first token.
+    const lastAttention = 4 * hidden * length + (distances && 2 * hidden * (distances + length))
+    const lastLayer = 2 * length * projection + 2 * projection + mlp + lastAttention
     const classifier = projection + 2 * hidden
     total += (layers - 1) * layer + lastLayer + classifier
   }
   return total
 }
+
+/**
+ * Rows of DeBERTa's table of distances that a sequence reads, at most: one for each distance, all of the table for long ones.
+ * @param {Config} config
+ * @param {number} length
+ */
+const distanceRows = ({ position_buckets: buckets = 0 }, length) =>
+  Math.min(2 * length - 1, 2 * buckets)
 
 /**
  * The sizes of a decoder's projections.
@@ -39,7 +52,7 @@ function decoderSizes({ hidden_size: hidden, num_attention_heads: heads, ...conf
 }
 
 /**
- * Gemma and MiniCPM: what the scores need where no two sequences share a beginning. In the last layer every token's
+ * Gemma, MiniCPM and Qwen3: what the scores need where no two sequences share a beginning. In the last layer every token's
  * key and value, all else for the last token only; attention up to the token itself. Heads are left out.
  * @param {Record<string, any>} config of config.json
  * @param {readonly number[]} lengths tokens of each sequence

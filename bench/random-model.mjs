@@ -26,12 +26,54 @@ const pieceRows = 1024
  */
 
 /**
- * The tensors of XLM-RoBERTa with a classification head of one label.
+ * What the checkpoints of an encoder family call their tensors: the embeddings they have, and how their layers and heads differ.
+ * @type {Record<string, {
+ *   prefix: string, embeddings: [name: string, rows: string][], projections: [query: string, key: string, value: string],
+ *   head: string[], output: string,
+ * }>}
+ */
+const encoderNames = {
+  'xlm-roberta': {
+    prefix: 'roberta',
+    embeddings: [
+      ['word', 'vocab_size'],
+      ['position', 'max_position_embeddings'],
+      ['token_type', 'type_vocab_size'],
+    ],
+    projections: ['query', 'key', 'value'],
+    head: ['classifier.dense'],
+    output: 'classifier.out_proj',
+  },
+  bert: {
+    prefix: 'bert',
+    embeddings: [
+      ['word', 'vocab_size'],
+      ['position', 'max_position_embeddings'],
+      ['token_type', 'type_vocab_size'],
+    ],
+    projections: ['query', 'key', 'value'],
+    head: ['bert.pooler.dense'],
+    output: 'classifier',
+  },
+  'deberta-v2': {
+    prefix: 'deberta',
+    embeddings: [['word', 'vocab_size']],
+    projections: ['query_proj', 'key_proj', 'value_proj'],
+    head: ['pooler.dense'],
+    output: 'classifier',
+  },
+}
+
+/**
+ * The tensors of an encoder with a classification head of one label, by its `model_type`.
  * @param {Config} config
  * @returns {Tensor[]}
  */
 export function encoderTensors(config) {
-  const { hidden_size: hidden, intermediate_size: inner } = config
+  const { hidden_size: hidden, intermediate_size: inner, model_type: type } = config
+  const names = encoderNames[type]
+  if (!names) throw new Error(`model_type: found ${type}; expected ${Object.keys(encoderNames)}`)
+  const { prefix, embeddings, projections, head, output } = names
   /** @param {string} name @param {number} columns @param {number} width @returns {Tensor[]} */
   const linear = (name, columns, width) => [
     { name: `${name}.weight`, shape: [columns, width] },
@@ -42,23 +84,15 @@ export function encoderTensors(config) {
     { name: `${name}.weight`, shape: [hidden] },
     { name: `${name}.bias`, shape: [hidden] },
   ]
-  /** @param {string} name @param {number} rows @returns {Tensor} */
-  const table = (name, rows) => ({
-    name: `roberta.embeddings.${name}_embeddings.weight`,
-    shape: [rows, hidden],
+  /** @type {Tensor[]} */
+  const tensors = embeddings.map(([name, rows]) => {
+    return { name: `${prefix}.embeddings.${name}_embeddings.weight`, shape: [config[rows], hidden] }
   })
-  const tensors = [
-    table('word', config.vocab_size),
-    table('position', config.max_position_embeddings),
-    table('token_type', config.type_vocab_size),
-    ...norm('roberta.embeddings.LayerNorm'),
-  ]
+  tensors.push(...norm(`${prefix}.embeddings.LayerNorm`))
   for (let i = 0; i < config.num_hidden_layers; i++) {
-    const layer = `roberta.encoder.layer.${i}`
+    const layer = `${prefix}.encoder.layer.${i}`
     tensors.push(
-      ...linear(`${layer}.attention.self.query`, hidden, hidden),
-      ...linear(`${layer}.attention.self.key`, hidden, hidden),
-      ...linear(`${layer}.attention.self.value`, hidden, hidden),
+      ...projections.flatMap((name) => linear(`${layer}.attention.self.${name}`, hidden, hidden)),
       ...linear(`${layer}.attention.output.dense`, hidden, hidden),
       ...norm(`${layer}.attention.output.LayerNorm`),
       ...linear(`${layer}.intermediate.dense`, inner, hidden),
@@ -66,23 +100,33 @@ export function encoderTensors(config) {
       ...norm(`${layer}.output.LayerNorm`),
     )
   }
+  if (config.relative_attention) {
+    tensors.push(
+      {
+        name: `${prefix}.encoder.rel_embeddings.weight`,
+        shape: [2 * config.position_buckets, hidden],
+      },
+      ...norm(`${prefix}.encoder.LayerNorm`),
+    )
+  }
   return [
     ...tensors,
-    ...linear('classifier.dense', hidden, hidden),
-    ...linear('classifier.out_proj', 1, hidden),
+    ...head.flatMap((name) => linear(name, hidden, hidden)),
+    ...linear(output, 1, hidden),
   ]
 }
 
 /**
- * The tensors of a decoder: Gemma with its head tied to the embeddings, or layerwise MiniCPM with simple heads.
+ * The tensors of a decoder: Gemma or Qwen3 with the head tied to the embeddings, or layerwise MiniCPM with simple heads.
  * @param {Config} config
  * @returns {Tensor[]}
  */
-function decoderTensors(config) {
+export function decoderTensors(config) {
   const { hidden_size: hidden, intermediate_size: inner, num_attention_heads: heads } = config
   const width = config.head_dim ?? hidden / heads
   const queries = heads * width
   const keys = config.num_key_value_heads * width
+  const queryKeyNorms = config.model_type === 'qwen3' ? ['q_norm', 'k_norm'] : []
   /** @type {Tensor[]} */
   const tensors = [{ name: 'model.embed_tokens.weight', shape: [config.vocab_size, hidden] }]
   for (let i = 0; i < config.num_hidden_layers; i++) {
@@ -92,6 +136,9 @@ function decoderTensors(config) {
       { name: `${layer}.self_attn.q_proj.weight`, shape: [queries, hidden] },
       { name: `${layer}.self_attn.k_proj.weight`, shape: [keys, hidden] },
       { name: `${layer}.self_attn.v_proj.weight`, shape: [keys, hidden] },
+      ...queryKeyNorms.map((name) => {
+        return /** @type {Tensor} */ ({ name: `${layer}.self_attn.${name}.weight`, shape: [width] })
+      }),
       { name: `${layer}.self_attn.o_proj.weight`, shape: [hidden, queries] },
       { name: `${layer}.post_attention_layernorm.weight`, shape: [hidden] },
       { name: `${layer}.mlp.gate_proj.weight`, shape: [inner, hidden] },
@@ -219,7 +266,7 @@ export function makeRandomDecoder(folder, config, tokenizerFrom) {
 }
 
 /**
- * Makes the folder of an XLM-R reranker with weights in f16, unless it is there with this very config.
+ * Makes the folder of an encoder with one label and weights in f16, unless it is there with this very config.
  * @param {string} folder
  * @param {Config} config
  * @param {string} tokenizerFrom a folder with tokenizer.json or tokenizer.json.gz

@@ -54,7 +54,7 @@ Parts:
   devices     two devices of one process next to one, the same scores
   server      dawnrank serve next to the library: 64 clients, aborts, overload; what shared batches gain
   startup     process start to first score next to onnxruntime-node and transformers.js, cold and warm shader cache
-  gemma, minicpm
+  gemma, minicpm, qwen3
               decoder shapes: what shared prefixes, a cascade and loading to a cutoff layer gain
   tokenizers  texts to ids next to sentencepiece-js and Hugging Face's tokenizers
 Each part keeps its figures in bench/out/PART.json, those of an encoder in PART-MODEL.json; run.json has all of the run.`,

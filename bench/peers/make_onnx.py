@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Export an XLM-RoBERTa reranker to ONNX for onnxruntime, in float32.
+"""Export an encoder with one label to ONNX for onnxruntime, in float32.
 
     make_onnx.py --model FOLDER --out FOLDER
 
@@ -24,9 +24,7 @@ from onnxruntime.transformers import optimizer
 from onnxruntime.transformers.fusion_options import FusionOptions
 from transformers import AutoModelForSequenceClassification
 
-PAD = 1
 TOLERANCE = 1e-3
-INPUTS = ["input_ids", "attention_mask"]
 
 
 class Logits(torch.nn.Module):
@@ -37,30 +35,40 @@ class Logits(torch.nn.Module):
         super().__init__()
         self.model = model
 
-    def forward(self, input_ids, attention_mask):
-        """ids, mask: int64 [batch, tokens]."""
-        return self.model(input_ids=input_ids, attention_mask=attention_mask).logits
+    def forward(self, *values):
+        """int64 [batch, tokens] each, in the order of `inputs_of`."""
+        named = dict(zip(inputs_of(self.model.config), values, strict=True))
+        return self.model(**named).logits
 
 
-def example_batch(vocab_size):
+def inputs_of(config):
+    """The names of what a model is given: token types where it has some."""
+    types = ["token_type_ids"] if config.type_vocab_size > 1 else []
+    return ["input_ids", "attention_mask", *types]
+
+
+def example_batch(config):
     """Two sequences of 20 tokens, the second padded from 13."""
     generator = torch.Generator().manual_seed(1)
-    ids = torch.randint(4, vocab_size, (2, 20), generator=generator)
+    ids = torch.randint(4, config.vocab_size, (2, 20), generator=generator)
     mask = torch.ones_like(ids)
-    ids[1, 13:], mask[1, 13:] = PAD, 0
-    return ids, mask
+    ids[1, 13:], mask[1, 13:] = config.pad_token_id, 0
+    types = torch.zeros_like(ids)
+    types[:, 6:] = mask[:, 6:]
+    return (ids, mask, types)[: len(inputs_of(config))]
 
 
 def export(model, batch, path):
     """Write the plain graph."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    axes = {name: {0: "batch", 1: "tokens"} for name in INPUTS}
+    inputs = inputs_of(model.model.config)
+    axes = {name: {0: "batch", 1: "tokens"} for name in inputs}
     with torch.no_grad():
         torch.onnx.export(
             model,
             batch,
             str(path),
-            input_names=INPUTS,
+            input_names=inputs,
             output_names=["logits"],
             dynamic_axes={**axes, "logits": {0: "batch"}},
             opset_version=17,
@@ -84,10 +92,10 @@ def fuse(source, config, path):
     fused.save_model_to_file(str(path))
 
 
-def check(path, batch, expected):
+def check(path, inputs, batch, expected):
     """Compare a graph with PyTorch; end with a message where they differ."""
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-    feed = dict(zip(INPUTS, (tensor.numpy() for tensor in batch), strict=True))
+    feed = dict(zip(inputs, (tensor.numpy() for tensor in batch), strict=True))
     difference = float(np.abs(session.run(None, feed)[0] - expected).max())
     graph = onnx.load(str(path), load_external_data=False).graph
     operators = collections.Counter(node.op_type for node in graph.node).most_common(6)
@@ -112,14 +120,14 @@ def main():
         args.model, dtype=torch.float32, attn_implementation="eager"
     ).eval()
     logits = Logits(model)
-    batch = example_batch(model.config.vocab_size)
+    batch = example_batch(model.config)
     with torch.no_grad():
         expected = logits(*batch).numpy()
     plain, fused = (args.out / kind / "model.onnx" for kind in ("plain", "fused"))
     export(logits, batch, plain)
     fuse(plain, model.config, fused)
     for path in (plain, fused):
-        check(path, batch, expected)
+        check(path, inputs_of(model.config), batch, expected)
 
 
 if __name__ == "__main__":

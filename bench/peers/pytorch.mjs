@@ -9,9 +9,9 @@ const script = fileURLToPath(new URL('pytorch.py', import.meta.url))
 
 serve(
   async (
-    /** @type {{ python: string, model: string, dtype: string, ids: number[][] }} */ options,
+    /** @type {{ python: string, model: string, dtype: string, ids: number[][], types?: number[][], pad: number }} */ options,
   ) => {
-    const { python, model, dtype, ids } = options
+    const { python, model, dtype, ids, types, pad } = options
     const child = spawn(python, ['-B', script, '--model', model, '--dtype', dtype], {
       stdio: ['pipe', 'pipe', 'inherit'],
     })
@@ -24,7 +24,7 @@ serve(
       return JSON.parse(value)
     }
     return {
-      facts: await ask(JSON.stringify(ids)),
+      facts: await ask(JSON.stringify({ ids, types, pad })),
       run: async () => {
         const { scores, cpuMs, peakMiB } = await ask('run')
         return { values: scores, helper: { cpuMs, peakMiB } }

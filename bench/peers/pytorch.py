@@ -3,7 +3,7 @@
 
     pytorch.py --model FOLDER --dtype float32|bfloat16|float16
 
-Reads a JSON list of token ids from the first line of its input and answers with facts; then answers each further line
+Reads JSON {ids, types, pad} from the first line of its input (types only of models that have them) and answers with facts; then answers each further line
 with the scores. Batches are of 8 pairs sorted by length, longest first, as FlagEmbedding makes them. On a GPU where
 there is one.
 """
@@ -22,28 +22,33 @@ import transformers
 from transformers import AutoModelForSequenceClassification
 
 BATCH = 8
-PAD = 1
 
 
-def batches(ids, device):
-    """Positions of the pairs, ids and mask of each batch."""
+def batches(ids, types, pad, device):
+    """Positions of the pairs and what the model is given, of each batch."""
     order = sorted(range(len(ids)), key=lambda i: -len(ids[i]))
     for start in range(0, len(order), BATCH):
         positions = order[start : start + BATCH]
         width = len(ids[positions[0]])
-        rows = [ids[i] + [PAD] * (width - len(ids[i])) for i in positions]
-        tokens = torch.tensor(rows, device=device)
+
+        def padded(rows, filler, positions=positions, width=width):
+            filled = [rows[i] + [filler] * (width - len(rows[i])) for i in positions]
+            return torch.tensor(filled, device=device)
+
         lengths = torch.tensor([[len(ids[i])] for i in positions], device=device)
         mask = (torch.arange(width, device=device) < lengths).long()
-        yield positions, tokens, mask
+        fed = {"input_ids": padded(ids, pad), "attention_mask": mask}
+        if types:
+            fed["token_type_ids"] = padded(types, 0)
+        yield positions, fed
 
 
 def score(model, made, count):
     """Scores of all pairs in their order."""
     scores = [0.0] * count
     with torch.inference_mode():
-        found = [model(input_ids=tokens, attention_mask=mask).logits[:, 0] for _, tokens, mask in made]
-        for (positions, _, _), logits in zip(made, found, strict=True):
+        found = [model(**fed).logits[:, 0] for _, fed in made]
+        for (positions, _), logits in zip(made, found, strict=True):
             for position, value in zip(positions, logits.tolist(), strict=True):
                 scores[position] = value
     return scores
@@ -60,13 +65,14 @@ def main():
     parser.add_argument("--model", required=True)
     parser.add_argument("--dtype", required=True, choices=["float32", "bfloat16", "float16"])
     arguments = parser.parse_args()
-    ids = json.loads(sys.stdin.readline())
+    task = json.loads(sys.stdin.readline())
+    ids = task["ids"]
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = AutoModelForSequenceClassification.from_pretrained(
         arguments.model, attn_implementation="sdpa", dtype=getattr(torch, arguments.dtype)
     )
     model = model.eval().to(device)
-    made = list(batches(ids, device))
+    made = list(batches(ids, task.get("types"), task["pad"], device))
     versions = f"torch {torch.__version__}, transformers {transformers.__version__}"
     answer({"version": versions, "provider": device, "threads": torch.get_num_threads()})
     for _ in sys.stdin:

@@ -63,10 +63,14 @@ function cutTo(text, limit, countTokens) {
 }
 
 /**
- * The same pairs on every machine.
- * @param {{ encodePair: (query: string, passage: string) => ArrayLike<number> }} tokenizer
+ * The same pairs on every machine, with their ids, and the token types where the tokenizer gives any.
+ * @param {{
+ *   encode: (text: string) => ArrayLike<number>,
+ *   encodePair: (query: string, passage: string) => ArrayLike<number>,
+ *   pairTypes: (query: number, passage: number, by: 'template') => ArrayLike<number> | undefined,
+ * }} tokenizer
  * @param {number} count how many
- * @returns {{ pairs: [string, string][], ids: number[][] }}
+ * @returns {{ pairs: [string, string][], ids: number[][], types?: number[][] }}
  */
 export function makeWorkload(tokenizer, count = 32) {
   const queries = readRows('squad-dev-hard/queries.jsonl')
@@ -85,7 +89,11 @@ export function makeWorkload(tokenizer, count = 32) {
     pairs.push([query, passage])
   }
   const ids = pairs.map(([query, passage]) => Array.from(tokenizer.encodePair(query, passage)))
-  return { pairs, ids }
+  const types = pairs.map(([query, passage]) => {
+    const lengths = [query, passage].map((text) => tokenizer.encode(text).length)
+    return Array.from(tokenizer.pairTypes(lengths[0] ?? 0, lengths[1] ?? 0, 'template') ?? [])
+  })
+  return types.some(({ length }) => length > 0) ? { pairs, ids, types } : { pairs, ids }
 }
 
 /**

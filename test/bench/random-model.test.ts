@@ -3,10 +3,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, describe, expect, test } from 'vitest'
-import { encoderTensors, makeRandomEncoder } from '../../bench/random-model.mjs'
+import { decoderTensors, encoderTensors, makeRandomEncoder } from '../../bench/random-model.mjs'
 import { f16ToF32 } from '../../src/checkpoint/index.ts'
 
-const fixture = fileURLToPath(new URL('../fixtures/xlm-roberta-514/model', import.meta.url))
+const fixtureModel = (name: string) =>
+  fileURLToPath(new URL(`../fixtures/${name}/model`, import.meta.url))
+
+const fixture = fixtureModel('xlm-roberta-514')
 const config = JSON.parse(readFileSync(join(fixture, 'config.json'), 'utf8'))
 const folder = mkdtempSync(join(tmpdir(), 'dawnrank-random-'))
 afterAll(() => rmSync(folder, { recursive: true }))
@@ -28,14 +31,23 @@ function readHeader(model: string) {
 const shapes = (tensors: Record<string, Stored>) =>
   Object.fromEntries(Object.entries(tensors).map(([name, { shape }]) => [name, shape]))
 
-describe('an encoder with random weights', () => {
-  test('has the tensors of one that transformers wrote', () => {
-    const ours = Object.fromEntries(encoderTensors(config).map(({ name, shape }) => [name, shape]))
-    // a table of 0, 1, 2 … that transformers 4 wrote and that no model reads
-    const { 'roberta.embeddings.position_ids': _, ...theirs } = shapes(readHeader(fixture).tensors)
-    expect(ours).toEqual(theirs)
-  })
+/** Tables of 0, 1, 2 … that transformers 4 wrote and that no model reads. */
+const unread = /\.position_ids$/
 
+test.each([
+  ['xlm-roberta-514', encoderTensors],
+  ['bert-minilm', encoderTensors],
+  ['deberta-v2', encoderTensors],
+  ['qwen3', decoderTensors],
+])('%s: the tensors are those that transformers wrote', (name, tensorsOf) => {
+  const model = fixtureModel(name)
+  const own = JSON.parse(readFileSync(join(model, 'config.json'), 'utf8'))
+  const ours = Object.fromEntries(tensorsOf(own).map(({ name, shape }) => [name, shape]))
+  const theirs = Object.entries(shapes(readHeader(model).tensors))
+  expect(ours).toEqual(Object.fromEntries(theirs.filter(([name]) => !unread.test(name))))
+})
+
+describe('an encoder with random weights', () => {
   test('is a whole folder: norms of ones, biases of zeros, the same numbers every time', () => {
     const paths = ['a', 'b'].map((name) => join(folder, name))
     for (const path of paths) makeRandomEncoder(path, config, fixture)
