@@ -59,6 +59,15 @@ def answer(report):
     print(json.dumps(report), flush=True)
 
 
+def load(folder, dtype):
+    """The model with sdpa attention, or with the only one it has (DeBERTa)."""
+    made = AutoModelForSequenceClassification.from_pretrained
+    try:
+        return made(folder, attn_implementation="sdpa", dtype=dtype)
+    except ValueError:
+        return made(folder, attn_implementation="eager", dtype=dtype)
+
+
 def main():
     """Load, then score at each line."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -68,10 +77,7 @@ def main():
     task = json.loads(sys.stdin.readline())
     ids = task["ids"]
     device = "cuda" if torch.cuda.is_available() else "cpu"
-    model = AutoModelForSequenceClassification.from_pretrained(
-        arguments.model, attn_implementation="sdpa", dtype=getattr(torch, arguments.dtype)
-    )
-    model = model.eval().to(device)
+    model = load(arguments.model, getattr(torch, arguments.dtype)).eval().to(device)
     made = list(batches(ids, task.get("types"), task["pad"], device))
     versions = f"torch {torch.__version__}, transformers {transformers.__version__}"
     answer({"version": versions, "provider": device, "threads": torch.get_num_threads()})
