@@ -1,7 +1,7 @@
 // @ts-check
-// Published model sizes against transformers and FlagEmbedding: loads the folders that
-// test/reference/real_sizes.py makes and compares ids and scores; a layerwise model a second time, only to the
-// first layer that has scores stored. Not in CI: the checkpoints take 0.5 to 5 GB each.
+// Published model sizes against transformers, FlagEmbedding and sentence-transformers: loads the folders that
+// test/reference/real_sizes.py makes and compares ids and scores, or embeddings; a layerwise model a second time, only to
+// the first layer that has scores stored. Not in CI: the checkpoints take 0.3 to 5 GB each.
 import { fork } from 'node:child_process'
 import { existsSync, readdirSync, readFileSync } from 'node:fs'
 import { basename, join } from 'node:path'
@@ -10,8 +10,8 @@ import { Command, Option } from 'commander'
 import { peakMemoryMiB } from './measure.mjs'
 import { grid } from './report.mjs'
 
-/** Largest |difference| relative to max(1, |score|) for full-size models. */
-const largestDifference = 2e-3
+/** Largest |difference| of full-size models: relative to max(1, |score|), and of the numbers of embeddings. */
+const largestDifference = { scores: 2e-3, embeddings: 5e-5 }
 
 /** What is loaded to see how much memory a process takes whose model takes none. */
 const tinyModel = fileURLToPath(
@@ -23,8 +23,9 @@ const tinyModel = fileURLToPath(
  *   max_length: number, pairs: [string, string][], ids: number[][], scores: number[],
  *   layer_scores?: Record<string, number[]>,
  * }} Expected
+ * @typedef {{ texts: string[], ids: number[][], embeddings: number[][] }} ExpectedEmbeddings of passages
  * @typedef {{
- *   model: string, dtype: string, adapter: string, tokens: number, idsEqual: boolean, difference: number,
+ *   model: string, dtype: string, adapter: string, tokens: number, idsEqual: boolean, difference: number, largest: number,
  *   loadMs: number, scoreMs: number, readMiB: number, deviceMiB: number, tableMiB: number,
  *   readPeakMiB: number, loadPeakMiB: number, peakMiB: number,
  * }} Result
@@ -45,51 +46,99 @@ function wanted({ scores, layer_scores: byLayer }, cutoff) {
 }
 
 /**
- * Loads one model folder in this process, scores its pairs and compares.
+ * A loaded model: its ids of the texts, its numbers for them in the order of `expected`, both as the reference has them,
+ * and the largest difference allowed.
+ * @typedef {{
+ *   info: { adapter: any, memory: any, dtype: string }, ids: () => ArrayLike<number>[], numbers: () => Promise<number[]>,
+ *   expected: { ids: number[][], numbers: number[] }, largest: number, dispose: () => void,
+ * }} Subject
+ */
+
+/**
+ * @param {string} folder
+ * @param {Expected} expected
+ * @param {Record<string, unknown>} options
+ * @param {number | undefined} cutoff the last layer to load
+ * @returns {Promise<Subject>}
+ */
+async function loadReranker(folder, expected, options, cutoff) {
+  const { LayerWiseFlagLLMReranker, loadReranker } = await import('../dist/index.js')
+  const { layers, rows } = wanted(expected, cutoff)
+  const all = { ...options, maxLength: expected.max_length }
+  const reranker = await (layers
+    ? LayerWiseFlagLLMReranker.load(folder, { ...all, cutoffLayers: layers })
+    : loadReranker(folder, all))
+  return {
+    info: reranker.info,
+    ids: () => expected.pairs.map(([query, passage]) => reranker.tokenizePair(query, passage)),
+    numbers: async () => (await reranker.computeScore(expected.pairs)).flat(),
+    expected: { ids: expected.ids, numbers: rows.flat() },
+    largest: largestDifference.scores,
+    dispose: () => reranker.dispose(),
+  }
+}
+
+/**
+ * @param {string} folder
+ * @param {ExpectedEmbeddings} expected
+ * @param {Record<string, unknown>} options
+ * @returns {Promise<Subject>}
+ */
+async function loadEmbedder(folder, { texts, ids, embeddings }, options) {
+  const { Embedder } = await import('../dist/index.js')
+  const embedder = await Embedder.load(folder, options)
+  const kind = 'passage'
+  return {
+    info: embedder.info,
+    ids: () => texts.map((text) => embedder.tokenize(text, { kind })),
+    numbers: async () => (await embedder.embed(texts, { kind })).flatMap((row) => Array.from(row)),
+    expected: { ids, numbers: embeddings.flat() },
+    largest: largestDifference.embeddings,
+    dispose: () => embedder.dispose(),
+  }
+}
+
+/**
+ * Loads one model folder in this process, runs its texts and compares.
  * @param {string} folder
  * @param {'auto' | 'f32' | 'f16' | 'bf16'} dtype
  * @param {number} [cutoff] the last layer to load
  * @returns {Promise<Result>}
  */
 async function measure(folder, dtype, cutoff) {
-  const { LayerWiseFlagLLMReranker, loadReranker } = await import('../dist/index.js')
-  /** @type {Expected} */
-  const expected = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8'))
-  const { layers, rows } = wanted(expected, cutoff)
+  /** @type {Expected | ExpectedEmbeddings} */
+  const stored = JSON.parse(readFileSync(join(folder, 'expected.json'), 'utf8'))
   const reading = watchReading()
-  const options = { dtype, maxLength: expected.max_length, onProgress: reading.onProgress }
+  const options = { dtype, onProgress: reading.onProgress }
   let start = performance.now()
-  const reranker = await (layers
-    ? LayerWiseFlagLLMReranker.load(folder, { ...options, cutoffLayers: layers })
-    : loadReranker(folder, options))
+  const subject = await ('embeddings' in stored
+    ? loadEmbedder(folder, stored, options)
+    : loadReranker(folder, stored, options, cutoff))
   const loadMs = performance.now() - start
   const loadPeakMiB = peakMemoryMiB()
-  const idsEqual = expected.pairs.every(([query, passage], i) => {
-    const ids = reranker.tokenizePair(query, passage)
-    return ids.join() === expected.ids[i]?.join()
-  })
+  const { info, expected, largest } = subject
+  const found = subject.ids()
+  const idsEqual = expected.ids.every((ids, i) => Array.from(found[i] ?? []).join() === ids.join())
   start = performance.now()
-  /** @type {(number | number[])[]} */
-  const scored = await reranker.computeScore(expected.pairs)
+  const numbers = await subject.numbers()
   const scoreMs = performance.now() - start
-  const found = scored.flat()
-  const differences = rows
-    .flat()
-    .map((score, i) => Math.abs((found[i] ?? Number.NaN) - score) / Math.max(1, Math.abs(score)))
-  const { adapter, memory, dtype: stored } = reranker.info
-  reranker.dispose()
+  subject.dispose()
+  const differences = expected.numbers.map(
+    (value, i) => Math.abs((numbers[i] ?? Number.NaN) - value) / Math.max(1, Math.abs(value)),
+  )
   return {
     model: `${basename(folder)}${cutoff ? ` to layer ${cutoff}` : ''}`,
-    dtype: stored,
-    adapter: adapter.description || adapter.vendor,
+    dtype: info.dtype,
+    adapter: info.adapter.description || info.adapter.vendor,
     tokens: expected.ids.reduce((sum, ids) => sum + ids.length, 0),
     idsEqual,
     difference: Math.max(...differences),
+    largest,
     loadMs,
     scoreMs,
     readMiB: reading.readMiB,
-    deviceMiB: memory.weights / 2 ** 20,
-    tableMiB: memory.hostTables / 2 ** 20,
+    deviceMiB: info.memory.weights / 2 ** 20,
+    tableMiB: info.memory.hostTables / 2 ** 20,
     readPeakMiB: reading.peakMiB,
     loadPeakMiB,
     peakMiB: peakMemoryMiB(),
@@ -138,7 +187,7 @@ function apart(what, args) {
 }
 
 /** @param {Result} result */
-const isClose = ({ idsEqual, difference }) => idsEqual && difference <= largestDifference
+const isClose = ({ idsEqual, difference, largest }) => idsEqual && difference <= largest
 
 /**
  * @param {Result[]} results
@@ -241,7 +290,8 @@ for (const args of folders.flatMap(waysToLoad)) {
   results.push(result)
   if (!isClose(result)) process.exitCode = 1
 }
-if (results[0]) console.log(`adapter: ${results[0].adapter}; tolerance ${largestDifference}`)
+if (results[0])
+  console.log(`adapter: ${results[0].adapter}; tolerance ${JSON.stringify(largestDifference)}`)
 console.log(table(results, tinyMiB))
 console.log(
   'read: bytes of weights taken from the files; device, table: what they take on the device and on the host.\n' +
