@@ -3,6 +3,7 @@ import { KernelChoices, type KernelNames } from './choices.ts'
 import { GpuError } from './errors.ts'
 import { Kernel, type KernelSpec } from './kernel.ts'
 import { Memory } from './memory.ts'
+import { Pace } from './pace.ts'
 import { Profile } from './profile.ts'
 import { tunedKernels } from './tuned.ts'
 
@@ -51,6 +52,7 @@ export class Gpu {
   readonly facts: AdapterFacts
   readonly memory: Memory
   readonly profile: Profile | undefined
+  readonly pace = new Pace()
   /** Resolves when the device is lost, unless it was disposed of before. */
   readonly lost: Promise<GpuError>
   #fault: GpuError | undefined

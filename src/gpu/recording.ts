@@ -21,13 +21,18 @@ const alignment = 256
 
 const pages = new WeakMap<Gpu, GPUBuffer[]>()
 
-/** The commands of one batch: recorded, then submitted at once. */
+/** The commands of one batch: recorded, and submitted in parts that each take the device a short time ({@link Pace}). */
 export class Recording {
-  readonly #encoder: GPUCommandEncoder
+  #encoder: GPUCommandEncoder
   readonly #pages: GPUBuffer[]
   #params: DataView[] = []
   #pass: GPUComputePassEncoder | undefined
   #blocks = 0
+  /** Blocks whose parameters the device has. */
+  #written = 0
+  /** Operations of all commands, and of those not submitted yet. */
+  readonly #flops = { all: 0, waiting: 0 }
+  #submitted: number | undefined
 
   constructor(
     readonly gpu: Gpu,
@@ -50,6 +55,12 @@ export class Recording {
         `${label}: ${x} x ${y} x ${z} workgroups; this adapter takes ${most} in each dimension. Lower maxBatchTokens`,
       )
     }
+    if (this.#flops.waiting > 0 && this.#flops.waiting + flops > this.gpu.pace.submitFlops) {
+      this.#submit()
+      this.#encoder = device.createCommandEncoder({ label: this.label })
+    }
+    this.#flops.all += flops
+    this.#flops.waiting += flops
     const page = Math.floor(this.#blocks / pageBlocks)
     const offset = (this.#blocks++ % pageBlocks) * alignment
     const uniforms = this.#page(page)
@@ -84,6 +95,25 @@ export class Recording {
     this.#pass = undefined
   }
 
+  /** Submits the commands recorded so far. */
+  #submit(): void {
+    const { queue } = this.gpu.device
+    this.#endPass()
+    for (let first = this.#written; first < this.#blocks; ) {
+      const page = Math.floor(first / pageBlocks)
+      const end = Math.min(this.#blocks, (page + 1) * pageBlocks)
+      const start = (first % pageBlocks) * alignment
+      const { buffer } = this.#params[page] as DataView
+      const bytes = (end - first) * alignment
+      queue.writeBuffer(this.#pages[page] as GPUBuffer, start, buffer as ArrayBuffer, start, bytes)
+      first = end
+    }
+    this.#written = this.#blocks
+    queue.submit([this.#encoder.finish({ label: this.label })])
+    this.#submitted ??= performance.now()
+    this.#flops.waiting = 0
+  }
+
   /**
    * Submits the commands and reads bytes of buffers back, all at once; resolves when the device is
    * done. An error of any command rejects with the labels of what caused it.
@@ -91,8 +121,8 @@ export class Recording {
   async read(
     sources: readonly { buffer: GPUBuffer; offset: number; bytes: number }[],
   ): Promise<ArrayBuffer[]> {
-    const { gpu, label } = this
-    const { device, memory, profile } = gpu
+    const { gpu } = this
+    const { memory, profile } = gpu
     this.#endPass()
     const places: { at: number; bytes: number }[] = []
     let size = 0
@@ -109,15 +139,11 @@ export class Recording {
         this.#encoder.copyBufferToBuffer(buffer, offset, staging, at, Math.ceil(bytes / 4) * 4)
       }
       profile?.resolve(this.#encoder)
-      this.#params.forEach((params, index) => {
-        const used = Math.min(pageBlocks, this.#blocks - index * pageBlocks) * alignment
-        const page = this.#pages[index] as GPUBuffer
-        device.queue.writeBuffer(page, 0, params.buffer as ArrayBuffer, 0, used)
-      })
-      device.queue.submit([this.#encoder.finish({ label })])
+      this.#submit()
       errors = this.#popErrors()
       await gpu.whileOpen(errors)
       await gpu.mapForReading(staging)
+      gpu.pace.note(this.#flops.all, this.#submitted as number, performance.now())
       await profile?.collect((times) => gpu.mapForReading(times))
       const read = staging.getMappedRange()
       return places.map(({ at, bytes }) => read.slice(at, at + bytes))
