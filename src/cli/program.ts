@@ -3,6 +3,7 @@ import { version } from '../../package.json'
 import { DawnrankError } from '../error.ts'
 import { HubError } from '../hub/errors.ts'
 import { TensorError } from '../tensor/errors.ts'
+import { addBench } from './bench.ts'
 import { addCache } from './cache.ts'
 import { addDoctor } from './doctor.ts'
 import { addEmbed } from './embed.ts'
@@ -60,6 +61,7 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
   addEnqueue(program, io)
   addWorker(program, io)
   addResults(program, io)
+  addBench(program, io)
   addTune(program, io)
   addDoctor(program, io)
 

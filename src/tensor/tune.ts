@@ -38,6 +38,14 @@ export interface TuneReport {
 /** A shape of a linear layer. */
 export type LinearShape = readonly [rows: number, inner: number, columns: number]
 
+/** Attention over sequences of equal length. */
+export interface AttentionShape {
+  readonly sequences: number
+  readonly length: number
+  readonly heads: number
+  readonly headDim: number
+}
+
 /** Work of one kernel that is done over and over. */
 interface Task {
   /** Where the kernels are those to be measured. */
@@ -88,13 +96,11 @@ export function linearTask(
 }
 
 /** Full attention of sequences of equal length by one kernel. */
-function attentionTask(
+export function attentionTask(
   gpu: Gpu,
   kernel: AttentionKernel,
-  headDim: number,
-  sequences: number,
+  { sequences, length, heads, headDim }: AttentionShape,
 ): Task {
-  const [length, heads] = [128, 8]
   const width = heads * headDim
   const data = new Float32Array(sequences * length * width).fill(0.5)
   const spans = Array.from({ length: sequences }, (_, i) => {
@@ -158,7 +164,9 @@ function entriesFor(gpu: Gpu, wanted: readonly string[] | undefined): Entry[] {
     attentionKernels(facts, headDim).map((kernel) => ({
       operation: `attention ${headDim}`,
       kernel: kernel.name,
-      task: () => attentionTask(gpu, kernel, headDim, rows / 128),
+      task: () => {
+        return attentionTask(gpu, kernel, { sequences: rows / 128, length: 128, heads: 8, headDim })
+      },
     })),
   )
   const all = [...layers, ...heads]

@@ -1,0 +1,58 @@
+import type { Gpu } from '../gpu/device.ts'
+import { attentionKernels } from './attention.ts'
+import { linearKernel } from './linear.ts'
+import type { LinearDtype } from './tensor.ts'
+import {
+  type AttentionShape,
+  attentionTask,
+  type LinearShape,
+  linearTask,
+  type Measured,
+  measure,
+  prepare,
+} from './tune.ts'
+
+/** What the kernel in use reaches at a shape. */
+export interface Rate extends Measured {
+  readonly shape: string
+}
+
+const rounds = 3
+
+/** GFLOP/s of the kernels in use, at shapes of linear layers with weights of a dtype, and of attention; the best of three. */
+export async function measureRates(
+  gpu: Gpu,
+  dtype: LinearDtype,
+  { linear, attention }: { linear: readonly LinearShape[]; attention: readonly AttentionShape[] },
+  signal?: AbortSignal,
+): Promise<Rate[]> {
+  const layers = linear.map((shape) => {
+    const kernel = linearKernel(gpu, dtype, shape[1])
+    const named = { operation: `linear ${dtype}`, kernel: kernel.name, shape: shape.join('x') }
+    return { ...named, task: () => linearTask(gpu, kernel, dtype, shape) }
+  })
+  const heads = attention.map((shape) => {
+    const operation = `attention ${shape.headDim}`
+    const kernel = gpu.choices.pick(operation, attentionKernels(gpu.facts, shape.headDim))
+    const { sequences, length, heads } = shape
+    const named = {
+      operation,
+      kernel: kernel.name,
+      shape: `${sequences}x${length}, ${heads} heads`,
+    }
+    return { ...named, task: () => attentionTask(gpu, kernel, shape) }
+  })
+  const rates: Rate[] = []
+  for (const { task: make, ...named } of [...layers, ...heads]) {
+    const task = make()
+    await prepare(task)
+    await measure(task)
+    let gflops = 0
+    for (let round = 0; round < rounds; round++) {
+      signal?.throwIfAborted()
+      gflops = Math.max(gflops, await measure(task))
+    }
+    rates.push({ ...named, gflops })
+  }
+  return rates
+}
