@@ -177,6 +177,21 @@ function table(entries, tokens) {
 }
 
 /**
+ * The folder of a decoder with random weights, which is made where it is missing, and its configuration.
+ * @param {string} name of {@link decoders}
+ * @param {boolean} published in its published width and depth
+ */
+export function decoderFolder(name, published) {
+  const shape = decoders[name]
+  if (!shape)
+    throw new Error(`decoder: found ${name}; expected ${Object.keys(decoders).join(', ')}`)
+  const config = published ? shape.published : { ...shape.published, ...shape.reduced }
+  const model = join(out, 'models', `bench-${name}${published ? '-published' : ''}`)
+  makeRandomDecoder(model, config, join(root, 'test', 'fixtures', shape.tokenizer, 'model'))
+  return { model, config }
+}
+
+/**
  * Measures one shape and prints what came out.
  * @param {import('./record.mjs').Recorder} recorder
  * @param {string} name
@@ -184,10 +199,7 @@ function table(entries, tokens) {
  * @param {{ rounds: number, published?: boolean }} options
  */
 export async function benchDecoder(recorder, name, shape, { rounds, published = false }) {
-  const config = published ? shape.published : { ...shape.published, ...shape.reduced }
-  const model = join(out, 'models', `bench-${name}${published ? '-published' : ''}`)
-  const tokenizerFrom = join(root, 'test', 'fixtures', shape.tokenizer, 'model')
-  makeRandomDecoder(model, config, tokenizerFrom)
+  const { model, config } = decoderFolder(name, published)
   const tokenizer = await Tokenizer.load(model)
   const ranking = makeRanking(tokenizer, rankingShape)
   const workload = {

@@ -7,6 +7,7 @@ import { benchDecoder, decoders } from './decoders.mjs'
 import { benchDevices } from './devices.mjs'
 import { benchEncoder } from './encoder.mjs'
 import { encoderShapes } from './encoder-shapes.mjs'
+import { benchGpu } from './gpu.mjs'
 import { benchKernels } from './kernels.mjs'
 import { Recorder } from './record.mjs'
 import { benchScaling } from './scaling.mjs'
@@ -39,7 +40,11 @@ const parts = {
     ]),
   ),
   tokenizers: benchTokenizers,
+  gpu: benchGpu,
 }
+
+/** What runs when nothing is named: `gpu` makes 10 GB of weights. */
+const usual = Object.keys(parts).filter((name) => name !== 'gpu')
 
 const program = new Command('bench')
   .description('Measures dawnrank next to its peers and the limits of the adapter, in turns.')
@@ -57,12 +62,14 @@ Parts:
   gemma, minicpm, qwen3
               decoder shapes: what shared prefixes, a cascade and loading to a cutoff layer gain
   tokenizers  texts to ids next to sentencepiece-js and Hugging Face's tokenizers
+  gpu         for a GPU, only when named: differences by dtype, v2-m3, Gemma and MiniCPM at 100 passages of 128 to 512
+              tokens, kernels, profile, PyTorch on CUDA beside; writes bench/out/gpu.md and gpu.json
 Each part keeps its figures in bench/out/PART.json, those of an encoder in PART-MODEL.json; run.json has all of the run.`,
   )
   .addArgument(
-    new Argument('[parts...]', 'what to measure; all if none is named')
+    new Argument('[parts...]', 'what to measure; all but gpu if none is named')
       .choices(Object.keys(parts))
-      .default(Object.keys(parts), 'all'),
+      .default(usual, 'all but gpu'),
   )
   .addOption(
     new Option('--shape <shape>', 'the encoder by shape: the embedded model, or random weights')
@@ -74,9 +81,14 @@ Each part keeps its figures in bench/out/PART.json, those of an encoder in PART-
   )
   .option('--pairs <n>', 'texts of the part encoder', count, 32)
   .option('--rounds <n>', 'runs of each contestant, taken in turn', count, 2)
-  .option('--quick', 'fewer and smaller points in the part scaling')
+  .option('--quick', 'fewer and smaller points in the parts scaling and gpu')
   .option('--against <file>', 'compare with the file that an earlier run kept')
   .option('--published', 'decoders in their published width and depth, 5 GB each: for a GPU')
+  .option(
+    '--peak <tflops>',
+    'peak of the GPU in TFLOP/s for shares of it (default: measured)',
+    Number,
+  )
   .option('--python <python>', 'an interpreter that has the package tokenizers, to measure it too')
   .option('--gemma <file>', 'a tokenizer.json of Gemma, or "fetch", to measure its vocabulary too')
   .option('--texts <files...>', 'files to tokenize: .jsonl with "text", or a text a line')
