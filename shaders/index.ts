@@ -26,6 +26,8 @@ import rotary from './rotary.wgsl'
 import score_bias from './score_bias.wgsl'
 import score_bias_alibi from './score_bias_alibi.wgsl'
 import score_bias_relative from './score_bias_relative.wgsl'
+import score_bias_soft_cap from './score_bias_soft_cap.wgsl'
+import soft_cap from './soft_cap.wgsl'
 import subgroup_tile from './subgroup_tile.wgsl'
 import unpack_rows from './unpack_rows.wgsl'
 import weights_bf16 from './weights_bf16.wgsl'
@@ -63,6 +65,8 @@ export const shaders = {
   score_bias,
   score_bias_alibi,
   score_bias_relative,
+  score_bias_soft_cap,
+  soft_cap,
   subgroup_tile,
   unpack_rows,
   weights_bf16,

@@ -1,12 +1,14 @@
 // uses: reduce
 // needs: T, LANES
-// y = x / sqrt(mean(x²) + eps) * (weight + offset), the mean over a row (Zhang and Sennrich 2019); Gemma's offset is 1.
-// x, y: T [rows, heads * width]   weight: f32 [width]   sums in f32; LANES invocations share a head of a row.
-struct Params { width: u32, eps: f32, offset: f32 }
+// y = x / sqrt(mean(x²) + eps) * (weight + offset), the mean over a row (Zhang and Sennrich 2019); Gemma's offset is 1. With
+// `add`, `other` is added to that.
+// x, other, y: T [rows, heads * width]   weight: f32 [width]   sums in f32; LANES invocations share a head of a row.
+struct Params { width: u32, eps: f32, offset: f32, add: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> x: array<T>;
 @group(0) @binding(2) var<storage, read> weight: array<f32>;
-@group(0) @binding(3) var<storage, read_write> y: array<T>;
+@group(0) @binding(3) var<storage, read> other: array<T>;
+@group(0) @binding(4) var<storage, read_write> y: array<T>;
 
 @compute @workgroup_size(LANES)
 fn main(
@@ -25,6 +27,8 @@ fn main(
   let scale = 1.0 / sqrt(reduce_sum(squares, lane) / f32(params.width) + params.eps);
 
   for (var i = lane; i < params.width; i += LANES) {
-    y[start + i] = T(f32(x[start + i]) * scale * (weight[i] + params.offset));
+    var value = f32(x[start + i]) * scale * (weight[i] + params.offset);
+    if (params.add != 0u) { value += f32(other[start + i]); }
+    y[start + i] = T(value);
   }
 }

@@ -1,6 +1,7 @@
 import { f16ToF32 } from '../checkpoint/index.ts'
 import type { Gpu } from '../gpu/device.ts'
 import { type Batch, packBatch, type Sequence } from '../models/batch.ts'
+import type { Compression } from '../models/compression.ts'
 import { type Model, scoreBatch } from '../models/model.ts'
 import { PlanTape, RecordTape, type Tape } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -22,9 +23,13 @@ export class Engine {
   ) {}
 
   /** What the scores of a batch of this many tokens need: kernels, and bytes of activations. */
-  plan(tokens: number, layers?: readonly number[]): PlanTape {
+  plan(
+    tokens: number,
+    layers?: readonly number[],
+    compression?: Compression | undefined,
+  ): PlanTape {
     return this.planOf(tokens, (tape, batch) => {
-      scoreBatch(this.model, tape, batch, layers)
+      scoreBatch(this.model, tape, batch, layers, compression)
       // Hidden states are those of the scored tokens, which not every head reads.
       const { backbone } = this.model
       for (const state of backbone.states(tape, batch, { to: 0 })) {

@@ -1,4 +1,5 @@
 import { type Batch, packBatch, type Sequence } from '../models/batch.ts'
+import type { Compression } from '../models/compression.ts'
 import { scoreBatch } from '../models/model.ts'
 import type { Tape } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -15,11 +16,15 @@ interface BatchRequest {
   take(first: number, outputs: readonly Float32Array[]): void
 }
 
-/** What a call wants scored: of each layer `take` has a number for each sequence. */
-export interface ScoreRequest extends BatchRequest {
+/** What a call can want of scores. */
+export interface WantedScores {
   /** The layers whose scores are wanted; the last one unless given. */
   readonly layers?: readonly number[] | undefined
+  readonly compression?: Compression | undefined
 }
+
+/** What a call wants scored: of each layer `take` has a number for each sequence. */
+export interface ScoreRequest extends BatchRequest, WantedScores {}
 
 /** Numbers of a batch, with a row for each sequence, or for each token where sequences share no prefix. */
 export interface Output {
@@ -232,20 +237,22 @@ const sizeOf = (sequences: readonly Sequence[]): Record<Output['per'], number> =
   token: sequences.reduce((sum, { ids }) => sum + ids.length, 0),
 })
 
-/** Scores the sequences of concurrent calls, those that want the same layers together. */
-export class ScoreQueue extends BatchQueue<readonly number[] | undefined> {
+/** Scores the sequences of concurrent calls, those that want the same together. */
+export class ScoreQueue extends BatchQueue<WantedScores> {
   constructor(
     engine: Engine,
     maxBatchTokens: number,
     onBatch?: ((batch: BatchSize) => void) | undefined,
   ) {
-    const record = (tape: Tape, batch: Batch, layers: readonly number[] | undefined): Output[] =>
-      scoreBatch(engine.model, tape, batch, layers).map((tensor) => ({ tensor, per: 'sequence' }))
+    const record = (tape: Tape, batch: Batch, { layers, compression }: WantedScores): Output[] => {
+      const scores = scoreBatch(engine.model, tape, batch, layers, compression)
+      return scores.map((tensor) => ({ tensor, per: 'sequence' }))
+    }
     super(engine, maxBatchTokens, record, onBatch)
   }
 
   /** Scores the sequences of a call. Errors: those of {@link BatchQueue.run}. */
-  score({ layers, ...request }: ScoreRequest): Promise<void> {
-    return this.run(request, layers)
+  score({ layers, compression, ...request }: ScoreRequest): Promise<void> {
+    return this.run(request, { layers, compression })
   }
 }

@@ -3,6 +3,7 @@ import type { Tape } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { WeightDtype } from '../weight-dtypes.ts'
 import type { Batch } from './batch.ts'
+import type { Compression } from './compression.ts'
 
 /** Sizes that every backbone has. */
 export interface BackboneConfig {
@@ -14,6 +15,8 @@ export interface BackboneConfig {
 /** The states of a batch after a layer (0: the embeddings), before any final norm. They are valid until the next. */
 export interface LayerState {
   readonly layer: number
+  /** What the rows are of: the batch of the pass, or what merging made of it. */
+  readonly batch: Batch
   /** [tokens, hidden]. Of the pass's last layer it is computed when asked for. */
   readonly x: Tensor
   /** The states of the scored tokens, [sequences, hidden]: of the last layer only these are computed. */
@@ -26,6 +29,8 @@ export interface LayerRange {
   readonly from?: { readonly layer: number; readonly x: Tensor } | undefined
   /** The last layer. */
   readonly to: number
+  /** For models of which the recipe says so. */
+  readonly compression?: Compression | undefined
 }
 
 /** A stack of layers that turns a batch into states. */
@@ -47,39 +52,49 @@ export interface Backbone {
 /** One layer for the rows of `x`, which attend to all of `all`: of every token, or of the scored ones. */
 type RunLayer = (index: number, x: Tensor, all: Tensor, which: 'every' | 'scored') => Tensor
 
+/** States, and what their rows are of. */
+export interface Rows {
+  readonly batch: Batch
+  readonly x: Tensor
+  /** The rows of the scored tokens, u32 [sequences]. */
+  readonly scored: Tensor
+}
+
 /**
  * Runs layers one after another from the states of `from`.
  *
- * @param scoredRows the rows of the scored tokens, u32 [sequences]
+ * @param merge makes other rows of those that a layer is about to take, and frees theirs; it may leave them as they are
  */
 export function* layerStates(
   tape: Tape,
-  from: { readonly layer: number; readonly x: Tensor },
+  from: Rows & { readonly layer: number },
   to: number,
-  scoredRows: Tensor,
   run: RunLayer,
+  merge: (index: number, rows: Rows) => Rows = (_, rows) => rows,
 ): Generator<LayerState, void> {
-  const stateOf = (layer: number, x: Tensor): LayerState => ({
+  let rows: Rows = from
+  const stateOf = (layer: number, { batch, x, scored }: Rows): LayerState => ({
     layer,
+    batch,
     x,
-    scored: () => gatherRows(tape, x, scoredRows),
+    scored: () => gatherRows(tape, x, scored),
   })
-  let { x } = from
-  if (from.layer === 0) yield stateOf(0, x)
+  if (from.layer === 0) yield stateOf(0, rows)
   for (let i = from.layer; i < to; i++) {
-    const input = x
+    rows = merge(i, rows)
+    const { batch, x: input, scored } = rows
     if (i + 1 < to) {
-      x = tape.scope([input], () => run(i, input, input, 'every'))
-      yield stateOf(i + 1, x)
+      rows = { ...rows, x: tape.scope([input], () => run(i, input, input, 'every')) }
+      yield stateOf(i + 1, rows)
       continue
     }
     yield {
       layer: to,
+      batch,
       get x() {
         return tape.scope([], () => run(i, input, input, 'every'))
       },
-      scored: () =>
-        tape.scope([], () => run(i, gatherRows(tape, input, scoredRows), input, 'scored')),
+      scored: () => tape.scope([], () => run(i, gatherRows(tape, input, scored), input, 'scored')),
     }
   }
 }

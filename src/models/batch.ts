@@ -10,6 +10,14 @@ export interface Run {
   readonly position: number
   /** The run before it, where sequences share one. */
   readonly prefix?: Run
+  /** The passage in it, by positions in the sequence. */
+  readonly passage?: Stretch
+}
+
+/** Tokens from one position of a sequence up to another. */
+export interface Stretch {
+  readonly start: number
+  readonly end: number
 }
 
 /** What a model is fed of one input. */
@@ -17,6 +25,8 @@ export interface Sequence {
   readonly ids: Uint32Array
   /** The token type of each id, where the model has several; left out, all are 0. */
   readonly types?: Uint8Array | undefined
+  /** The passage, where its tokens are to be merged: it is then in no prefix that sequences share. */
+  readonly passage?: Stretch | undefined
 }
 
 /** Sequences of tokens, packed without padding. */
@@ -46,8 +56,13 @@ export function packBatch(sequences: readonly Sequence[], share = false): Batch 
   const ends: Run[] = []
   let rows = 0
   const add = (sequence: Sequence, from: number, to: number, prefix?: Run): Run => {
-    const span = { start: rows, length: to - from, position: prefix?.length ?? 0 }
-    const run = prefix ? { ...span, prefix } : span
+    const run: Run = {
+      start: rows,
+      length: to - from,
+      position: from,
+      ...(prefix && { prefix }),
+      ...(sequence.passage && to > sequence.passage.start && { passage: sequence.passage }),
+    }
     pieces.push({ ids: sequence.ids.subarray(from, to), types: sequence.types?.subarray(from, to) })
     runs.push(run)
     rows += run.length
@@ -93,7 +108,8 @@ function groupsOfLike(sequences: readonly Sequence[]): { members: Sequence[]; co
 
 /** How many tokens two sequences have in common from the start; at least one of each is its own. */
 function commonLength(a: Sequence, b: Sequence, most: number): number {
-  const end = Math.min(most, b.ids.length - 1)
+  const ends = [a, b].map(({ passage }) => passage?.start ?? most)
+  const end = Math.min(most, b.ids.length - 1, ...ends)
   const isSame = (at: number) => a.ids[at] === b.ids[at] && a.types?.[at] === b.types?.[at]
   let at = 0
   while (at < end && isSame(at)) at++
@@ -151,8 +167,7 @@ export function selectBatch(
   for (const run of batch.runs) {
     if (!kept.has(run)) continue
     const prefix = run.prefix && moved.get(run.prefix)
-    const span = { start: rows.length, length: run.length, position: run.position }
-    moved.set(run, prefix ? { ...span, prefix } : span)
+    moved.set(run, { ...run, start: rows.length, ...(prefix && { prefix }) })
     for (let i = 0; i < run.length; i++) rows.push(run.start + i)
   }
   const of = (numbers: Uint32Array) => Uint32Array.from(rows, (row) => numbers[row] as number)

@@ -16,12 +16,17 @@ export interface DecoderConfig extends BackboneConfig, RopeConfig {
   readonly windows: readonly number[]
   readonly qkvBias: boolean
   readonly outputBias: boolean
+  /** What products of queries and keys are multiplied by, and the soft cap of the scores that they are then; 0 for none. */
+  readonly attentionScale: number
+  readonly attentionCap: number
   /** Whether queries and keys are normalized, each head by itself, before they are rotated. */
   readonly qkNorm: boolean
   readonly mlpBias: boolean
   readonly activation: Activation
   /** Added to the weights of the norms. */
   readonly normOffset: number
+  /** Whether what attention and MLP add to the residual stream is normalized besides what they read of it. */
+  readonly outputNorms: boolean
   /** What embeddings, and what attention and MLP add to the residual stream, are multiplied by. */
   readonly embeddingScale: number
   readonly residualScale: number
@@ -74,9 +79,12 @@ export function decoderSizes(
     windows: sameForAll(layers, 0),
     qkvBias: bias,
     outputBias: bias,
+    attentionScale: 1 / Math.sqrt(headDim),
+    attentionCap: 0,
     qkNorm: false,
     mlpBias: false,
     normOffset: 0,
+    outputNorms: false,
     embeddingScale: 1,
     residualScale: 1,
   }

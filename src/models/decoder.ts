@@ -1,13 +1,22 @@
-import { attention } from '../tensor/attention.ts'
+import { attention, type ScoreBias } from '../tensor/attention.ts'
 import { embedRows, gatherTable, type HostTable } from '../tensor/embedding.ts'
 import { type Linear, linear } from '../tensor/linear.ts'
+import { meanRows } from '../tensor/mean-rows.ts'
 import { type RmsNorm, rmsNorm } from '../tensor/rms-norm.ts'
 import { rotary } from '../tensor/rotary.ts'
+import { softCapBias } from '../tensor/soft-cap.ts'
 import type { Tape } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import { type AttentionTables, attentionTables } from './attention-tables.ts'
-import { type Backbone, type LayerRange, type LayerState, layerStates } from './backbone.ts'
+import {
+  type Backbone,
+  type LayerRange,
+  type LayerState,
+  layerStates,
+  type Rows,
+} from './backbone.ts'
 import { type Batch, checkIds } from './batch.ts'
+import { mergePassages } from './compression.ts'
 import type { DecoderConfig } from './decoder-config.ts'
 import { type QueryKeyValue, queryKeyValue } from './query-key-value.ts'
 import { mostTokens, positionsOf, RopeTable } from './rope.ts'
@@ -19,10 +28,22 @@ interface DecoderLayer extends QueryKeyValue {
   readonly queryNorm: RmsNorm | undefined
   readonly keyNorm: RmsNorm | undefined
   readonly attentionOutput: Linear
+  /** Norms of what attention and MLP add. */
+  readonly attentionOutputNorm: RmsNorm | undefined
+  readonly mlpOutputNorm: RmsNorm | undefined
   readonly mlpNorm: RmsNorm
   readonly gate: Linear
   readonly up: Linear
   readonly down: Linear
+}
+
+/** What a layer computes with besides its weights. */
+interface LayerContext {
+  readonly own: AttentionTables
+  readonly keys: AttentionTables
+  readonly rope: Tensor
+  readonly bias: ScoreBias | undefined
+  readonly window: number | undefined
 }
 
 /**
@@ -68,8 +89,9 @@ export class Decoder implements Backbone {
       )
       const headNorm = (name: string) =>
         config.qkNorm ? weights.rmsNorm(`${self}.${name}`, headDim, eps, normOffset) : undefined
+      const norm = (name: string) => weights.rmsNorm(`${layer}.${name}`, hidden, eps, normOffset)
       return {
-        inputNorm: weights.rmsNorm(`${layer}.input_layernorm`, hidden, eps, normOffset),
+        inputNorm: norm('input_layernorm'),
         query,
         key,
         value,
@@ -78,7 +100,7 @@ export class Decoder implements Backbone {
         attentionOutput: weights.linear(`${self}.o_proj`, hidden, heads * headDim, {
           bias: config.outputBias,
         }),
-        mlpNorm: weights.rmsNorm(`${layer}.post_attention_layernorm`, hidden, eps, normOffset),
+        ...normsOf(config, norm),
         gate: weights.linear(`${layer}.mlp.gate_proj`, intermediate, hidden, mlpBias),
         up: weights.linear(`${layer}.mlp.up_proj`, intermediate, hidden, mlpBias),
         down: weights.linear(`${layer}.mlp.down_proj`, hidden, intermediate, mlpBias),
@@ -96,17 +118,40 @@ export class Decoder implements Backbone {
     return this.#layers.length
   }
 
-  *states(tape: Tape, batch: Batch, { from, to }: LayerRange): Generator<LayerState, void> {
-    const { headDim } = this.config
+  *states(
+    tape: Tape,
+    batch: Batch,
+    { from, to, compression }: LayerRange,
+  ): Generator<LayerState, void> {
+    const { headDim, windows, attentionCap } = this.config
     const positions = positionsOf(batch)
-    const ropeTable = this.#rope.upload(tape, positions)
-    const tables = attentionTables(tape, batch, headDim, 'last', positions)
+    // Merging makes no position larger.
+    const rope = this.#rope.upload(tape, positions)
+    const bias = attentionCap > 0 ? softCapBias(tape, attentionCap) : undefined
+    let tables = attentionTables(tape, batch, headDim, 'last', positions)
     const start = from ?? { layer: 0, x: this.#embed(tape, batch) }
-    yield* layerStates(tape, start, to, tables.rows, (i, x, all, which) => {
-      const layer = this.#layers[i] as DecoderLayer
-      const window = this.config.windows[i]
-      return this.#layer(tape, layer, x, all, tables[which], tables.every, ropeTable, window)
-    })
+    const merge = (i: number, rows: Rows): Rows => {
+      if (!compression?.layers.includes(i)) return rows
+      const merged = mergePassages(rows.batch, compression.ratio)
+      const upload = (numbers: Uint32Array<ArrayBuffer>) =>
+        tape.upload(numbers, [numbers.length], 'u32')
+      const [starts, lengths] = [upload(merged.starts), upload(merged.lengths)]
+      const x = tape.scope([rows.x], () => meanRows(tape, rows.x, starts, lengths))
+      tables = attentionTables(tape, merged.batch, headDim, 'last', positionsOf(merged.batch))
+      return { batch: merged.batch, x, scored: tables.rows }
+    }
+    const rows = { ...start, batch, scored: tables.rows }
+    yield* layerStates(
+      tape,
+      rows,
+      to,
+      (i, x, all, which) => {
+        const [own, keys] = [tables[which], tables.every]
+        const context = { own, keys, rope, bias, window: windows[i] }
+        return this.#layer(tape, this.#layers[i] as DecoderLayer, x, all, context)
+      },
+      merge,
+    )
   }
 
   /** The final norm. */
@@ -120,26 +165,31 @@ export class Decoder implements Backbone {
     layer: DecoderLayer,
     x: Tensor,
     all: Tensor,
-    { tiles, positions }: AttentionTables,
-    keys: AttentionTables,
-    ropeTable: Tensor,
-    window = 0,
+    { own: { tiles, positions }, keys, rope, bias, window = 0 }: LayerContext,
   ): Tensor {
-    const { headDim, activation, residualScale: scale } = this.config
+    const { headDim, activation, attentionScale: scale } = this.config
     const normed = (heads: Tensor, norm?: RmsNorm) => (norm ? rmsNorm(tape, heads, norm) : heads)
     const attended = tape.scope([], () => {
       const every = rmsNorm(tape, all, layer.inputNorm)
       const own = x === all ? every : rmsNorm(tape, x, layer.inputNorm)
       const [query, key, v] = queryKeyValue(tape, own, every, layer)
-      const q = rotary(tape, normed(query, layer.queryNorm), positions, ropeTable)
-      const k = rotary(tape, normed(key, layer.keyNorm), keys.positions, ropeTable)
-      const context = attention(tape, q, k, v, tiles, headDim, { causal: true, window })
-      return linear(tape, context, layer.attentionOutput, { scale, add: x })
+      const q = rotary(tape, normed(query, layer.queryNorm), positions, rope)
+      const k = rotary(tape, normed(key, layer.keyNorm), keys.positions, rope)
+      const mask = { causal: true, window }
+      const context = attention(tape, q, k, v, tiles, headDim, { ...mask, scale, bias })
+      return this.#add(tape, x, context, layer.attentionOutput, layer.attentionOutputNorm)
     })
     const input = rmsNorm(tape, attended, layer.mlpNorm)
     const gate = linear(tape, input, layer.gate, { activation })
     const gated = linear(tape, input, layer.up, { multiply: gate })
-    return linear(tape, gated, layer.down, { scale, add: attended })
+    return this.#add(tape, attended, gated, layer.down, layer.mlpOutputNorm)
+  }
+
+  /** What a part of a layer makes of the residual stream x by its output y. */
+  #add(tape: Tape, x: Tensor, y: Tensor, output: Linear, norm: RmsNorm | undefined): Tensor {
+    const { residualScale: scale } = this.config
+    if (!norm) return linear(tape, y, output, { scale, add: x })
+    return rmsNorm(tape, linear(tape, y, output, { scale }), norm, x)
   }
 
   #embed(tape: Tape, { ids }: Batch): Tensor {
@@ -148,5 +198,18 @@ export class Decoder implements Backbone {
     return tape.scope([], () =>
       embedRows(tape, gatherTable(tape, this.#words, ids), this.#words, embeddingScale),
     )
+  }
+}
+
+/** The norms of a layer by their names: what is named as if it followed attention is read before the MLP where there is no other. */
+function normsOf({ outputNorms }: DecoderConfig, norm: (name: string) => RmsNorm) {
+  const afterAttention = norm('post_attention_layernorm')
+  if (!outputNorms) {
+    return { mlpNorm: afterAttention, attentionOutputNorm: undefined, mlpOutputNorm: undefined }
+  }
+  return {
+    attentionOutputNorm: afterAttention,
+    mlpNorm: norm('pre_feedforward_layernorm'),
+    mlpOutputNorm: norm('post_feedforward_layernorm'),
   }
 }

@@ -150,7 +150,8 @@ export class Encoder implements Backbone {
     const spans = { every: spansOf('every'), scored: spansOf('scored') }
     const bias = this.#bias(tape, batch)
     const start = from ?? { layer: 0, x: this.#embed(tape, batch) }
-    yield* layerStates(tape, start, to, tables.rows, (i, x, all, which) => {
+    const rows = { ...start, batch, scored: tables.rows }
+    yield* layerStates(tape, rows, to, (i, x, all, which) => {
       const layer = this.#layers[i] as EncoderLayer
       const biasOf = bias && ((q: Tensor, k: Tensor) => bias(i, q, k, which))
       const y = this.#layer(tape, layer, x, all, tables[which], tables.every, ropeTable, biasOf)

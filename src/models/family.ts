@@ -45,6 +45,8 @@ export interface CausalClassifierFamily {
 /** Decoders with a head on several layers. */
 export interface LayerwiseFamily<C extends DecoderConfig = DecoderConfig> {
   readonly head: 'layers'
+  /** Whether tokens of passages can be merged on the way, as their recipe has options for. */
+  readonly merges?: boolean
   config(config: Config): C
   /** The layers that have a head. */
   layers(config: C): readonly number[]

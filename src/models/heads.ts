@@ -6,6 +6,10 @@ import type { Batch } from './batch.ts'
 import type { Decoder } from './decoder.ts'
 import type { Weights } from './weights.ts'
 
+/** The layers from `first` to `last`, every `step`-th. */
+export const layersFrom = (first: number, last: number, step = 1): number[] =>
+  Array.from({ length: Math.floor((last - first) / step) + 1 }, (_, i) => first + i * step)
+
 /** Turns the states of a batch into scores, f32 [sequences, 1]. */
 export type Head = (tape: Tape, state: LayerState, batch: Batch) => Tensor
 

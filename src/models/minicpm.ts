@@ -10,7 +10,7 @@ import {
   onlyDecoderKeys,
 } from './decoder-config.ts'
 import type { LayerwiseFamily } from './family.ts'
-import type { Head } from './heads.ts'
+import { type Head, layersFrom } from './heads.ts'
 import { ropeConfig } from './rope-config.ts'
 import type { Weights } from './weights.ts'
 
@@ -77,9 +77,8 @@ function heads(
   const shared = tied ? decoder.table.replace(/\.weight$/, '') : 'lm_head'
   const one = headMulti ? undefined : load(shared)
   const scale = headType === 'simple' ? 1 : headScale
-  const layers = Array.from({ length: decoder.layers - startLayer + 1 }, (_, i) => startLayer + i)
   return new Map(
-    layers.map((layer) => {
+    layersFrom(startLayer, decoder.layers).map((layer) => {
       const head = one ?? load(`lm_head.${layer - startLayer}`)
       return [
         layer,
@@ -94,7 +93,6 @@ function heads(
 export const minicpm: LayerwiseFamily<MiniCpmConfig> = {
   head: 'layers',
   config: readConfig,
-  layers: ({ startLayer, layers }) =>
-    Array.from({ length: layers - startLayer + 1 }, (_, i) => startLayer + i),
+  layers: ({ startLayer, layers }) => layersFrom(startLayer, layers),
   heads,
 }

@@ -3,6 +3,7 @@ import type { Tape } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
 import type { Backbone } from './backbone.ts'
 import type { Batch } from './batch.ts'
+import type { Compression } from './compression.ts'
 import { Decoder } from './decoder.ts'
 import { Encoder } from './encoder.ts'
 import type {
@@ -88,20 +89,23 @@ export const scoredLayers = ({ heads }: Model): number[] => [...heads.keys()]
  * The scores of a batch after each of some layers, f32 [sequences, 1] each, in their order, all from one pass.
  *
  * @param layers each must have a head; the last layer unless given
+ * @param compression of models that merge tokens
  */
 export function scoreBatch(
   { backbone, heads }: Model,
   tape: Tape,
   batch: Batch,
   layers: readonly number[] = [backbone.layers],
+  compression?: Compression | undefined,
 ): Tensor[] {
   const found = new Map<number, Tensor>()
-  for (const state of backbone.states(tape, batch, { to: Math.max(...layers) })) {
+  const to = Math.max(...layers)
+  for (const state of backbone.states(tape, batch, { to, compression })) {
     if (!layers.includes(state.layer)) continue
     const head = heads.get(state.layer) as Head
     found.set(
       state.layer,
-      tape.scope([], () => head(tape, state, batch)),
+      tape.scope([], () => head(tape, state, state.batch)),
     )
   }
   return layers.map((layer) => found.get(layer) as Tensor)

@@ -170,7 +170,8 @@ class ModernBert implements Backbone {
     }
     const tables = attentionTables(tape, batch, headDim, 'first', positions)
     const start = from ?? { layer: 0, x: this.#embed(tape, batch) }
-    yield* layerStates(tape, start, to, tables.rows, (i, x, all, which) => {
+    const rows = { ...start, batch, scored: tables.rows }
+    yield* layerStates(tape, rows, to, (i, x, all, which) => {
       const isGlobal = i % this.config.globalEvery === 0
       const ropeTable = isGlobal ? ropeTables.global : ropeTables.local
       const window = isGlobal ? 0 : this.config.window + 1

@@ -4,6 +4,7 @@ import { deberta } from './deberta.ts'
 import { electra } from './electra.ts'
 import type { Family, LayerwiseFamily } from './family.ts'
 import { gemma } from './gemma.ts'
+import { gemma2 } from './gemma2.ts'
 import { gte } from './gte.ts'
 import { jinaBert } from './jina-bert.ts'
 import { llama } from './llama.ts'
@@ -26,6 +27,7 @@ export const families: Readonly<Record<string, Family>> = {
   Qwen3ForCausalLM: qwen3,
   Qwen3ForSequenceClassification: qwen3Classifier,
   LayerWiseMiniCPMForCausalLM: minicpm as LayerwiseFamily,
+  CostWiseGemmaForCausalLM: gemma2 as LayerwiseFamily,
   BertForSequenceClassification: bert,
   RobertaForSequenceClassification: roberta,
   ElectraForSequenceClassification: electra,

@@ -85,7 +85,7 @@ export async function runCascade(
   stages: readonly CascadeStage[],
   call: CallOptions,
 ): Promise<CascadeScore[]> {
-  const { queue, signal, given, onProgress } = call
+  const { queue, signal, given, onProgress, compression } = call
   const { engine } = queue
   const { backbone, heads } = engine.model
   const last = stages.at(-1)?.layer as number
@@ -108,14 +108,14 @@ export async function runCascade(
   ): Promise<void> {
     const [scores] = (await engine.run((tape) => {
       const from = startOf(tape)
-      for (const state of backbone.states(tape, batch, { from, to: last })) {
+      for (const state of backbone.states(tape, batch, { from, to: last, compression })) {
         if (state.layer !== layer) continue
         const head = heads.get(layer) as Head
-        const score = tape.scope([], () => head(tape, state, batch))
+        const score = tape.scope([], () => head(tape, state, state.batch))
         if (layer < last) {
           const states = tape.keep(state.x)
           kept.add(states)
-          waiting.push({ batch, states, indices })
+          waiting.push({ batch: state.batch, states, indices })
         }
         return [score]
       }

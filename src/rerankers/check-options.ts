@@ -11,6 +11,7 @@ import {
 } from '../inference/option-kinds.ts'
 import { RerankerError } from './errors.ts'
 import {
+  type CompressionOptions,
   type LayerwiseLoadOptions,
   type LayerwiseRankOptions,
   type LoadOptions,
@@ -67,19 +68,42 @@ const loading = {
   selfTest: boolean,
 } as const satisfies Record<keyof LoadOptions, OptionKind>
 
+/** How tokens are merged; the layers are checked against the model. */
+const compression = {
+  compressRatio: ['1, 2, 4 or 8', (found: unknown) => [1, 2, 4, 8].includes(found as number)],
+  compressLayers: [
+    'a list of layers',
+    (found: unknown) => Array.isArray(found) && found.every(Number.isSafeInteger),
+  ],
+} as const satisfies Record<keyof CompressionOptions, OptionKind>
+
+/** What models that merge tokens take besides. */
+const merging = {
+  load: compression,
+  computeScore: compression,
+  rank: compression,
+  hiddenStates: compression,
+} as const satisfies Readonly<Record<string, Kinds>>
+
 /** What models with a score at several layers take besides; layers and stages are checked against the model. */
 const layerwise = {
   load: { cutoffLayers: anything },
   computeScore: { cutoffLayers: anything },
   rank: { cutoffLayers: anything, cascade: anything },
 } as const satisfies {
-  readonly load: Record<Exclude<keyof LayerwiseLoadOptions, keyof LoadOptions>, OptionKind>
+  readonly load: Record<
+    Exclude<keyof LayerwiseLoadOptions, keyof (LoadOptions & CompressionOptions)>,
+    OptionKind
+  >
   readonly computeScore: object
   readonly rank: Record<
-    Exclude<keyof LayerwiseRankOptions<unknown>, keyof RankOptions<unknown>>,
+    Exclude<keyof LayerwiseRankOptions<unknown>, keyof (RankOptions<unknown> & CompressionOptions)>,
     OptionKind
   >
 }
+
+/** Of some methods the options that they take besides. */
+const some = (of: Readonly<Record<string, Kinds>>, method: string): Kinds => of[method] ?? {}
 
 /** The options of each function of a reranker. */
 const known = {
@@ -96,6 +120,8 @@ export interface OptionTaker {
   readonly name: string
   /** Whether its models have a score at several layers. */
   readonly layerwise?: boolean | undefined
+  /** Whether they can merge tokens of passages. */
+  readonly merges?: boolean | undefined
 }
 
 /**
@@ -110,15 +136,17 @@ export function checkOptions(
   options: unknown,
 ): void {
   const own: Kinds = known[method]
-  const ofLayers: Readonly<Record<string, Kinds>> = layerwise
-  const more = ofLayers[method] ?? {}
-  const kinds: Kinds = taker.layerwise ? { ...own, ...more } : own
+  const kinds: Kinds = {
+    ...own,
+    ...(taker.layerwise && some(layerwise, method)),
+    ...(taker.merges && some(merging, method)),
+  }
   checkValue(`options of ${method}`, options, object)
   for (const [name, value] of Object.entries(options as object)) {
     if (value === undefined) continue
     const kind = Object.hasOwn(kinds, name) ? kinds[name] : undefined
     if (kind) checkValue(name, value, kind)
-    else throw unknown(name, method, taker, kinds, more)
+    else throw unknown(name, method, taker, kinds)
   }
 }
 
@@ -127,14 +155,15 @@ function unknown(
   method: string,
   { name: taker }: OptionTaker,
   kinds: Kinds,
-  ofLayers: Kinds,
 ): RerankerError {
   const others = Object.entries(known).filter(([, own]) => Object.hasOwn(own, name))
-  const why = Object.hasOwn(ofLayers, name)
+  const why = Object.hasOwn(some(layerwise, method), name)
     ? `this is a model for ${taker}, which scores at its last layer alone; leave it out, or take a layerwise model`
-    : others.length > 0
-      ? `${method} does not take it; it belongs to ${others.map(([other]) => other).join(' and ')}`
-      : `there is no such option; ${method} takes ${Object.keys(kinds).sort().join(', ')}`
+    : Object.hasOwn(some(merging, method), name)
+      ? `this is a model for ${taker}, which does not merge tokens; leave it out, or take a lightweight model`
+      : others.length > 0
+        ? `${method} does not take it; it belongs to ${others.map(([other]) => other).join(' and ')}`
+        : `there is no such option; ${method} takes ${Object.keys(kinds).sort().join(', ')}`
   return new RerankerError('option-invalid', `${name}: ${why}`)
 }
 

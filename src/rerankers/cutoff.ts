@@ -22,6 +22,20 @@ export function layersOf(cutoff: CutoffLayers, known: readonly number[]): readon
   return layers
 }
 
+/**
+ * Throws unless tokens can be merged after each of some layers: another one must follow.
+ *
+ * @param last the layers of the model, loaded or not
+ */
+export function checkCompressLayers(layers: readonly number[] | undefined, last: number): void {
+  const wrong = layers?.find((layer) => layer < 1 || layer >= last)
+  if (wrong === undefined) return
+  throw new RerankerError(
+    'option-invalid',
+    `compressLayers: found ${show(wrong)}; expected layers from 1 to ${last - 1}, after which another one follows`,
+  )
+}
+
 /** Throws unless layers are those of a model, 0 standing for its embeddings. */
 export function checkLayers(layers: readonly number[], last: number): void {
   if (!Array.isArray(layers)) {

@@ -6,11 +6,13 @@ export {
   FlagLLMReranker,
   FlagReranker,
   LayerWiseFlagLLMReranker,
+  LightWeightFlagLLMReranker,
   loadReranker,
 } from './named.ts'
 export { type ModelFolder, type ModelPlace, openModel } from './open-model.ts'
 export type {
   CascadeStage,
+  CompressionOptions,
   CutoffLayers,
   CutoffOf,
   LayerwiseLoadOptions,

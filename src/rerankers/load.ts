@@ -17,15 +17,15 @@ import { Weights } from '../models/weights.ts'
 import type { Folder } from '../platform/files.ts'
 import { Tokenizer } from '../tokenizers/index.ts'
 import { checkOptions } from './check-options.ts'
-import { layersOf } from './cutoff.ts'
+import { checkCompressLayers, layersOf } from './cutoff.ts'
 import { RerankerError } from './errors.ts'
 import { type ModelPlace, openModel } from './open-model.ts'
 import {
+  type CallSettings,
   type CutoffLayers,
   type LayerwiseLoadOptions,
   type LoadOptions,
   resolveSettings,
-  type ScoreSettings,
   show,
 } from './options.ts'
 import { chooseRecipe, type Recipe } from './recipes.ts'
@@ -46,7 +46,7 @@ export interface Loaded {
   readonly model: Model
   readonly tokenizer: Tokenizer
   readonly recipe: Recipe
-  readonly settings: ScoreSettings
+  readonly settings: CallSettings
   /** The layers of calls that name none. */
   readonly cutoff: CutoffLayers
   readonly info: LoadedInfo<RerankerInfo>
@@ -57,7 +57,7 @@ export async function loadModel(
   place: ModelPlace | undefined,
   options: LayerwiseLoadOptions,
 ): Promise<Loaded> {
-  checkOptions({ name: 'Reranker', layerwise: true }, 'load', options)
+  checkOptions({ name: 'Reranker', layerwise: true, merges: true }, 'load', options)
   const { recipe: asked, cutoffLayers, revision, signal, onProgress, onBatch, ...rest } = options
   const { dtype = 'auto', activations = 'f32' } = options
   checkDevice(options, invalid)
@@ -92,17 +92,20 @@ export async function loadModel(
         Math.max(...layersOf(cutoffLayers ?? (scored.at(-1) as number), scored)),
     })
     const { backbone } = model
+    checkCompressLayers(options.compressLayers, backbone.config.layers)
     const recipe = withinModel(chosen, backbone.maxTokens)
     checkSharing(model, recipe, options)
     const engine = new Engine(gpu, model, activations, options.sharePrefixes ?? backbone.causal)
     weights.checkLimits()
     const layers = scoredLayers(model)
+    // Calls may ask for it.
+    const compression = chosen.merges ? { ratio: 2, layers: [1] } : undefined
     const { maxBatchTokens, plan } = planBatches(engine.gpu, options.maxBatchTokens, (tokens) =>
-      engine.plan(tokens, layers),
+      engine.plan(tokens, layers, compression),
     )
     gpu.choices.checkAsked()
     await prepare(engine, weights, plan, {
-      record: (tape, batch) => scoreBatch(model, tape, batch, layers),
+      record: (tape, batch) => scoreBatch(model, tape, batch, layers, compression),
       signal,
       onProgress: (progress) => onProgress?.({ ...progress, phase: 'load' }),
     })

@@ -53,28 +53,39 @@ export type FlagReranker = Reranker
 export const FlagLLMReranker = loaderOf('FlagLLMReranker')
 export type FlagLLMReranker = Reranker
 
-/**
- * A decoder with a head on each layer: bge-reranker-v2-minicpm-layerwise. Inputs and scores are those of
- * FlagEmbedding's `LayerWiseFlagLLMReranker`, but that each layer has its own head's score in whatever order layers
- * are asked for, and as often as they are.
- */
-export const LayerWiseFlagLLMReranker = {
-  ...loaderOf('LayerWiseFlagLLMReranker'),
+/** The same of models with a score at several layers. */
+const layerwiseLoaderOf = (name: RecipeName) => ({
+  ...loaderOf(name),
   load: <const Own extends CutoffLayers | undefined = undefined>(
     place?: ModelPlace,
     options: LayerwiseLoadOptions<Own> = {},
-  ) =>
-    loadWith('LayerWiseFlagLLMReranker', place, options) as Promise<
-      LayerWiseFlagLLMReranker<CutoffOf<Own, number>>
-    >,
-}
-export type LayerWiseFlagLLMReranker<Cutoff = number> = {
+  ) => loadWith(name, place, options) as Promise<LayerwiseReranker<CutoffOf<Own, number>>>,
+})
+
+/** A reranker whose rows have their layer. */
+type LayerwiseReranker<Cutoff> = {
   rank<T>(
     query: string,
     passages: readonly T[],
     options?: LayerwiseRankOptions<T>,
   ): Promise<LayerwiseRow<T>[]>
 } & Reranker<Cutoff>
+
+/**
+ * A decoder with a head on each layer: bge-reranker-v2-minicpm-layerwise. Inputs and scores are those of
+ * FlagEmbedding's `LayerWiseFlagLLMReranker`, but that each layer has its own head's score in whatever order layers
+ * are asked for, and as often as they are.
+ */
+export const LayerWiseFlagLLMReranker = layerwiseLoaderOf('LayerWiseFlagLLMReranker')
+export type LayerWiseFlagLLMReranker<Cutoff = number> = LayerwiseReranker<Cutoff>
+
+/**
+ * A decoder with a head on each layer that can merge tokens of the passage: bge-reranker-v2.5-gemma2-lightweight. Inputs and
+ * scores are those of FlagEmbedding's `LightWeightFlagLLMReranker` asked for every layer that has a head. Asked for fewer, that
+ * class pairs the first of them with the first head, and so on; here each layer has the score of its own head.
+ */
+export const LightWeightFlagLLMReranker = layerwiseLoaderOf('LightWeightFlagLLMReranker')
+export type LightWeightFlagLLMReranker<Cutoff = number> = LayerwiseReranker<Cutoff>
 
 /** `Reranker.load` by its older name. */
 export const loadReranker: typeof Reranker.load = (place, options) => Reranker.load(place, options)

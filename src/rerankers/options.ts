@@ -1,4 +1,5 @@
 import type { DeviceOptions } from '../inference/load-options.ts'
+import type { Compression } from '../models/compression.ts'
 import { RerankerError } from './errors.ts'
 
 /** How inputs are built and scores given; set at load, overridden in each call. */
@@ -83,6 +84,7 @@ export const recipeNames = [
   'FlagReranker',
   'FlagLLMReranker',
   'LayerWiseFlagLLMReranker',
+  'LightWeightFlagLLMReranker',
   'CrossEncoder',
   'Qwen3Reranker',
   'Qwen3Classifier',
@@ -110,20 +112,32 @@ export interface LoadOptions extends ScoreSettings, DeviceOptions {
 /** Which layers' scores are given: one, several as listed, or every one that has a head. */
 export type CutoffLayers = number | readonly number[] | 'all'
 
+/** How a lightweight reranker merges tokens of passages; set at load, overridden in each call. Scores are then others. */
+export interface CompressionOptions {
+  /** How many neighbouring tokens of the passage become one: 1 (default) for none, 2, 4 or 8. */
+  readonly compressRatio?: 1 | 2 | 4 | 8 | undefined
+  /** After how many layers tokens are merged, at each of them again. Default: [8]. Those beyond the last layer asked for have no effect. */
+  readonly compressLayers?: readonly number[] | undefined
+}
+
 /** Options of a layerwise reranker's `load`. */
-export interface LayerwiseLoadOptions<Cutoff = CutoffLayers | undefined> extends LoadOptions {
+export interface LayerwiseLoadOptions<Cutoff = CutoffLayers | undefined>
+  extends LoadOptions,
+    CompressionOptions {
   /** The layers of calls that name none; no layer above the highest of them is read. Default: the last layer. */
   readonly cutoffLayers?: Cutoff | undefined
 }
 
 /** Options of a layerwise reranker's `computeScore`. */
-export interface LayerwiseScoreOptions<Cutoff = CutoffLayers | undefined> extends ScoreOptions {
+export interface LayerwiseScoreOptions<Cutoff = CutoffLayers | undefined>
+  extends ScoreOptions,
+    CompressionOptions {
   /** The layers whose scores are given. Default: those of the load. */
   readonly cutoffLayers?: Cutoff | undefined
 }
 
 /** Options of a layerwise reranker's `rank`. */
-export interface LayerwiseRankOptions<T> extends RankOptions<T> {
+export interface LayerwiseRankOptions<T> extends RankOptions<T>, CompressionOptions {
   /**
    * The layer whose score ranks. Default: the highest of the load. With a list, or `all`, the highest of them ranks, and
    * rows have the scores of all as `layerScores`.
@@ -187,6 +201,8 @@ export interface ResolvedSettings {
   /** Whether scores are the sigmoid of the logit less `center`. */
   readonly normalize: boolean
   readonly center: number
+  /** How tokens of passages are merged; `undefined` where they are not. */
+  readonly compression: Compression | undefined
 }
 
 interface Instruction {
@@ -197,8 +213,8 @@ interface Instruction {
 /** Settings of the load overridden by those of the call; those that exclude each other are refused. */
 export function resolveSettings(
   family: SettingsDefaults,
-  atLoad: ScoreSettings,
-  inCall: ScoreSettings,
+  atLoad: CallSettings,
+  inCall: CallSettings,
 ): ResolvedSettings {
   const given = { ...atLoad, ...withoutUndefined(inCall) }
   const { inputs = family.inputs, prompt = family.prompt } = given
@@ -232,7 +248,19 @@ export function resolveSettings(
     prompt: prompt ?? '',
     normalize: isNormalized(family, given),
     center: family.center ?? 0,
+    compression: compressionOf(given),
   }
+}
+
+/** What a call of any reranker can be given. */
+export type CallSettings = ScoreSettings & CompressionOptions
+
+/** The layers are FlagEmbedding's unless given, also where a model has fewer. */
+function compressionOf({
+  compressRatio = 1,
+  compressLayers = [8],
+}: CompressionOptions): Compression | undefined {
+  return compressRatio === 1 ? undefined : { ratio: compressRatio, layers: compressLayers }
 }
 
 /** Templates have either an instruction of their own, or FlagEmbedding's before query and passage. */
@@ -319,5 +347,5 @@ export function show(value: unknown): string {
   return value === null || typeof value !== 'object' ? String(value) : 'an object'
 }
 
-const withoutUndefined = (settings: ScoreSettings): ScoreSettings =>
+const withoutUndefined = (settings: CallSettings): CallSettings =>
   Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined))

@@ -4,6 +4,9 @@
 export const flagQuestion =
   "Given a query A and a passage B, determine whether the passage contains an answer to the query by providing a prediction of either 'Yes' or 'No'."
 
+/** Its question to the lightweight reranker (`LightweightLLMReranker`). */
+export const lightweightQuestion = 'Predict whether passage B contains an answer to query A.'
+
 /** Qwen3-Reranker (its model card). */
 export const qwen3 = {
   prefix:

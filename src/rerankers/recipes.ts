@@ -6,7 +6,7 @@ import type { Folder } from '../platform/files.ts'
 import { chatTemplateOf } from './chat-template.ts'
 import { RerankerError } from './errors.ts'
 import type { Inputs, RecipeName, SettingsDefaults } from './options.ts'
-import { flagQuestion, mxbaiV2, qwen3 } from './prompts.ts'
+import { flagQuestion, lightweightQuestion, mxbaiV2, qwen3 } from './prompts.ts'
 import { activationOfFiles } from './sentence-transformers.ts'
 import type { PairTemplate, PromptTemplate, Template } from './templates.ts'
 
@@ -25,6 +25,8 @@ export interface Recipe extends SettingsDefaults {
   readonly centers?: Readonly<Record<string, number>>
   /** Whether its models have a score at several layers. */
   readonly layerwise?: boolean
+  /** Whether its models can merge tokens of passages. */
+  readonly merges?: boolean
 }
 
 /** FlagEmbedding's inputs for encoders, and those of transformers. */
@@ -42,7 +44,10 @@ const question = [
   'prompt',
 ] as const satisfies PromptTemplate['parts']
 
-/** FlagEmbedding's inputs for language models (`BaseLLMReranker`, `LayerWiseLLMReranker`), and those of its README. */
+/**
+ * FlagEmbedding's inputs for language models (`BaseLLMReranker`, `LayerWiseLLMReranker`, `LightweightLLMReranker`), and those of its
+ * README.
+ */
 const questions = (alwaysBos: boolean) =>
   ({
     flag: { form: 'prompt', parts: question, limits: 'all and a suffix', alwaysBos },
@@ -91,6 +96,15 @@ export const recipes = {
     layerwise: true,
     templates: questions(true),
     ...llmDefaults,
+  },
+  LightWeightFlagLLMReranker: {
+    name: 'LightWeightFlagLLMReranker',
+    head: 'layers',
+    layerwise: true,
+    merges: true,
+    templates: questions(true),
+    ...llmDefaults,
+    prompt: lightweightQuestion,
   },
   Qwen3Reranker: {
     name: 'Qwen3Reranker',
@@ -172,7 +186,8 @@ const published: Readonly<Record<Family['head'], RecipeName>> = {
 }
 
 /**
- * Architectures whose published rerankers are used in another way: those of sentence-transformers, Qwen and mixedbread. A row may
+ * Architectures whose published rerankers are used in another way: those of sentence-transformers, Qwen, mixedbread, and the
+ * lightweight one. A row may
  * depend on the config.
  */
 const publishedOtherwise: Readonly<Record<string, (config: Config) => RecipeName>> = {
@@ -186,6 +201,7 @@ const publishedOtherwise: Readonly<Record<string, (config: Config) => RecipeName
   JinaBertForSequenceClassification: () => 'CrossEncoder',
   ModernBertForSequenceClassification: () => 'CrossEncoder',
   NewForSequenceClassification: () => 'CrossEncoder',
+  CostWiseGemmaForCausalLM: () => 'LightWeightFlagLLMReranker',
   Qwen3ForCausalLM: () => 'Qwen3Reranker',
   Qwen2ForCausalLM: () => 'MxbaiRerankV2',
 }
@@ -206,7 +222,7 @@ export interface Choice {
 export async function chooseRecipe(folder: Folder, asked: RecipeName | undefined): Promise<Choice> {
   const config = await Checkpoint.readConfig(folder)
   const found = config.strings('architectures', { default: [] })
-  const fits = (name: string) => !asked || families[name]?.head === recipes[asked].head
+  const fits = (name: string) => !asked || takes(recipes[asked], families[name] as Family)
   const known = Object.keys(families).filter(fits)
   const architecture = found.find((name) => known.includes(name))
   if (architecture === undefined) {
@@ -231,6 +247,10 @@ export async function chooseRecipe(folder: Folder, asked: RecipeName | undefined
   const recipe: Recipe = recipes[name]
   return { architecture, family, recipe: await settleRecipe(recipe, config, folder, names) }
 }
+
+/** Whether a recipe is for the models of a family. */
+const takes = ({ head, merges = false }: Recipe, family: Family): boolean =>
+  family.head === head && merges === ('merges' in family && family.merges === true)
 
 /** What a model is called: by its folder, or its repository in a hub cache, and by what its config was saved as. */
 function namesOf(folder: string, config: Config): string[] {

@@ -5,11 +5,13 @@ import type { Tensor } from '../tensor/tensor.ts'
 import type { Tokenizer } from '../tokenizers/index.ts'
 import { type CascadeScore, checkCascade, runCascade } from './cascade.ts'
 import { checkOptions } from './check-options.ts'
-import { checkLayers, layersOf } from './cutoff.ts'
+import { checkCompressLayers, checkLayers, layersOf } from './cutoff.ts'
 import { RerankerError } from './errors.ts'
 import { type Loaded, loadModel, type RerankerInfo } from './load.ts'
 import type { ModelPlace } from './open-model.ts'
 import {
+  type CallSettings,
+  type CompressionOptions,
   type CutoffLayers,
   type CutoffOf,
   type LayerwiseLoadOptions,
@@ -189,7 +191,9 @@ export class Reranker<Cutoff = number> {
   ): Promise<PairScores<Cutoff>>
   computeScore(
     pairs: readonly (readonly string[])[],
-    options: ScoreOptions & { readonly cutoffLayers: readonly number[] | 'all' },
+    options: LayerwiseScoreOptions<readonly number[] | 'all'> & {
+      readonly cutoffLayers: readonly number[] | 'all'
+    },
   ): Promise<number[][]>
   computeScore<const Own extends CutoffLayers | undefined = undefined>(
     pair: Pair,
@@ -226,7 +230,7 @@ export class Reranker<Cutoff = number> {
   async hiddenStates(
     given: readonly (readonly string[])[],
     layers: readonly number[],
-    options: ScoreOptions = {},
+    options: ScoreOptions & CompressionOptions = {},
   ): Promise<Record<number, Float32Array>[]> {
     const settings = this.#resolve('hiddenStates', options)
     const { pairs } = checkPairs(given)
@@ -239,12 +243,13 @@ export class Reranker<Cutoff = number> {
     const asked = [...new Set(layers)]
     let done = 0
     const call = this.#call('pair', settings, options)
+    const { compression } = settings
     const rows = await mapBatches(pairs, call, async ({ inputs }, signal) => {
       const { engine } = queue
       const batch = packBatch(inputs, engine.sharePrefixes)
       const states = await engine.run((tape) => {
         const found = new Map<number, Tensor>()
-        for (const state of backbone.states(tape, batch, { to })) {
+        for (const state of backbone.states(tape, batch, { to, compression })) {
           if (asked.includes(state.layer)) found.set(state.layer, state.scored())
         }
         return asked.map((layer) => found.get(layer) as Tensor)
@@ -301,9 +306,10 @@ export class Reranker<Cutoff = number> {
   }
 
   /** The settings of a call, whose options are checked. */
-  #resolve(method: Parameters<typeof checkOptions>[1], options: ScoreSettings): ResolvedSettings {
-    const { recipe, settings } = this.#loaded
+  #resolve(method: Parameters<typeof checkOptions>[1], options: CallSettings): ResolvedSettings {
+    const { recipe, settings, model } = this.#loaded
     checkOptions(recipe, method, options)
+    checkCompressLayers(options.compressLayers, model.backbone.config.layers)
     return resolveSettings(recipe, settings, options)
   }
 
@@ -324,6 +330,7 @@ export class Reranker<Cutoff = number> {
       given,
       meter: new Meter(),
       truncate: settings.truncate,
+      compression: settings.compression,
       signal,
       onProgress,
     }

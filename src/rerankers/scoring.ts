@@ -1,6 +1,7 @@
 import type { Engine } from '../inference/engine.ts'
 import type { ScoreQueue } from '../inference/queue.ts'
 import { runTasks } from '../inference/tasks.ts'
+import type { Compression } from '../models/compression.ts'
 import { ModelError } from '../models/errors.ts'
 import { RerankerError } from './errors.ts'
 import { type ScoreProgress, type ScoreStats, show } from './options.ts'
@@ -35,6 +36,7 @@ export interface CallOptions {
   readonly meter: Meter
   /** Whether texts that are too long are shortened. */
   readonly truncate: boolean
+  readonly compression: Compression | undefined
   readonly signal?: AbortSignal | undefined
   readonly onProgress?: ((progress: ScoreProgress) => void) | undefined
 }
@@ -78,7 +80,7 @@ export async function scorePairs(
   layers: readonly number[],
   call: CallOptions,
 ): Promise<ScoredPair[]> {
-  const { queue, signal, given, onProgress } = call
+  const { queue, signal, given, onProgress, compression } = call
   const drawn: Omit<ScoredPair, 'scores'>[] = []
   const scored: ScoredPair[] = []
   function* draw() {
@@ -91,6 +93,7 @@ export async function scorePairs(
   await queue.score({
     sequences: draw(),
     layers,
+    compression,
     signal,
     take(first, byLayer) {
       const count = byLayer[0]?.length ?? 0

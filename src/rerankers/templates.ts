@@ -218,9 +218,13 @@ function promptBuilder(
     const excess = before.length + a.length + b.length - room
     const isCut = excess > 0 && (keepsQuery || excess < b.length)
     const kept = isCut ? cut(b, Math.max(0, b.length - excess), settings) : b
+    const ids = Uint32Array.from([...before, ...a, ...kept, ...after])
+    const end = ids.length - after.length
+    const start = Math.min(before.length + a.length + between.length, end)
     return {
-      ids: Uint32Array.from([...before, ...a, ...kept, ...after]),
+      ids,
       truncated: a.length < first.length || kept.length < between.length + second.length,
+      ...(settings.compression && { passage: { start, end } }),
     }
   }
 }

@@ -27,7 +27,7 @@ export interface AttentionMask {
 
 /** A term of the scores: the file that adds it (a `score_bias` of shaders/), its constants, and what it reads. */
 export interface ScoreBias {
-  readonly library: 'score_bias_alibi' | 'score_bias_relative'
+  readonly library: 'score_bias_alibi' | 'score_bias_relative' | 'score_bias_soft_cap'
   readonly sizes?: Readonly<Record<string, number>>
   readonly tensors: Readonly<Record<string, Tensor>>
 }

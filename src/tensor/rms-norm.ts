@@ -14,12 +14,20 @@ export interface RmsNorm {
 /**
  * Root-mean-square normalization of each row of `x`, [rows, width], or of each of its heads, [rows, heads * width], where the
  * weight is as wide as a head (Zhang and Sennrich 2019; `LlamaRMSNorm`, `GemmaRMSNorm`, `Qwen3RMSNorm`).
+ *
+ * @param add added to the result, of the shape of x
  */
-export function rmsNorm(tape: Tape, x: Tensor, { weight, eps, offset }: RmsNorm): Tensor {
+export function rmsNorm(
+  tape: Tape,
+  x: Tensor,
+  { weight, eps, offset }: RmsNorm,
+  add?: Tensor,
+): Tensor {
   const [rows = 0, all = 0] = x.shape
   const [width = 0] = weight.shape
   const heads = Math.ceil(all / width)
   expectShape(weight.name, 'x', x, [null, heads * width])
+  if (add) expectShape(weight.name, 'what is added', add, x.shape)
   const { enable = [], ...rest } = reduction(tape.gpu.facts)
   const y = tape.tensor(x.shape)
   tape.run({
@@ -30,8 +38,9 @@ export function rmsNorm(tape: Tape, x: Tensor, { weight, eps, offset }: RmsNorm)
       types: { T: tape.activations },
       ...rest,
     },
-    params: { width, eps, offset },
-    tensors: { x, weight, y },
+    params: { width, eps, offset, add: add ? 1 : 0 },
+    // A binding must be bound, read or not: x stands in.
+    tensors: { x, weight, other: add ?? x, y },
     workgroups: [rows, heads],
     flops: 4 * rows * all,
   })
