@@ -12,6 +12,12 @@ interface Answer {
   readonly scores?: Readonly<Record<string, number>>
 }
 
+/** How tokens of passages are merged. */
+export interface CompressionPlan {
+  readonly compress_ratio: 1 | 2 | 4 | 8
+  readonly compress_layers: readonly number[]
+}
+
 /** One case of a fixtures.json; test/fixtures/README.md says what its fields mean. */
 export interface FixtureCase {
   readonly id: string
@@ -21,6 +27,11 @@ export interface FixtureCase {
   readonly flag: Answer
   readonly plain?: Answer & { readonly max_length: number }
   readonly trace: readonly { readonly name: string; readonly first: number[] }[]
+  /** Of models that merge tokens: scores by layer, with the attention that is the default or with `eager`. */
+  readonly compressed?: readonly (CompressionPlan & {
+    readonly attention: string
+    readonly scores: Readonly<Record<string, number>>
+  })[]
 }
 
 export interface Fixtures {
@@ -32,6 +43,10 @@ export interface Fixtures {
     /** By layer, for layerwise models. */
     readonly scores: readonly number[] | Readonly<Record<string, readonly number[]>>
   }[]
+  readonly compressed_batches?: readonly (CompressionPlan & {
+    readonly cases: readonly string[]
+    readonly scores: Readonly<Record<string, readonly number[]>>
+  })[]
   readonly tokenizer: { readonly yes_ids?: number[] }
   readonly defaults: { readonly yes_id?: number; readonly no_id?: number }
   readonly tokenization: readonly { readonly text: string; readonly ids: number[] }[]
@@ -45,6 +60,7 @@ export const decoderFixtures = [
   'mistral',
   'minicpm-layerwise',
   'minicpm-layerwise-gqa',
+  'gemma2-lightweight',
 ] as const
 
 export const fixtureFolder = (name: string): string =>

@@ -2,6 +2,7 @@
 import { tmpdir } from 'node:os'
 import { environment, webgpu } from '#platform'
 import { write } from './io.ts'
+import { layerwiseLoader } from './layerwise.ts'
 import { runCli } from './program.ts'
 
 // The Vulkan loader and Mesa print warnings where this is not set.
@@ -23,8 +24,7 @@ const code = await runCli(process.argv.slice(2), {
   stderr: process.stderr,
   signal: interrupt.signal,
   load: async (folder, options) => (await library()).Reranker.load(folder, options),
-  loadLayerwise: async (folder, options) =>
-    (await library()).LayerWiseFlagLLMReranker.load(folder, options),
+  loadLayerwise: async (folder, options) => layerwiseLoader(await library())(folder, options),
   embedded: classes.map((name) => ({
     name,
     load: async (options) => (await library())[name].load(undefined, options),

@@ -13,7 +13,13 @@ import { openInput } from './input.ts'
 import type { CliReranker } from './io.ts'
 import { type Io, write } from './io.ts'
 import { layersTable, type PairLabel, type SweepSubject, sweepReport } from './layers-report.ts'
-import { type ModelOptions, wholeNumber, withLayerwiseModel, withModelOptions } from './model.ts'
+import {
+  layerList,
+  type ModelOptions,
+  wholeNumber,
+  withLayerwiseModel,
+  withModelOptions,
+} from './model.ts'
 import { checkOutput, writeOutput } from './output.ts'
 import type { Progress } from './progress.ts'
 import { groupRecords } from './records.ts'
@@ -100,13 +106,6 @@ export function addLayers(program: Command, io: Io): void {
 function chartFile(text: string): string {
   if (/\.(svg|html)$/i.test(text)) return text
   throw new InvalidArgumentError('Expected a name that ends in .svg or .html.')
-}
-
-function layerList(text: string): number[] {
-  if (!/^\d+(,\d+)*$/.test(text)) {
-    throw new InvalidArgumentError('Expected layers between commas, such as 4,8.')
-  }
-  return [...new Set(text.split(',').map(Number))]
 }
 
 /** Runs `dawnrank layers`. */

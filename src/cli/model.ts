@@ -1,6 +1,11 @@
 import { type Command, InvalidArgumentError, Option } from 'commander'
 import { ModelError } from '../models/errors.ts'
-import type { CascadeStage, LayerwiseLoadOptions, LoadOptions } from '../rerankers/index.ts'
+import type {
+  CascadeStage,
+  CompressionOptions,
+  LayerwiseLoadOptions,
+  LoadOptions,
+} from '../rerankers/index.ts'
 import { recipeNames } from '../rerankers/options.ts'
 import { CliError } from './errors.ts'
 import { type CliReranker, type Io, printWarnings } from './io.ts'
@@ -18,6 +23,8 @@ export interface ModelOptions {
   queryInstruction?: string
   passageInstruction?: string
   prompt?: string
+  compressRatio?: NonNullable<CompressionOptions['compressRatio']>
+  compressLayers?: readonly number[]
   maxBatchTokens?: number
   devices?: number
   progress: boolean
@@ -53,6 +60,20 @@ export function parseCascade(text: string): readonly CascadeStage[] {
     throw new InvalidArgumentError('Expected layers in ascending order, such as 12:40,20:15,28.')
   }
   return stages
+}
+
+/** Reads the value of an option that lists layers: `24,40`. */
+export function layerList(text: string): number[] {
+  if (!/^\d+(,\d+)*$/.test(text)) {
+    throw new InvalidArgumentError('Expected layers between commas, such as 4,8.')
+  }
+  return [...new Set(text.split(',').map(Number))]
+}
+
+function compressRatio(text: string): 1 | 2 | 4 | 8 {
+  const ratio = ([1, 2, 4, 8] as const).find((known) => text === `${known}`)
+  if (ratio) return ratio
+  throw new InvalidArgumentError('Expected 1, 2, 4 or 8.')
 }
 
 /** The options of a load. */
@@ -120,6 +141,16 @@ export function withLoadingOptions(command: Command): Command {
     )
     .option('--prompt <text>', 'question to LLM rerankers, after query and passage')
     .option(
+      '--compress-ratio <n>',
+      'tokens of the passage that a lightweight model merges into one: 1, 2, 4 or 8 (default: 1)',
+      compressRatio,
+    )
+    .option(
+      '--compress-layers <layers>',
+      'layers after which it merges them, at each again, such as 24,40 (default: 8)',
+      layerList,
+    )
+    .option(
       '--max-batch-tokens <n>',
       'maximum tokens of a batch; fewer need less memory',
       wholeNumber,
@@ -127,7 +158,7 @@ export function withLoadingOptions(command: Command): Command {
 }
 
 /** The options of a load, as the library has them. */
-export const loadOptions = (options: LoadingOptions): LoadOptions => ({
+export const loadOptions = (options: LoadingOptions): LoadOptions & CompressionOptions => ({
   dtype: options.dtype,
   activations: options.activations,
   recipe: options.recipe,
@@ -136,6 +167,8 @@ export const loadOptions = (options: LoadingOptions): LoadOptions => ({
   queryInstructionForRerank: options.queryInstruction,
   passageInstructionForRerank: options.passageInstruction,
   prompt: options.prompt,
+  compressRatio: options.compressRatio,
+  compressLayers: options.compressLayers,
   maxBatchTokens: options.maxBatchTokens,
 })
 
@@ -170,7 +203,7 @@ export function withLayerOptions(command: Command): Command {
 /** The given settings of inputs and layers, which change scores. */
 export function scoreSettings(options: ModelOptions & LayerOptions) {
   const { recipe, inputs, maxLength, queryInstruction, passageInstruction, prompt } = options
-  const { cutoffLayer, cascade } = options
+  const { compressRatio, compressLayers, cutoffLayer, cascade } = options
   const stages = cascade?.map(({ layer, keep }) => (keep ? `${layer}:${keep}` : `${layer}`))
   const settings = {
     recipe,
@@ -179,6 +212,8 @@ export function scoreSettings(options: ModelOptions & LayerOptions) {
     queryInstruction,
     passageInstruction,
     prompt,
+    compressRatio,
+    compressLayers: compressLayers?.join(','),
     cutoffLayer,
     cascade: stages?.join(','),
   }

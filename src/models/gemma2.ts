@@ -70,7 +70,8 @@ function readConfig(config: Config): Gemma2Config {
 
 /** Every second layer sees a window, from the first on. */
 function alternatingWindows(config: Config, layers: number): number[] {
-  const window = config.integer('sliding_window', { min: 1, default: 4096 })
+  const window = config.integer('sliding_window', { min: 1, default: 4096, null: 0 })
+  if (window === 0) throw unsupported(config, 'sliding_window', `every second layer has one`)
   const windows = Array.from({ length: layers }, (_, i) => (i % 2 === 0 ? window : 0))
   const expected = windows.map((own) => (own > 0 ? 'sliding_attention' : 'full_attention'))
   const types = config.strings('layer_types', { default: expected })

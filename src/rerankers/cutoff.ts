@@ -23,16 +23,16 @@ export function layersOf(cutoff: CutoffLayers, known: readonly number[]): readon
 }
 
 /**
- * Throws unless tokens can be merged after each of some layers: another one must follow.
+ * Throws unless the layers after which tokens are merged are those of a model.
  *
- * @param last the layers of the model, loaded or not
+ * @param last the model's last layer, loaded or not
  */
 export function checkCompressLayers(layers: readonly number[] | undefined, last: number): void {
-  const wrong = layers?.find((layer) => layer < 1 || layer >= last)
+  const wrong = layers?.find((layer) => layer < 1 || layer > last)
   if (wrong === undefined) return
   throw new RerankerError(
     'option-invalid',
-    `compressLayers: found ${show(wrong)}; expected layers from 1 to ${last - 1}, after which another one follows`,
+    `compressLayers: found ${show(wrong)}; expected layers from 1 to ${last}, those of the model`,
   )
 }
 

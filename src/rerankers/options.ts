@@ -116,7 +116,10 @@ export type CutoffLayers = number | readonly number[] | 'all'
 export interface CompressionOptions {
   /** How many neighbouring tokens of the passage become one: 1 (default) for none, 2, 4 or 8. */
   readonly compressRatio?: 1 | 2 | 4 | 8 | undefined
-  /** After how many layers tokens are merged, at each of them again. Default: [8]. Those beyond the last layer asked for have no effect. */
+  /**
+   * After how many layers tokens are merged, at each of them again. Default: [8]. Those that are not below the last layer asked
+   * for have no effect.
+   */
   readonly compressLayers?: readonly number[] | undefined
 }
 

@@ -3,12 +3,14 @@ import { join } from 'node:path'
 import { PassThrough, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
 import type { CliReranker, Io, RankedPassage } from '../../src/cli/io.ts'
+import { layerwiseLoader } from '../../src/cli/layerwise.ts'
 import { runCli } from '../../src/cli/program.ts'
 import {
   LayerWiseFlagLLMReranker,
   type LayerwiseLoadOptions,
   type LayerwiseRankOptions,
   type LayerwiseScoreOptions,
+  LightWeightFlagLLMReranker,
   type LoadOptions,
   Reranker,
   RerankerError,
@@ -220,7 +222,7 @@ export function session(changes: Partial<Io> = {}): Session {
 export const realSession = (): Session =>
   session({
     load: (place, options) => Reranker.load(place, options),
-    loadLayerwise: (place, options) => LayerWiseFlagLLMReranker.load(place, options),
+    loadLayerwise: layerwiseLoader({ LayerWiseFlagLLMReranker, LightWeightFlagLLMReranker }),
   })
 
 const panda = fileURLToPath(new URL('../fixtures/beir/panda', import.meta.url))

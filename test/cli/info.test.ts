@@ -8,6 +8,7 @@ it.each([
   [fixtureFolder('qwen3-seq-cls'), 'Qwen3Classifier', 'sigmoid', 40960],
   [fixtureFolder('mxbai-rerank-v2'), 'MxbaiRerankV2', 'identity', 8192],
   [fixtureFolder('minicpm-layerwise'), 'LayerWiseFlagLLMReranker', 'identity', 512],
+  [fixtureFolder('gemma2-lightweight'), 'LightWeightFlagLLMReranker', 'identity', 512],
 ])('describes %s without loading it', async (model, recipe, activation, maxLength) => {
   const on = session()
   expect(await on.run('info', model, '--json')).toBe(0)

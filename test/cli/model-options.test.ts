@@ -2,7 +2,7 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { LayerWiseFlagLLMReranker } from '../../src/index.ts'
+import { LayerWiseFlagLLMReranker, LightWeightFlagLLMReranker } from '../../src/index.ts'
 import { fixtureFolder } from '../fixtures.ts'
 import { firstStage, pandaTexts, realSession, session } from './helpers.ts'
 
@@ -120,6 +120,7 @@ describe('options of models', () => {
 
   it.each<[string[], string]>([
     [['--prompt', 'Why?'], 'prompt: FlagReranker takes none'],
+    [['--compress-ratio', '2'], 'compressRatio: this is a model for FlagReranker, which does not'],
     [
       ['--cutoff-layer', '4'],
       '--cutoff-layer needs a layerwise model; .*LayerWiseFlagLLMReranker takes',
@@ -131,6 +132,40 @@ describe('options of models', () => {
     expect(await on.run('rerank', 'q', 'a', ...xlmRoberta, ...args)).toBe(2)
     expect(on.stderr.text).toMatch(new RegExp(`^dawnrank: ${message}`))
     expect(on.stderr.text.trimEnd().split('\n')).toHaveLength(1)
+  })
+
+  it('rerank and layers take a lightweight model, and merge its tokens', async () => {
+    const lightweight = ['--model', fixtureFolder('gemma2-lightweight')]
+    const merged = ['--compress-ratio', '4', '--compress-layers', '1,2']
+    const reranker = await LightWeightFlagLLMReranker.load(fixtureFolder('gemma2-lightweight'))
+    const plan = { compressRatio: 4, compressLayers: [1, 2] } as const
+    const passages = ['The giant panda is a bear.', 'hi']
+    const expected = await reranker.rank('what is panda?', passages, { ...plan, cutoffLayers: 4 })
+    reranker.dispose()
+    const on = realSession()
+    const line = JSON.stringify({ query: 'what is panda?', passages })
+    on.stdin.end(`${line}\n`)
+    expect(await on.run('rerank', ...lightweight, ...merged, '--cutoff-layer', '4')).toBe(0)
+    const rows = JSON.parse(on.stdout.text).results as { score: number; layer: number }[]
+    expect(rows.map(({ score, layer }) => [score, layer])).toEqual(
+      expected.map(({ score }) => [score, 4]),
+    )
+
+    const layers = realSession()
+    layers.stdin.end(`${line}\n`)
+    const named = ['--recipe', 'LightWeightFlagLLMReranker', '--no-times', '--json', '-']
+    expect(await layers.run('layers', ...lightweight, ...merged, ...named)).toBe(0)
+    expect(layers.stdout.text).toContain(`${expected[0]!.score}`)
+  })
+
+  it.each<[string[], string]>([
+    [['--compress-ratio', '3'], 'Expected 1, 2, 4 or 8'],
+    [['--compress-layers', '3;4'], 'Expected layers between commas'],
+  ])('ends with 2 for %j, before anything is loaded', async (args, message) => {
+    const on = session()
+    expect(await on.run('rerank', 'q', 'a 1', ...args)).toBe(2)
+    expect(on.stderr.text).toContain(message)
+    expect(on.loads).toEqual([])
   })
 
   it('ends with 2 for a layer that the model does not have', async () => {

@@ -18,6 +18,7 @@ const llama = 'variants/llama'
 const window = 'variants/mistral-window'
 const xlm = 'xlm-roberta-514'
 const minicpm = 'minicpm-layerwise'
+const gemma2 = 'gemma2-lightweight'
 const deberta = 'deberta-v2'
 const debertaVariant = 'deberta-v2-variant'
 const roberta = 'roberta'
@@ -26,6 +27,7 @@ const encoders = [xlm, deberta, debertaVariant, roberta, electra]
 
 const full = Array(3).fill('full_attention')
 const sliding = Array(3).fill('sliding_attention')
+const inTurns = [0, 1, 2].flatMap(() => ['sliding_attention', 'full_attention'])
 
 /** Keys that change nothing: absent, null, or said as they hold anyway. */
 const neutral = {
@@ -77,6 +79,13 @@ describe('a config that says what holds anyway', () => {
     ['gemma', { set: { hidden_act: 'gelu_new', hidden_activation: 'gelu_pytorch_tanh' } }],
     ['gemma', { remove: ['rope_theta', 'rope_scaling', 'head_dim'], set: { head_dim: 32 } }],
     ['gemma', { set: { hidden_act: 'gelu_fast' } }],
+    [gemma2, { set: { ...neutralDecoder, use_bidirectional_attention: false } }],
+    [gemma2, { set: { layer_types: inTurns, hidden_act: 'silu', tie_word_embeddings: true } }],
+    [gemma2, { remove: ['hidden_activation', 'rope_theta', 'rms_norm_eps', 'layer_types'] }],
+    [gemma2, { set: { _attn_implementation: 'sdpa', _attn_implementation_internal: null } }],
+    [gemma2, { set: { attn_logit_softcapping: null } }],
+    [gemma2, { set: { attn_implementation: 'eager', cache_implementation: 'static' } }],
+    [gemma2, { set: { sliding_window_size: 7, output_attentions: false } }],
     [xlm, { set: neutral }],
     [xlm, { set: { is_decoder: false, add_cross_attention: false, hidden_act: 'gelu_python' } }],
     [xlm, { set: { tie_word_embeddings: false, classifier_dropout: 0.3 } }],
@@ -102,12 +111,13 @@ describe('a config that says what holds anyway', () => {
     expect(read(name, edit).read).toEqual(read(name).read)
   })
 
-  it.each([llama, 'mistral', 'gemma', minicpm, ...encoders])(
+  it.each([llama, 'mistral', 'gemma', minicpm, gemma2, ...encoders])(
     '%s: nothing is said of it',
     (name) => {
       const set = encoders.includes(name) ? neutral : neutralDecoder
       // The class of Llama has no window; the fixture names one.
-      expect(read(name, { set, remove: ['sliding_window'] }).warnings).toEqual([])
+      const remove = name === llama ? ['sliding_window'] : []
+      expect(read(name, { set, remove }).warnings).toEqual([])
     },
   )
 })
@@ -154,6 +164,27 @@ describe('a key that changes the result', () => {
     ['gemma', { hidden_act: 'silu' }, '"hidden_act" is "silu"'],
     ['gemma', { hidden_act: 'tanh', hidden_activation: 'silu' }, '"hidden_act" is "tanh"'],
     ['gemma', { hidden_activation: 'mish' }, '"hidden_activation" is "mish"'],
+    [gemma2, { layer_wise: false }, '"layer_wise" is false'],
+    [gemma2, { layer_wise: null }, '"layer_wise" is null'],
+    [gemma2, { start_layer: 7 }, '"start_layer" is 7; expected one of the 6 layers'],
+    [gemma2, { start_layer: null }, '"start_layer" is null'],
+    [gemma2, { layer_sep: 0 }, '"layer_sep" is 0'],
+    [gemma2, { sliding_window: null }, '"sliding_window" is null'],
+    [gemma2, { sliding_window: 0 }, '"sliding_window" is 0'],
+    [gemma2, { layer_types: inTurns.toReversed() }, '"layer_types"'],
+    [gemma2, { layer_types: inTurns.slice(1) }, 'in turns, 6 in all'],
+    [gemma2, { final_logit_softcapping: 0 }, '"final_logit_softcapping" is 0'],
+    [gemma2, { attn_logit_softcapping: '50' }, '"attn_logit_softcapping" is "50"'],
+    [gemma2, { query_pre_attn_scalar: -1 }, '"query_pre_attn_scalar" is -1'],
+    [gemma2, { hidden_activation: 'mish' }, '"hidden_activation" is "mish"'],
+    [
+      gemma2,
+      { _attn_implementation: 'flex_attention' },
+      '"_attn_implementation" is "flex_attention"',
+    ],
+    [gemma2, { use_bidirectional_attention: true }, '"use_bidirectional_attention" is true'],
+    [gemma2, { rope_scaling: { type: 'linear', factor: 2 } }, 'transformers 4 leaves this'],
+    [gemma2, { partial_rotary_factor: 0.5 }, '"partial_rotary_factor" is 0.5'],
     [xlm, { is_decoder: true }, '"is_decoder" is true'],
     [xlm, { add_cross_attention: true }, '"add_cross_attention" is true'],
     [xlm, { position_embedding_type: 'relative_key' }, '"position_embedding_type"'],
@@ -188,27 +219,30 @@ describe('a key that changes the result', () => {
   })
 })
 
-it.each([llama, 'mistral', 'gemma', minicpm, ...encoders])('%s: 1,000 damaged configs', (name) => {
-  const rope = { rope_parameters: { full_attention: { rope_theta: 1e4, type: 'linear' } } }
-  const { layers } = read(name).read as { layers: number }
-  const layer_types = Array(layers).fill('full_attention')
-  const original = editedConfig(name, { set: { ...rope, layer_types, pruned_heads: {} } })
-  const [architecture] = original.architectures as [string]
-  const family = families[architecture]!
-  const codes = new Set<string>()
-  for (let seed = 0; seed < 1000; seed++) {
-    const config = mutateJson(original as Json, new Random(seed))
-    try {
-      family.config(new Config('config.json', config))
-      codes.add('read')
-    } catch (fault) {
-      if (!(fault instanceof DawnrankError)) throw new Error(`seed ${seed}`, { cause: fault })
-      expect(fault.message.length).toBeLessThan(500)
-      codes.add(fault.code)
+it.each([llama, 'mistral', 'gemma', minicpm, gemma2, ...encoders])(
+  '%s: 1,000 damaged configs',
+  (name) => {
+    const rope = { rope_parameters: { full_attention: { rope_theta: 1e4, type: 'linear' } } }
+    const { layers } = read(name).read as { layers: number }
+    const layer_types = name === gemma2 ? inTurns : Array(layers).fill('full_attention')
+    const original = editedConfig(name, { set: { ...rope, layer_types, pruned_heads: {} } })
+    const [architecture] = original.architectures as [string]
+    const family = families[architecture]!
+    const codes = new Set<string>()
+    for (let seed = 0; seed < 1000; seed++) {
+      const config = mutateJson(original as Json, new Random(seed))
+      try {
+        family.config(new Config('config.json', config))
+        codes.add('read')
+      } catch (fault) {
+        if (!(fault instanceof DawnrankError)) throw new Error(`seed ${seed}`, { cause: fault })
+        expect(fault.message.length).toBeLessThan(500)
+        codes.add(fault.code)
+      }
     }
-  }
-  expect([...codes].sort()).toEqual(['config-invalid', 'config-unsupported', 'read'])
-})
+    expect([...codes].sort()).toEqual(['config-invalid', 'config-unsupported', 'read'])
+  },
+)
 
 describe('a key that nobody knows', () => {
   it.each<[string, Record<string, unknown>, string[]]>([
@@ -225,6 +259,7 @@ describe('a key that nobody knows', () => {
     [deberta, { rope_theta: 1e4 }, ['DebertaV2ForSequenceClassification', 'rope_theta']],
     [deberta, { pos_att_type: ['p2c', 'p2p', 'c2p'] }, ['"p2p"']],
     [minicpm, { num_experts: 8 }, ['LayerWiseMiniCPMForCausalLM', 'num_experts']],
+    [gemma2, { head_type: 'raw' }, ['CostWiseGemmaForCausalLM', 'head_type']],
   ])('%s %j changes nothing and is warned of', (name, set, parts) => {
     const { read: found, warnings } = read(name, { set })
     expect(found).toEqual(read(name).read)
@@ -335,6 +370,24 @@ describe('the scores of the reference', () => {
     [roberta, {}, [-4.082784, -2.351505, -1.645517]],
     [roberta, { set: { pad_token_id: 3 } }, [-4.011904, -2.740813, -2.041322]],
     [roberta, { set: { hidden_act: 'gelu_new' } }, [-4.082365, -2.350467, -1.645176]],
+    [gemma2, { set: { output_attentions: true } }, [5.023392, 1.280853, 1.136371]],
+    [gemma2, { set: { _attn_implementation_internal: 'eager' } }, [5.023392, 1.280853, 1.136371]],
+    [
+      gemma2,
+      { set: { _attn_implementation: 'eager', attn_logit_softcapping: null } },
+      [4.944709, 0.558506, 0.819082],
+    ],
+    [gemma2, { set: { final_logit_softcapping: null } }, [5.77525, 0.559424, 0.82196]],
+    [gemma2, { set: { sliding_window: 3 } }, [2.12198, -1.16184, 1.112232]],
+    [gemma2, { set: { query_pre_attn_scalar: 7 } }, [4.397285, 0.853664, 0.807092]],
+    [
+      gemma2,
+      { set: { hidden_activation: 'relu', hidden_act: 'silu' } },
+      [4.682881, 1.179411, 0.763719],
+    ],
+    [gemma2, { set: { rms_norm_eps: 0.01 } }, [4.937697, 0.589738, 0.825915]],
+    [gemma2, { set: { rope_theta: 500 } }, [3.282646, 0.85226, 2.026057]],
+    [gemma2, { set: { tie_word_embeddings: true } }, [4.94471, 0.558514, 0.81908]],
     [electra, {}, [-4.48745, -2.364677, 1.046893]],
     [electra, { set: { hidden_act: 'silu' } }, [-3.32078, -1.328475, 1.062519]],
     [electra, { set: { layer_norm_eps: 0.01 } }, [-4.502976, -2.395152, 1.061552]],

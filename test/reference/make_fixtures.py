@@ -17,12 +17,13 @@ import numpy as np
 import torch
 
 import pairs as default_pairs
+from compression import compressed_batches, compressed_case
 from reference_model import LIGHTWEIGHT_PROMPT, PROMPT, Reference, f32, nested_f32, unmasked
 
 SMALL_MODEL = 5e6  # parameters; larger ones get no hidden states
 SHORT_TEXT = 300  # characters, for the tokenization list
-COMPRESSED_TOKENS = 200
 SHOWN_BATCH = 6000  # tokens with padding
+COMPRESSED_TOGETHER = 12  # cases
 TOLERANCE = 1e-4
 
 
@@ -127,7 +128,7 @@ def flag_entry(reference, pair, settings):
     return entry
 
 
-def case_entry(reference, case, small, detail):
+def case_entry(reference, case, number, small, detail):
     """Everything about one case, and how far padding moved its score."""
     settings = settings_of(case)
     pair = (case["query"], case["passage"])
@@ -136,18 +137,20 @@ def case_entry(reference, case, small, detail):
     entry["flag"] = flag
     drift = 0.0
     not_plain = ("normalize", "query_max_length", "query_instruction")
-    if not reference.lightweight and not any(name in settings for name in not_plain):
+    if not any(name in settings for name in not_plain):
         plain = reference.plain(*pair, settings)
         if plain:
             entry["plain"] = plain
     if small:
         types = None if reference.lightweight else flag.get("token_type_ids")
         entry["trace"], unpadded = reference.trace(flag["input_ids"], types, detail)
-        # the lightweight class is called without compression here, and differently in the trace
+        # the lightweight class pairs the one layer of the trace with the first head
         if not settings.get("normalize") and not reference.lightweight:
             drift = abs(unpadded - flag["score"])
-    if reference.lightweight and len(flag["input_ids"]) <= COMPRESSED_TOKENS:
-        entry["compressed"] = lightweight_extras(reference, pair, settings)
+    if reference.lightweight:
+        entry["compressed"] = compressed_case(
+            reference, number, pair, settings, len(flag["input_ids"]), as_written(settings)
+        )
     return entry, drift
 
 
@@ -210,48 +213,6 @@ def cutoff_cases(reference, case):
     return out
 
 
-def lightweight_extras(reference, pair, settings):
-    """Scores with token compression, and with the soft-capped attention that the loading default leaves out."""
-    if not hasattr(reference, "eager"):
-        from FlagEmbedding.inference.reranker.decoder_only.models.gemma_model import (
-            CostWiseGemmaForCausalLM,
-        )
-
-        reference.eager = CostWiseGemmaForCausalLM.from_pretrained(
-            reference.path, attn_implementation="eager", torch_dtype=torch.float32
-        ).eval()
-    layers, first = reference.config["num_hidden_layers"], reference.layers[0]
-    plans = [(1, []), (2, [first]), (4, [first, layers - 1]), (8, [1, layers - 2])]
-    written = as_written(settings)
-    out = []
-    for attention, model in (("default", reference.model), ("eager", reference.eager)):
-        reference.flag.model = model
-        for ratio, at in plans:
-            if attention == "default" and ratio == 1:
-                continue  # already in flag
-            got = reference.flag_scores(
-                [pair],
-                settings,
-                cutoff_layers=reference.layers,
-                compress_ratio=ratio,
-                compress_layers=at,
-            )
-            scores = {
-                str(layer): written(values[0])
-                for layer, values in zip(reference.layers, got, strict=True)
-            }
-            out.append(
-                {
-                    "attention": attention,
-                    "compress_ratio": ratio,
-                    "compress_layers": at,
-                    "scores": scores,
-                }
-            )
-    reference.flag.model = reference.model
-    return out
-
-
 def write(document, path):
     """One line per top-level entry and per list item, so that files stay small but differ readably."""
 
@@ -280,7 +241,7 @@ def make_document(reference, cases, batches, details):
         if too_long(reference, case):
             skipped.append(case["id"])
             continue
-        entry, moved = case_entry(reference, case, small, number < details)
+        entry, moved = case_entry(reference, case, number, small, number < details)
         document["cases"].append(entry)
         drift = max(drift, moved)
     by_id = {entry["id"]: entry for entry in document["cases"]}
@@ -290,6 +251,11 @@ def make_document(reference, cases, batches, details):
         entry, moved = batch_entry(reference, batch, chosen)
         document["batches"].append(entry)
         worst = max(worst, moved)
+    compressed = 0.0
+    if reference.lightweight:
+        chosen = [case for case in document["cases"] if not case["settings"]][:COMPRESSED_TOGETHER]
+        document["compressed_batches"], compressed = compressed_batches(reference, chosen, f32)
+        worst = max(worst, compressed)
     if reference.layers:
         document["cutoff_cases"] = cutoff_cases(reference, cases[1])
     values = [
@@ -305,6 +271,7 @@ def make_document(reference, cases, batches, details):
         "min": min(values),
         "max": max(values),
         "largest_batch_difference": f32(worst),
+        **({"largest_compressed_batch_difference": f32(compressed)} if reference.lightweight else {}),
         "largest_padding_difference": f32(drift),
         "skipped": skipped,
     }

@@ -101,6 +101,36 @@ VARIANTS = {
         },
         {"hidden_activation": "gelu_pytorch_tanh"},
     ),
+    # heads on every second layer, biases, no cap of the scores, a window shorter than the question
+    "gemma2-step": Variant(
+        "gemma2-lightweight",
+        {
+            "num_hidden_layers": 5,
+            "start_layer": 1,
+            "layer_sep": 2,
+            "num_attention_heads": 2,
+            "num_key_value_heads": 1,
+            "head_dim": 34,
+            "query_pre_attn_scalar": 9.5,
+            "sliding_window": 5,
+            "final_logit_softcapping": None,
+            "attention_bias": True,
+            "hidden_activation": "gelu",
+        },
+        {"query_pre_attn_scalar": 34, "hidden_activation": "gelu_pytorch_tanh"},
+    ),
+    # the config can ask for the attention that caps its scores
+    "gemma2-eager": Variant(
+        "gemma2-lightweight",
+        {
+            "num_hidden_layers": 3,
+            "start_layer": 3,
+            "attn_logit_softcapping": 2.5,
+            "final_logit_softcapping": 3.0,
+            "_attn_implementation": "eager",
+        },
+        {"_attn_implementation": "sdpa"},
+    ),
     # a Llama has no window, whatever its config says
     "llama": Variant(
         "llama",

@@ -166,7 +166,8 @@ class Reference:
                 "input_ids"
             ]
 
-        newline, prompt = ids("\n"), ids(settings.get("prompt", PROMPT))
+        newline = ids("\n")
+        prompt = ids(settings.get("prompt", LIGHTWEIGHT_PROMPT if self.lightweight else PROMPT))
         query_ids = ids(f"A: {query}", max_length=limit * 3 // 4, truncation=True)
         passage_ids = ids(f"B: {passage}", max_length=limit, truncation=True)
         item = self.tokenizer.prepare_for_model(
@@ -200,8 +201,10 @@ class Reference:
             out["score"] = f32(self.model(**inputs, return_dict=True).logits.view(-1).float()[0])
         elif self.layers:
             got = self.model(**inputs, return_dict=True, cutoff_layers=self.layers)
+            # the lightweight class pads on the right
+            last = int(inputs["attention_mask"].sum()) - 1 if self.lightweight else -1
             out["scores"] = {
-                str(layer): f32(logits[:, -1].view(-1).float()[0])
+                str(layer): f32(logits[:, last].view(-1).float()[0])
                 for layer, logits in zip(self.layers, got.logits, strict=True)
             }
             out["score"] = out["scores"][str(self.layers[-1])]

@@ -1,5 +1,9 @@
 import { expect, it } from 'vitest'
-import { LayerWiseFlagLLMReranker, type Reranker } from '../../src/rerankers/index.ts'
+import {
+  LayerWiseFlagLLMReranker,
+  LightWeightFlagLLMReranker,
+  type Reranker,
+} from '../../src/rerankers/index.ts'
 import { readFixtures, settingsOf } from '../fixtures.ts'
 import { expectClose } from '../tensor/harness.ts'
 
@@ -20,7 +24,9 @@ export interface ReferenceAnswer {
 
 /** The scores of pairs, a row for each layer. */
 async function scoresByLayer(reranker: Reranker, pairs: string[][], options: object) {
-  return reranker instanceof LayerWiseFlagLLMReranker
+  return [LayerWiseFlagLLMReranker, LightWeightFlagLLMReranker].some(
+    (own) => reranker instanceof own,
+  )
     ? reranker.computeScore(pairs, { ...options, cutoffLayers: 'all' })
     : [await reranker.computeScore(pairs, options)]
 }

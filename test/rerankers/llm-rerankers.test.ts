@@ -3,6 +3,7 @@ import {
   FlagLLMReranker,
   FlagReranker,
   LayerWiseFlagLLMReranker,
+  LightWeightFlagLLMReranker,
   loadReranker,
 } from '../../src/rerankers/index.ts'
 import { fixtureFolder, readFixtures } from '../fixtures.ts'
@@ -261,6 +262,7 @@ describe('loadReranker', () => {
     ['gemma', FlagLLMReranker],
     ['mistral', FlagLLMReranker],
     ['minicpm-layerwise', LayerWiseFlagLLMReranker],
+    ['gemma2-lightweight', LightWeightFlagLLMReranker],
   ] as const)('gives %s its class', async (name, expected) => {
     const reranker = await loadReranker(fixtureFolder(name))
     expect(reranker).toBeInstanceOf(expected)

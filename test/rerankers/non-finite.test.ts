@@ -1,6 +1,11 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { FlagReranker, LayerWiseFlagLLMReranker } from '../../src/rerankers/index.ts'
+import {
+  FlagReranker,
+  LayerWiseFlagLLMReranker,
+  LightWeightFlagLLMReranker,
+} from '../../src/rerankers/index.ts'
 import { fixtureFile, memoryFolder } from '../checkpoint/folders.ts'
+import { editedModel } from '../models/edited.ts'
 
 /** A fixture's folder in which the first number of an f32 tensor is another. */
 function patched(name: string, tensor: string, value: number) {
@@ -58,6 +63,24 @@ describe('a score that is no number is an error, whatever asks for it', () => {
     )
     await expect(reranker.rank('q', ['a'], { cutoffLayers: 4 })).rejects.toThrow('passage 0 ("q"')
   })
+})
+
+it('so it is where scores have a soft cap', async () => {
+  const files = editedModel('gemma2-lightweight', {
+    set: { _attn_implementation: 'eager' },
+    tensors: (tensors) =>
+      tensors.map((tensor) => {
+        if (tensor.name !== 'lm_head.2.linear_head.weight') return tensor
+        const data = tensor.data.slice()
+        data.set([0, 0x7e], 0)
+        return { ...tensor, data }
+      }),
+  })
+  const reranker = await LightWeightFlagLLMReranker.load(files)
+  const cutoff = (cutoffLayers: number) => reranker.computeScore(pairs, { cutoffLayers })
+  expect((await cutoff(3)).every(Number.isFinite)).toBe(true)
+  await expect(cutoff(4)).rejects.toMatchObject(finite)
+  reranker.dispose()
 })
 
 it.each([Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])(

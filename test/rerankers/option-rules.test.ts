@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest'
 import { checkCount, checkOptions } from '../../src/rerankers/check-options.ts'
-import { checkLayers, layersOf } from '../../src/rerankers/cutoff.ts'
+import { checkCompressLayers, checkLayers, layersOf } from '../../src/rerankers/cutoff.ts'
 import {
+  type CompressionOptions,
   instructed,
   recipeNames,
   resolveSettings,
@@ -24,7 +25,11 @@ function faultOf(run: () => unknown): string {
 }
 
 type Method = Parameters<typeof checkOptions>[1]
-const { FlagReranker: encoder, LayerWiseFlagLLMReranker: layerwise } = recipes
+const {
+  FlagReranker: encoder,
+  LayerWiseFlagLLMReranker: layerwise,
+  LightWeightFlagLLMReranker: lightweight,
+} = recipes
 
 const settings = [
   'inputs',
@@ -137,6 +142,24 @@ describe.each(Object.entries(taken) as [Method, string[]][])('options of %s', (m
   })
 })
 
+it.each([...Object.keys(taken)] as Method[])(
+  'tokens are merged in lightweight models alone: %s',
+  (method) => {
+    const fault = (
+      taker: typeof encoder | typeof layerwise | typeof lightweight,
+      options: object,
+    ) => faultOf(() => checkOptions(taker, method, options))
+    for (const options of [{ compressRatio: 2 }, { compressLayers: [8] }]) {
+      const takes = method !== 'tokenizePair'
+      expect(fault(lightweight, options)).toMatch(takes ? /^none$/ : /there is no such option/)
+      for (const other of [encoder, layerwise]) {
+        const expected = `this is a model for ${other.name}, which does not merge tokens`
+        expect(fault(other, options)).toContain(takes ? expected : 'there is no such option')
+      }
+    }
+  },
+)
+
 it('a count is a whole number from 1 up', () => {
   for (const good of [1, 2 ** 53 - 1]) expect(faultOf(() => checkCount('n', good))).toBe('none')
   for (const bad of [0, 2 ** 53, '1', Number.NaN]) {
@@ -158,6 +181,17 @@ describe('layers', () => {
     for (const cutoff of [4, [2, 4]]) {
       expect(faultOf(() => layersOf(cutoff, known))).toBe(
         'cutoffLayers: found 4; expected layers from 2 to 5, those that have a head and are loaded',
+      )
+    }
+  })
+
+  it('after which tokens are merged are from 1 to the last', () => {
+    for (const good of [undefined, [], [1], [4, 1, 4]]) {
+      expect(faultOf(() => checkCompressLayers(good, 4))).toBe('none')
+    }
+    for (const bad of [0, 5]) {
+      expect(faultOf(() => checkCompressLayers([1, bad], 4))).toBe(
+        `compressLayers: found ${bad}; expected layers from 1 to 4, those of the model`,
       )
     }
   })
@@ -204,6 +238,21 @@ describe('settings', () => {
       passage: { text: 'B: ', format: '{}{}' },
       prompt: layerwise.prompt,
     })
+  })
+
+  it('merge tokens where the ratio is above 1, after layer 8 unless told', () => {
+    const compressionOf = (...given: CompressionOptions[]) =>
+      resolveSettings(lightweight, given[0] ?? {}, given[1] ?? {}).compression
+    expect(compressionOf({})).toBeUndefined()
+    expect(compressionOf({ compressRatio: 1, compressLayers: [3] })).toBeUndefined()
+    expect(compressionOf({ compressLayers: [3] })).toBeUndefined()
+    expect(compressionOf({ compressRatio: 4 })).toEqual({ ratio: 4, layers: [8] })
+    expect(compressionOf({ compressRatio: 4 }, { compressLayers: [3] })).toEqual({
+      ratio: 4,
+      layers: [3],
+    })
+    expect(compressionOf({ compressRatio: 4 }, { compressRatio: 1 })).toBeUndefined()
+    expect(resolveSettings(lightweight, {}, {}).prompt).toMatch(/^Predict whether/)
   })
 
   it('of the call come before those of the load; undefined is left out', () => {

@@ -35,8 +35,14 @@ const pairsOf = (name: string, count: number): [string, string][] =>
     .slice(0, count)
     .map(({ query, passage }) => [query, passage])
 
-// Weights in f32, f16 and bf16, in one file and in several; inner sizes of 64, and of 72, which fills no group.
-const models = ['xlm-roberta-514', 'mistral', 'gemma', 'minicpm-layerwise'] as const
+// Weights in f32, f16 and bf16, in one file and in several; inner sizes of 64, and of 72 and 48, which fill no group.
+const models = [
+  'xlm-roberta-514',
+  'mistral',
+  'gemma',
+  'minicpm-layerwise',
+  'gemma2-lightweight',
+] as const
 
 describe.each(models)('%s', (name) => {
   const pairs = pairsOf(name, 4)

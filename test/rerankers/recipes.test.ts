@@ -3,6 +3,7 @@ import {
   FlagLLMReranker,
   FlagReranker,
   LayerWiseFlagLLMReranker,
+  LightWeightFlagLLMReranker,
   loadReranker,
   Reranker,
 } from '../../src/rerankers/index.ts'
@@ -39,10 +40,16 @@ describe('the recipe', () => {
     ['gemma', 'FlagLLMReranker'],
     ['mistral', 'FlagLLMReranker'],
     ['minicpm-layerwise', 'LayerWiseFlagLLMReranker'],
+    ['gemma2-lightweight', 'LightWeightFlagLLMReranker'],
   ])('of %s is that of its publisher, %s', async (name, recipe) => {
     const reranker = await loaded(Reranker.load(fixtureFolder(name)))
     expect(reranker.info.recipe).toBe(recipe)
-    const own = { FlagReranker, FlagLLMReranker, LayerWiseFlagLLMReranker }
+    const own = {
+      FlagReranker,
+      FlagLLMReranker,
+      LayerWiseFlagLLMReranker,
+      LightWeightFlagLLMReranker,
+    }
     for (const [other, loader] of Object.entries(own)) {
       expect(reranker instanceof loader, other).toBe(other === recipe)
     }
@@ -64,6 +71,14 @@ describe('the recipe', () => {
     await expect(loadReranker(xlm, { recipe: 'FlagLLMReranker' })).rejects.toThrow(
       'FlagLLMReranker takes GemmaForCausalLM',
     )
+    await expect(
+      LayerWiseFlagLLMReranker.load(fixtureFolder('gemma2-lightweight')),
+    ).rejects.toThrow(
+      /LayerWiseFlagLLMReranker takes LayerWiseMiniCPMForCausalLM\. The nearest|LayerWiseFlagLLMReranker takes LayerWiseMiniCPMForCausalLM$/,
+    )
+    await expect(
+      LightWeightFlagLLMReranker.load(fixtureFolder('minicpm-layerwise')),
+    ).rejects.toThrow(/LightWeightFlagLLMReranker takes CostWiseGemmaForCausalLM$/)
     await expect(FlagReranker.load(xlm, { recipe: 'CrossEncoder' })).rejects.toThrow(
       'recipe: found "CrossEncoder"; FlagReranker.load always uses its own',
     )

@@ -8,6 +8,7 @@ import {
 } from '../../src/tensor/attention.ts'
 import { headProducts } from '../../src/tensor/head-products.ts'
 import { distanceRows, relativeBias } from '../../src/tensor/relative.ts'
+import { softCapBias } from '../../src/tensor/soft-cap.ts'
 import type { Tensor } from '../../src/tensor/tensor.ts'
 import { activation, expectClose, randomNumbers, runOn, withoutSubgroups } from './harness.ts'
 
@@ -31,6 +32,7 @@ function attentionReference(
   { causal = false, window = 0 }: AttentionMask = {},
   scale = 1 / Math.sqrt(headDim),
   bias: (head: number, query: number, key: number, distance: number) => number = () => 0,
+  capped: (score: number) => number = (score) => score,
 ): Float64Array {
   const width = heads * headDim
   const keyWidth = kvHeads * headDim
@@ -52,7 +54,7 @@ function attentionReference(
           let dot = 0
           for (let d = 0; d < headDim; d++) dot += q[from + d]! * k[t * keyWidth + keyHead + d]!
           const distance = at - places.indexOf(t)
-          return (dot + bias(h, from - h * headDim, t * keyWidth, distance)) * scale
+          return capped((dot + bias(h, from - h * headDim, t * keyWidth, distance)) * scale)
         })
         const highest = Math.max(...scores)
         const weights = scores.map((s) => Math.exp(s - highest))
@@ -231,6 +233,39 @@ for (const kind of ['own kernel', 'kernel without subgroups'] as const) {
         expectClose(found, expected, 1e-5, String(terms))
       })
     }
+
+    it('caps scores softly, however large they are, and hides no NaN', async () => {
+      const sizes = { heads: 4, kvHeads: 2, headDim: 20 }
+      const spans = spansOf([1, 8, 33, 70])
+      const on = kind === 'own kernel' ? gpu : withoutSubgroups(gpu)
+      const mask = { causal: true, window: 40 }
+      const capped = ({ q, k, v }: Numbers) =>
+        runOn(on, 'f32', (tape) => {
+          const tiles = attentionTiles(tape, spans, 20)
+          const [queries, keys, values] = [
+            activation(tape, q, [112, 80]),
+            activation(tape, k, [112, 40]),
+            activation(tape, v, [112, 40]),
+          ] as const
+          const bias = softCapBias(tape, 3)
+          return attention(tape, queries, keys, values, tiles, 20, { ...mask, scale: 0.5, bias })
+        })
+      // In f32 the products of the larger numbers, some of which cancel, are off by 1e-3 already.
+      for (const [size, tolerance] of [
+        [2, 1e-5],
+        [60, 1e-3],
+      ] as const) {
+        const numbers = numbersFor(112, sizes, size)
+        const none = () => 0
+        const cap = (score: number) => 3 * Math.tanh(score / 3)
+        const expected = attentionReference(numbers, spans, sizes, mask, 0.5, none, cap)
+        expectClose(await capped(numbers), expected, tolerance, `numbers up to ${size}`)
+      }
+      const broken = numbersFor(112, sizes)
+      broken.k[0] = Number.NaN
+      const found = await capped(broken)
+      expect(found.subarray(0, 40).every(Number.isNaN)).toBe(true)
+    })
 
     it('keeps numbers finite where scores are far apart', async () => {
       const sizes = { heads: 1, kvHeads: 1, headDim: 8 }

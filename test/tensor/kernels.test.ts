@@ -17,6 +17,7 @@ import { neighbors } from '../../src/tensor/neighbors.ts'
 import { distanceRows, relativeBias } from '../../src/tensor/relative.ts'
 import { rmsNorm } from '../../src/tensor/rms-norm.ts'
 import { rotary } from '../../src/tensor/rotary.ts'
+import { softCap, softCapBias } from '../../src/tensor/soft-cap.ts'
 import { PlanTape } from '../../src/tensor/tape.ts'
 import type { LinearDtype, Weight } from '../../src/tensor/tensor.ts'
 import type { WeightDtype } from '../../src/weight-dtypes.ts'
@@ -64,6 +65,7 @@ function specsOf(adapter: AdapterFacts, activations: 'f32' | 'f16'): KernelSpec[
     const tiles = attentionTiles(tape, [span], 32, kernel)
     attention(tape, x, x, x, tiles, 32)
     attention(tape, x, x, x, tiles, 32, { bias: alibiBias(tape, 2) })
+    attention(tape, x, x, x, tiles, 32, { bias: softCapBias(tape, 50) })
     const distances = distanceRows(tape, (distance) => distance + 4, { back: 3, ahead: 3 })
     attention(tape, x, x, x, tiles, 32, { bias: relativeBias(distances, { c2p: x, p2c: x }) })
   }
@@ -77,6 +79,7 @@ function specsOf(adapter: AdapterFacts, activations: 'f32' | 'f16'): KernelSpec[
   }
   gatherRows(tape, x, rows)
   meanRows(tape, x, rows, rows)
+  softCap(tape, tape.tensor([4, 1], 'f32'), 30)
   headProducts(tape, x, x, { headDim: 32, first: 0, count: 4, scale: 1 })
   neighbors(tape, x, tape.tensor([4, 3], 'u32'), 1)
   addRows(tape, x, x)

@@ -7,6 +7,7 @@ import { layerNorm } from '../../src/tensor/layer-norm.ts'
 import { neighbors } from '../../src/tensor/neighbors.ts'
 import { rmsNorm } from '../../src/tensor/rms-norm.ts'
 import { rotary, rotaryTable } from '../../src/tensor/rotary.ts'
+import { softCap } from '../../src/tensor/soft-cap.ts'
 import {
   activation,
   asWords,
@@ -98,15 +99,39 @@ describe('rmsNorm', () => {
         const found = await runOn(on, 'f32', (tape) =>
           rmsNorm(tape, activation(tape, x, [rows, width]), norm),
         )
+        const other = randomNumbers(3, rows * width)
+        const added = await runOn(on, 'f32', (tape) => {
+          const [input, more] = [x, other].map((own) => activation(tape, own, [rows, width]))
+          return rmsNorm(tape, input!, norm, more)
+        })
         const expected = Array.from(x, (value, i) => {
           const row = x.subarray(i - (i % width), i - (i % width) + width)
           const mean = row.reduce((sum, v) => sum + v * v, 0) / width
           return (value / Math.sqrt(mean + 1e-6)) * (weight[i % width]! + offset)
         })
         expectClose(found, expected, 3e-6, `${rows} x ${width}`)
+        const sums = expected.map((value, i) => value + other[i]!)
+        expectClose(added, sums, 3e-6, `${rows} x ${width}, added to another`)
       }
     })
   }
+})
+
+describe('softCap', () => {
+  it.each([1, 63, 64, 65])('of %d scores is never beyond the cap', async (count) => {
+    const x = randomNumbers(1, count).map((value, i) => value * 10 ** (i % 8))
+    const found = await runOn(gpu, 'f32', (tape) =>
+      softCap(tape, activation(tape, x, [count, 1]), 8),
+    )
+    const expected = Array.from(x, (value) => 8 * Math.tanh(value / 8))
+    expectClose(found, expected, 1e-6, `${count}`)
+  })
+
+  it('leaves what is not finite', async () => {
+    const x = Float32Array.of(Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 3e38)
+    const found = await runOn(gpu, 'f32', (tape) => softCap(tape, activation(tape, x, [4, 1]), 8))
+    expect([...found]).toEqual([Number.NaN, Infinity, -Infinity, 8])
+  })
 })
 
 describe('rotary', () => {

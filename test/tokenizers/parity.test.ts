@@ -171,7 +171,7 @@ describe('a raw SentencePiece model of type BPE', () => {
 
 it.each([
   ...['xlm-roberta-514', 'xlm-roberta-8194'],
-  ...['gemma', 'mistral', 'minicpm-layerwise', 'minicpm-layerwise-gqa'],
+  ...['gemma', 'mistral', 'minicpm-layerwise', 'minicpm-layerwise-gqa', 'gemma2-lightweight'],
   ...['bert', 'bert-minilm'],
 ])('the tokenizer of %s', async (name) => {
   const tokenizer = await Tokenizer.load(new URL(`../fixtures/${name}/model`, import.meta.url))
