@@ -105,7 +105,7 @@ export function scoreBatch(
     const head = heads.get(state.layer) as Head
     found.set(
       state.layer,
-      tape.scope([], () => head(tape, state, state.batch)),
+      tape.scope([], () => head(tape, state, batch)),
     )
   }
   return layers.map((layer) => found.get(layer) as Tensor)

@@ -111,7 +111,7 @@ export async function runCascade(
       for (const state of backbone.states(tape, batch, { from, to: last, compression })) {
         if (state.layer !== layer) continue
         const head = heads.get(layer) as Head
-        const score = tape.scope([], () => head(tape, state, state.batch))
+        const score = tape.scope([], () => head(tape, state, batch))
         if (layer < last) {
           const states = tape.keep(state.x)
           kept.add(states)
