@@ -13,7 +13,7 @@ import { CliError } from './errors.ts'
 /** The part of {@link Reranker} that the commands use. */
 export type CliReranker = Pick<
   Reranker,
-  'rank' | 'computeScore' | 'layers' | 'hiddenStates' | 'tokenizePair' | 'selfTest' | 'dispose'
+  'rank' | 'computeScore' | 'layers' | 'hiddenStates' | 'tokenizeWindows' | 'selfTest' | 'dispose'
 > & {
   readonly tokenizer: Pick<Tokenizer, 'pieces'>
   readonly info: Pick<RerankerInfo, 'model' | 'commit' | 'dtype' | 'activations' | 'warnings'> & {

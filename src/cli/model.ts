@@ -25,6 +25,7 @@ export interface ModelOptions {
   prompt?: string
   compressRatio?: NonNullable<CompressionOptions['compressRatio']>
   compressLayers?: readonly number[]
+  window?: NonNullable<LoadOptions['window']>
   maxBatchTokens?: number
   devices?: number
   progress: boolean
@@ -43,6 +44,15 @@ export function wholeNumber(text: string): number {
     throw new InvalidArgumentError('Expected a whole number from 1 on.')
   }
   return number
+}
+
+/** Reads the overlap of windows. */
+function parseOverlap(text: string): { overlap: number } {
+  const overlap = Number(text)
+  if (!/^\d+$/.test(text) || !Number.isSafeInteger(overlap)) {
+    throw new InvalidArgumentError('Expected a whole number from 0 on.')
+  }
+  return { overlap }
 }
 
 /** Reads stages as `--cascade` has them: `12:40,20:15,28`. */
@@ -151,6 +161,12 @@ export function withLoadingOptions(command: Command): Command {
       layerList,
     )
     .option(
+      '--window [overlap]',
+      'score long passages of encoders in windows that overlap by so many tokens (default: 80), and take the best score',
+      parseOverlap,
+    )
+    .option('--no-window', 'cut long passages (default: as the publisher of the model)')
+    .option(
       '--max-batch-tokens <n>',
       'maximum tokens of a batch; fewer need less memory',
       wholeNumber,
@@ -169,6 +185,7 @@ export const loadOptions = (options: LoadingOptions): LoadOptions & CompressionO
   prompt: options.prompt,
   compressRatio: options.compressRatio,
   compressLayers: options.compressLayers,
+  window: options.window,
   maxBatchTokens: options.maxBatchTokens,
 })
 
@@ -203,7 +220,7 @@ export function withLayerOptions(command: Command): Command {
 /** The given settings of inputs and layers, which change scores. */
 export function scoreSettings(options: ModelOptions & LayerOptions) {
   const { recipe, inputs, maxLength, queryInstruction, passageInstruction, prompt } = options
-  const { compressRatio, compressLayers, cutoffLayer, cascade } = options
+  const { compressRatio, compressLayers, window, cutoffLayer, cascade } = options
   const stages = cascade?.map(({ layer, keep }) => (keep ? `${layer}:${keep}` : `${layer}`))
   const settings = {
     recipe,
@@ -214,6 +231,7 @@ export function scoreSettings(options: ModelOptions & LayerOptions) {
     prompt,
     compressRatio,
     compressLayers: compressLayers?.join(','),
+    window: window === undefined ? undefined : JSON.stringify(window),
     cutoffLayer,
     cascade: stages?.join(','),
   }

@@ -13,10 +13,12 @@ export function addTokenize(program: Command, io: Io): void {
   const command = program
     .command('tokenize')
     .summary('print the token ids and pieces of the input for a pair')
-    .description('Prints the token ids and pieces of the input for a pair.')
+    .description(
+      'Prints the token ids and pieces of the input for a pair; with --window those of each window.',
+    )
     .argument('<query>', 'the query')
     .argument('<passage>', 'the passage')
-    .option('--json', 'print {"query", "passage", "ids", "pieces"}', false)
+    .option('--json', 'print {"query", "passage", "ids", "pieces"}, a line for each window', false)
   withModelOptions(command)
     .addHelpText('after', help)
     .action((query: string, passage: string, options: ModelOptions & { json: boolean }) =>
@@ -31,15 +33,18 @@ async function tokenize(
   options: ModelOptions & { json: boolean },
   io: Io,
 ): Promise<void> {
-  const { ids, pieces } = await withModel(options, io, async (reranker) => {
-    const ids = reranker.tokenizePair(query, passage)
-    return { ids, pieces: reranker.tokenizer.pieces(ids) }
-  })
-  const text = options.json
-    ? `${JSON.stringify({ query, passage, ids, pieces })}\n`
-    : table(
-        ['position', 'id', 'piece'],
-        ids.map((id, i) => [String(i), String(id), pieces[i]!]),
-      )
-  await write(io.stdout, text)
+  const windows = await withModel(options, io, async (reranker) =>
+    reranker
+      .tokenizeWindows(query, passage)
+      .map((ids) => ({ ids, pieces: reranker.tokenizer.pieces(ids) })),
+  )
+  const texts = windows.map(({ ids, pieces }) =>
+    options.json
+      ? `${JSON.stringify({ query, passage, ids, pieces })}\n`
+      : table(
+          ['position', 'id', 'piece'],
+          ids.map((id, i) => [String(i), String(id), pieces[i]!]),
+        ),
+  )
+  await write(io.stdout, texts.join(options.json ? '' : '\n'))
 }

@@ -13,7 +13,8 @@ import type {
 import { type ResolvedSettings, resolveSettings } from '../rerankers/options.ts'
 import type { Recipe } from '../rerankers/recipes.ts'
 import { checkPairs, pairsOf, scoreOf } from '../rerankers/reranker.ts'
-import { inputBuilder, type Template } from '../rerankers/templates.ts'
+import type { Template } from '../rerankers/templates.ts'
+import { checkOnly, inputsBuilder } from '../rerankers/windows.ts'
 import type { Tokenizer } from '../tokenizers/index.ts'
 import type { Method } from './messages.ts'
 import type { Scheduler } from './scheduler.ts'
@@ -32,7 +33,14 @@ export interface DevicesInfo extends RerankerInfo {
 export interface Devices<Cutoff = number>
   extends Pick<
     Reranker<Cutoff>,
-    'rank' | 'computeScore' | 'hiddenStates' | 'selfTest' | 'tokenizePair' | 'tokenizer' | 'layers'
+    | 'rank'
+    | 'computeScore'
+    | 'hiddenStates'
+    | 'selfTest'
+    | 'tokenizePair'
+    | 'tokenizeWindows'
+    | 'tokenizer'
+    | 'layers'
   > {
   readonly info: DevicesInfo
   /** Resolves when no device is left; every call rejects from then on. */
@@ -49,6 +57,10 @@ interface Cut {
   /** Whether it is not cut at all. */
   readonly whole?: boolean
 }
+
+/** The most tokens of a pair: in windows all of it is scored. */
+const longestOf = ({ window, maxLength }: ResolvedSettings): number =>
+  window ? Number.POSITIVE_INFINITY : maxLength
 
 /**
  * The reranker whose calls a scheduler runs.
@@ -94,7 +106,7 @@ export function poolOf<Cutoff>(
     given: LayerwiseRankOptions<T> = {},
   ): Promise<LayerwiseRow<T>[]> {
     const settings = resolve('rank', given)
-    const { maxLength } = settings
+    const maxLength = longestOf(settings)
     const pairs = pairsOf(query, passages, given)
     const { topN, text: _, ...rest } = plainOf(given)
     // Which passages leave a cascade depends on all of them.
@@ -129,7 +141,7 @@ export function poolOf<Cutoff>(
     asked: LayerwiseScoreOptions = {},
   ): Promise<unknown> {
     const settings = resolve('computeScore', asked)
-    const { maxLength } = settings
+    const maxLength = longestOf(settings)
     const { pairs, single } = checkPairs(given)
     const cutoff = asked.cutoffLayers ?? options.cutoffLayers
     const isList = cutoff !== undefined && typeof cutoff !== 'number'
@@ -145,6 +157,13 @@ export function poolOf<Cutoff>(
     )
     const ofPairs = single ? rows.map(([score]) => score) : rows
     return isList ? ofPairs : ofPairs[0]
+  }
+
+  function tokenizeWindows(query: string, passage: string, given: ScoreSettings = {}): number[][] {
+    const [[first, second]] = checkPairs([[query, passage]]).pairs as [Pair]
+    const settings = resolve('tokenizePair', given)
+    const build = inputsBuilder(recipe.templates[settings.inputs] as Template, tokenizer, settings)
+    return build(first, second).map(({ ids }) => Array.from(ids))
   }
 
   return {
@@ -173,11 +192,11 @@ export function poolOf<Cutoff>(
       return result as { score: number; expected: number }
     },
     tokenizePair(query, passage, given = {}) {
-      const [[first, second]] = checkPairs([[query, passage]]).pairs as [Pair]
-      const settings = resolve('tokenizePair', given)
-      const build = inputBuilder(recipe.templates[settings.inputs] as Template, tokenizer, settings)
-      return Array.from(build(first, second).ids)
+      const windows = tokenizeWindows(query, passage, given)
+      checkOnly(windows.length, 'tokenizePair')
+      return windows.flat()
     },
+    tokenizeWindows,
     dispose: () => scheduler.dispose(),
     [Symbol.asyncDispose]: () => scheduler.dispose(),
   }

@@ -27,6 +27,17 @@ type Kinds = Readonly<Record<string, OptionKind>>
 
 const anything: OptionKind = ['anything', () => true]
 
+/** Whether windows are on, or how they lie. */
+const window: OptionKind = [
+  'true or false, or { overlap } with a whole number from 0 up',
+  (found) => {
+    if (typeof found !== 'object' || found === null) return typeof found === 'boolean'
+    const { overlap = 0, ...others } = found as Record<string, unknown>
+    const isCount = Number.isSafeInteger(overlap) && (overlap as number) >= 0
+    return isCount && Object.keys(others).length === 0
+  },
+]
+
 const settings = {
   maxLength: count,
   queryMaxLength: count,
@@ -44,6 +55,7 @@ const settings = {
   ],
   instruction: text,
   inputs: oneOf('flag', 'plain'),
+  window,
 } as const satisfies Record<keyof ScoreSettings, OptionKind>
 
 const scoring = {

@@ -39,6 +39,18 @@ export interface ScoreSettings {
    * sentence-transformers do, which shorten the longer text first. Default: what the publisher of the model does.
    */
   readonly inputs?: 'flag' | 'plain' | undefined
+  /**
+   * Of encoders: a passage that is too long is not cut but scored in windows, and the best of their scores counts. A window
+   * has the tokens that the query leaves of `maxLength`; neighbours have `overlap` tokens in common (default 80, at most a
+   * quarter of a window). The query is cut only where `queryMaxLength` says so. Default: false, but for bce-reranker true.
+   */
+  readonly window?: boolean | WindowOptions | undefined
+}
+
+/** How the windows of a passage lie. */
+export interface WindowOptions {
+  /** Tokens that neighbouring windows have in common: fewer than a window has, of which at most a quarter are. */
+  readonly overlap?: number | undefined
 }
 
 /** Progress of a call: pairs scored, and pairs in all. */
@@ -78,7 +90,8 @@ export interface RankOptions<T> extends ScoreOptions {
 
 /**
  * The recipes: those of FlagEmbedding's classes and of sentence-transformers' `CrossEncoder` by their names, of Qwen3-Reranker's
- * model card, of the classifiers that were converted from it, and of mxbai-rerank-v2's package.
+ * model card, of the classifiers that were converted from it, and of mxbai-rerank-v2's package, and of BCEmbedding's
+ * `RerankerModel`.
  */
 export const recipeNames = [
   'FlagReranker',
@@ -89,6 +102,7 @@ export const recipeNames = [
   'Qwen3Reranker',
   'Qwen3Classifier',
   'MxbaiRerankV2',
+  'BCEReranker',
 ] as const
 
 /** How a reranker builds its inputs, and which logit is the score. */
@@ -185,6 +199,8 @@ export interface SettingsDefaults {
   readonly instruction?: string | null
   readonly queryInstruction?: string
   readonly passageInstruction?: string
+  /** Whether long passages are scored in windows; left out where they cannot be. */
+  readonly window?: boolean
   /** Set where the family asks a question at all. */
   readonly prompt?: string
 }
@@ -206,6 +222,8 @@ export interface ResolvedSettings {
   readonly center: number
   /** How tokens of passages are merged; `undefined` where they are not. */
   readonly compression: Compression | undefined
+  /** Where long passages are scored in windows: their overlap, and whether the caller has set it. */
+  readonly window: { readonly overlap?: number | undefined; readonly isAsked: boolean } | undefined
 }
 
 interface Instruction {
@@ -234,8 +252,10 @@ export function resolveSettings(
     )
   }
   const { maxLength = standard === 'files' ? 512 : standard } = given
-  const { queryMaxLength = Math.floor((maxLength * 3) / 4) } = given
-  checkPlain(inputs, given)
+  const window = windowOf(family, given, maxLength)
+  const ofQuery = window ? Number.POSITIVE_INFINITY : Math.floor((maxLength * 3) / 4)
+  const { queryMaxLength = ofQuery } = given
+  checkPlain(inputs, window ? { ...given, queryMaxLength: undefined } : given)
   const query = instruction('query', given, family.queryInstruction)
   const passage = instruction('passage', given, family.passageInstruction)
   return {
@@ -252,6 +272,7 @@ export function resolveSettings(
     normalize: isNormalized(family, given),
     center: family.center ?? 0,
     compression: compressionOf(given),
+    window,
   }
 }
 
@@ -264,6 +285,29 @@ function compressionOf({
   compressLayers = [8],
 }: CompressionOptions): Compression | undefined {
   return compressRatio === 1 ? undefined : { ratio: compressRatio, layers: compressLayers }
+}
+
+/** The windows of long passages, where there are any. */
+function windowOf(
+  family: SettingsDefaults,
+  { window = family.window ?? false }: ScoreSettings,
+  maxLength: number,
+): ResolvedSettings['window'] {
+  if (window === false) return undefined
+  if (family.window === undefined) {
+    throw new RerankerError(
+      'option-invalid',
+      `window: ${family.name} takes none; windows are for encoders with a classifier. Leave it out`,
+    )
+  }
+  const { overlap } = window === true ? {} : window
+  if (overlap !== undefined && overlap >= maxLength) {
+    throw new RerankerError(
+      'option-invalid',
+      `window.overlap: found ${overlap}; a window has fewer tokens than maxLength, which is ${maxLength}. Lower it`,
+    )
+  }
+  return { overlap, isAsked: overlap !== undefined }
 }
 
 /** Templates have either an instruction of their own, or FlagEmbedding's before query and passage. */
@@ -310,7 +354,7 @@ function instruction(
 /** The instruction, and the text right after it. */
 const plainFormat = '{}{}'
 
-/** The plain recipe has its own instructions, and no length of the query. */
+/** The plain recipe has its own instructions, and no length of the query but with windows. */
 function checkPlain(inputs: string, given: ScoreSettings): void {
   const { queryMaxLength, queryInstructionForRerank, passageInstructionForRerank } = given
   const ofTheClass = [queryMaxLength, queryInstructionForRerank, passageInstructionForRerank]

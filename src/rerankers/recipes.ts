@@ -74,6 +74,7 @@ export const recipes = {
     ...encoderDefaults,
     maxLength: { flag: 512, plain: 512 },
     activation: 'identity',
+    window: false,
   },
   CrossEncoder: {
     name: 'CrossEncoder',
@@ -82,6 +83,7 @@ export const recipes = {
     ...encoderDefaults,
     maxLength: { flag: 512, plain: 'files' },
     activation: 'files',
+    window: false,
   },
   FlagLLMReranker: {
     name: 'FlagLLMReranker',
@@ -175,6 +177,15 @@ export const recipes = {
     center: 6,
     centers: { 'mxbai-rerank-base-v2': 4.5 },
   },
+  BCEReranker: {
+    name: 'BCEReranker',
+    head: 'classifier',
+    inputs: 'plain',
+    ...encoderDefaults,
+    maxLength: { flag: 512, plain: 512 },
+    activation: 'sigmoid',
+    window: true,
+  },
 } as const satisfies Readonly<Record<RecipeName, Recipe>>
 
 /** The recipe that the publisher of a model of each kind uses, unless the row of its architecture says otherwise. */
@@ -186,14 +197,19 @@ const published: Readonly<Record<Family['head'], RecipeName>> = {
 }
 
 /**
- * Architectures whose published rerankers are used in another way: those of sentence-transformers, Qwen, mixedbread, and the
- * lightweight one. A row may
- * depend on the config.
+ * Architectures whose published rerankers are used in another way: those of sentence-transformers, Qwen, mixedbread and Youdao, and
+ * the lightweight one of FlagEmbedding. A row may depend on the config, and on what the model is called.
  */
-const publishedOtherwise: Readonly<Record<string, (config: Config) => RecipeName>> = {
-  // jina-reranker-v2 has the architecture of bge-reranker, and a key of its own implementation.
-  XLMRobertaForSequenceClassification: ({ raw }) =>
-    Object.hasOwn(raw, 'use_flash_attn') ? 'CrossEncoder' : 'FlagReranker',
+const publishedOtherwise: Readonly<
+  Record<string, (config: Config, names: readonly string[]) => RecipeName>
+> = {
+  // jina-reranker-v2 has the architecture of bge-reranker, and a key of its own implementation; bce-reranker has its name alone.
+  XLMRobertaForSequenceClassification: ({ raw }, names) => {
+    if (Object.hasOwn(raw, 'use_flash_attn')) return 'CrossEncoder'
+    return names.some((name) => /(^|[/\\-])bce-reranker/i.test(name))
+      ? 'BCEReranker'
+      : 'FlagReranker'
+  },
   BertForSequenceClassification: () => 'CrossEncoder',
   RobertaForSequenceClassification: () => 'CrossEncoder',
   ElectraForSequenceClassification: () => 'CrossEncoder',
@@ -233,10 +249,10 @@ export async function chooseRecipe(folder: Folder, asked: RecipeName | undefined
     )
   }
   const family = familyOf(architecture, config)
-  const name = asked ?? publishedOtherwise[architecture]?.(config) ?? published[family.head]
+  const names = namesOf(folder.name, config)
+  const name = asked ?? publishedOtherwise[architecture]?.(config, names) ?? published[family.head]
   const mayChat = !asked && (family.head === 'word' || family.head === 'last-token')
   const chat = mayChat ? await chatTemplateOf(folder) : undefined
-  const names = namesOf(folder.name, config)
   const isNamed = architecture in publishedOtherwise && names.some((text) => /rerank/i.test(text))
   if (chat !== undefined && !isNamed) {
     throw new RerankerError(

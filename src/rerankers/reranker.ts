@@ -35,7 +35,8 @@ import {
   scorePairs,
 } from './scoring.ts'
 import { checkSelfTest, readSelfTest } from './self-test.ts'
-import { inputBuilder, type Template } from './templates.ts'
+import type { Template } from './templates.ts'
+import { checkOnly, inputsBuilder } from './windows.ts'
 
 /** One ranked passage. */
 export interface RankedRow<T> {
@@ -43,7 +44,7 @@ export interface RankedRow<T> {
   readonly index: number
   readonly score: number
   readonly passage: T
-  /** Tokens that the model was fed for the pair. */
+  /** Tokens that the model was fed for the pair, of all windows. */
   readonly tokens: number
   /** Whether the query or the passage was shortened. */
   readonly truncated: boolean
@@ -268,18 +269,21 @@ export class Reranker<Cutoff = number> {
     return rows.flat()
   }
 
-  /** The ids that the model is fed for a pair. */
+  /** The ids that the model is fed for a pair, which must have one input: see {@link tokenizeWindows}. */
   tokenizePair(query: string, passage: string, options: ScoreSettings = {}): number[] {
-    const [[first, second]] = checkPairs([[query, passage]]).pairs as [Pair]
-    const settings = this.#resolve('tokenizePair', options)
-    return Array.from(this.#builder(settings)(first, second).ids)
+    const windows = this.tokenizeWindows(query, passage, options)
+    checkOnly(windows.length, 'tokenizePair')
+    return windows.flat()
   }
 
-  /**
-   * Scores the pair of the folder's `self-test.json` and compares it with the reference's score there.
-   *
-   * @throws RerankerError `self-test-failed`
-   */
+  /** The ids of each input that the model is fed for a pair: with the option `window` a long passage has several. */
+  tokenizeWindows(query: string, passage: string, options: ScoreSettings = {}): number[][] {
+    const [[first, second]] = checkPairs([[query, passage]]).pairs as [Pair]
+    const settings = this.#resolve('tokenizePair', options)
+    return this.#builder(settings)(first, second).map(({ ids }) => Array.from(ids))
+  }
+
+  /** Compares the score of the pair of the folder's `self-test.json` with that there. Errors: `self-test-failed`. */
   async selfTest(): Promise<{ score: number; expected: number }> {
     const { folder, info, recipe } = this.#loaded
     const { query, passage, ...expected } = await readSelfTest(folder)
@@ -315,7 +319,7 @@ export class Reranker<Cutoff = number> {
 
   #builder(settings: ResolvedSettings) {
     const template = this.#loaded.recipe.templates[settings.inputs] as Template
-    return inputBuilder(template, this.tokenizer, settings)
+    return inputsBuilder(template, this.tokenizer, settings)
   }
 
   /** How the pairs of a call are scored. */

@@ -5,7 +5,8 @@ import type { Compression } from '../models/compression.ts'
 import { ModelError } from '../models/errors.ts'
 import { RerankerError } from './errors.ts'
 import { type ScoreProgress, type ScoreStats, show } from './options.ts'
-import type { BuildInput, PairInput } from './templates.ts'
+import type { PairInput } from './templates.ts'
+import { type BuildInputs, checkOnly } from './windows.ts'
 
 /** A query and a passage. */
 export type Pair = readonly [query: string, passage: string]
@@ -14,7 +15,7 @@ export type Pair = readonly [query: string, passage: string]
 export interface ScoredPair {
   /** The logit of each layer asked for. */
   readonly scores: readonly number[]
-  /** Tokens that the model was fed. */
+  /** Tokens that the model was fed, of all windows. */
   readonly tokens: number
   /** Whether the query or the passage was shortened. */
   readonly truncated: boolean
@@ -27,10 +28,18 @@ export interface PairBatch {
   readonly inputs: readonly PairInput[]
 }
 
+/** One of the inputs of a pair. */
+interface WindowInput extends PairInput {
+  /** Index of the pair. */
+  readonly pair: number
+  /** How many inputs it has. */
+  readonly windows: number
+}
+
 /** How the pairs of a call are scored. */
 export interface CallOptions {
   readonly queue: ScoreQueue
-  readonly build: BuildInput
+  readonly build: BuildInputs
   /** What the caller gave, so that errors name a pair as it stands there. */
   readonly given: 'pair' | 'passage'
   readonly meter: Meter
@@ -72,8 +81,8 @@ export class Meter {
 }
 
 /**
- * Scores pairs at each of `layers`, in batches that it shares with other calls. Settles when none of them is on the device
- * any more.
+ * Scores pairs at each of `layers`, in batches that it shares with other calls; of a pair's windows the best score counts.
+ * Settles when none of them is on the device any more.
  */
 export async function scorePairs(
   pairs: readonly Pair[],
@@ -81,11 +90,14 @@ export async function scorePairs(
   call: CallOptions,
 ): Promise<ScoredPair[]> {
   const { queue, signal, given, onProgress, compression } = call
-  const drawn: Omit<ScoredPair, 'scores'>[] = []
-  const scored: ScoredPair[] = []
+  const pairOf: number[] = []
+  const scored: (ScoredPair & { left: number })[] = []
   function* draw() {
     for (const input of inputsOf(pairs, call)) {
-      drawn.push({ tokens: input.ids.length, truncated: input.truncated })
+      const { pair, windows, truncated, ids } = input
+      pairOf.push(pair)
+      const { tokens, ...before } = scored[pair] ?? { scores: [], tokens: 0, left: windows }
+      scored[pair] = { ...before, tokens: tokens + ids.length, truncated }
       yield input
     }
   }
@@ -98,16 +110,19 @@ export async function scorePairs(
     take(first, byLayer) {
       const count = byLayer[0]?.length ?? 0
       for (let i = 0; i < count; i++) {
-        const index = first + i
+        const index = pairOf[first + i] as number
         const scores = byLayer.map((layer) => layer[i] as number)
         checkFinite(scores, index, pairs, given)
-        scored[index] = { scores, ...(drawn[index] as (typeof drawn)[number]) }
+        const pair = scored[index] as (typeof scored)[number]
+        const best = scores.map((score, at) => Math.max(score, pair.scores[at] ?? score))
+        const left = pair.left - 1
+        scored[index] = { ...pair, scores: best, left }
+        if (left === 0) done++
       }
-      done += count
       onProgress?.({ done, total: pairs.length })
     },
   })
-  return scored
+  return scored.map(({ left: _, ...pair }) => pair)
 }
 
 /** One pass runs on the device, the next is recorded, a third has its tokens. */
@@ -115,7 +130,7 @@ export const passesAhead = 3
 
 /**
  * Cuts pairs into batches of up to `maxBatchTokens` that belong to this call alone, and runs each while the next are made;
- * the results in their order. Settles when none is on the device any more.
+ * the results in their order. Settles when none is on the device any more. A pair must have one input.
  */
 export function mapBatches<R>(
   pairs: readonly Pair[],
@@ -135,6 +150,7 @@ export function mapBatches<R>(
       await add(() => run(batch, stop))
     }
     for (const input of inputsOf(pairs, call)) {
+      checkOnly(input.windows, `${call.given} ${input.pair}`)
       if (inputs.length > 0 && tokens + input.ids.length > maxBatchTokens) await flush()
       inputs.push(input)
       tokens += input.ids.length
@@ -150,17 +166,17 @@ const inputsOf = (pairs: readonly Pair[], call: CallOptions) =>
 function* buildInputs(
   pairs: readonly Pair[],
   { build, queue, given, truncate }: CallOptions,
-): Generator<PairInput> {
-  for (const [index, [query, passage]] of pairs.entries()) {
-    const input = build(query, passage)
-    checkInput(input, `${given} ${index}`, queue.engine)
-    if (input.truncated && !truncate) {
+): Generator<WindowInput> {
+  for (const [pair, [query, passage]] of pairs.entries()) {
+    const inputs = build(query, passage)
+    for (const input of inputs) checkInput(input, `${given} ${pair}`, queue.engine)
+    if (inputs.some(({ truncated }) => truncated) && !truncate) {
       throw new RerankerError(
         'input-too-long',
-        `${given} ${index}: query and passage have more tokens than fit, and truncate is false. Shorten them, raise maxLength, or leave truncate out`,
+        `${given} ${pair}: query and passage have more tokens than fit, and truncate is false. Shorten them, raise maxLength, or leave truncate out`,
       )
     }
-    yield input
+    for (const input of inputs) yield { ...input, pair, windows: inputs.length }
   }
 }
 

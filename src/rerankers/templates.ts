@@ -243,7 +243,7 @@ function bosOf({ bosId, padId, bosIsKnown }: Tokenizer, always: boolean): number
 }
 
 /** Computes anew only where the text is another than the last one. */
-function memoizeLast<T>(compute: (text: string) => T): (text: string) => T {
+export function memoizeLast<T>(compute: (text: string) => T): (text: string) => T {
   let last: { text: string; value: T } | undefined
   return (text) => {
     if (last?.text !== text) last = { text, value: compute(text) }

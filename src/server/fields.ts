@@ -31,6 +31,15 @@ export const ownFields = {
   max_length: whole(1)
     .nullish()
     .openapi({ description: 'Tokens that query and document are shortened to' }),
+  window: z
+    .union([flag, z.strictObject({ overlap: whole(0).optional() })], {
+      error: 'true or false, or { overlap } with a whole number from 0 up',
+    })
+    .nullish()
+    .openapi({
+      description:
+        'Encoders score a long document in windows that overlap by so many tokens, and the best score counts',
+    }),
   cutoff_layers: z
     .union([layer, z.array(layer).min(1)], { error: 'a layer, or a list of layers' })
     .nullish()
@@ -104,6 +113,7 @@ export function callOptions(
     passageMaxLength: fields.max_tokens_per_doc || undefined,
     truncationSide: truncation_side ?? undefined,
     truncate: truncate ?? undefined,
+    window: fields.window ?? undefined,
     ...instructionFor(info.recipe, instruction || undefined),
     cutoffLayers: cutoff_layers ?? undefined,
     cascade: cascade?.map(({ layer, keep }) => ({ layer, keep: keep ?? undefined })),

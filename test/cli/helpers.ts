@@ -31,7 +31,7 @@ type SeveralLayers = readonly number[] | 'all' | undefined
 
 type Fake = Pick<
   CliReranker,
-  'layers' | 'tokenizer' | 'info' | 'tokenizePair' | 'selfTest' | 'dispose'
+  'layers' | 'tokenizer' | 'info' | 'tokenizeWindows' | 'selfTest' | 'dispose'
 >
 
 /** A reranker whose score is the first number in the passage, and that records its calls. */
@@ -97,12 +97,8 @@ export class FakeReranker implements Fake {
     })
   }
 
-  tokenizePair: CliReranker['tokenizePair'] = (query, passage) => [
-    0,
-    query.length,
-    2,
-    2,
-    passage.length,
+  tokenizeWindows: CliReranker['tokenizeWindows'] = (query, passage) => [
+    [0, query.length, 2, 2, passage.length],
   ]
 
   selfTest: CliReranker['selfTest'] = async () => ({ score: 4.6411, expected: 4.641109 })

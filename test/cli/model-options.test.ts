@@ -31,6 +31,23 @@ describe('options of models', () => {
     })
   })
 
+  it.each([
+    [['--window'], true],
+    [['--window', '20'], { overlap: 20 }],
+    [['--no-window'], false],
+    [[], undefined],
+  ])('%j sets the windows', async (args, window) => {
+    const on = session()
+    expect(await on.run('rerank', 'q', 'a 1', ...args)).toBe(0)
+    expect(on.loads[0]!.options).toMatchObject({ window })
+  })
+
+  it('--window takes a whole number', async () => {
+    const on = session()
+    expect(await on.run('rerank', 'q', 'a 1', '--window', 'x')).toBe(2)
+    expect(on.stderr.text).toContain('Expected a whole number from 0 on.')
+  })
+
   it('what a model warns of goes to stderr, and the answer to stdout', async () => {
     const on = session()
     on.reranker.info.warnings.push('config.json: "soft_cap" is not known')

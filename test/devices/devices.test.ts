@@ -47,9 +47,13 @@ describe('two devices give the bits of one', () => {
     await two.dispose()
   })
 
-  test.each([{}, { topN: 7 }, { normalize: true }, { maxLength: 16 }])('rank %o', async (given) => {
-    expect(await two.rank(query, passages, given)).toEqual(await one.rank(query, passages, given))
-  })
+  const window = { overlap: 2 }
+  test.each([{}, { topN: 7 }, { normalize: true }, { maxLength: 16 }, { maxLength: 24, window }])(
+    'rank %o',
+    async (given) => {
+      expect(await two.rank(query, passages, given)).toEqual(await one.rank(query, passages, given))
+    },
+  )
 
   test('computeScore of pairs, of a single pair, of none', async () => {
     expect(await two.computeScore(pairs)).toEqual(await one.computeScore(pairs))
@@ -63,6 +67,9 @@ describe('two devices give the bits of one', () => {
     const given = { text: ({ body }: { body: string }) => body, topN: 3 }
     expect(await two.rank(query, records, given)).toEqual(await one.rank(query, records, given))
     expect(two.tokenizePair(query, 'a bear')).toEqual(one.tokenizePair(query, 'a bear'))
+    const long = [query, 'a bear '.repeat(40), { maxLength: 24, window }] as const
+    expect(two.tokenizeWindows(...long)).toEqual(one.tokenizeWindows(...long))
+    expect(() => two.tokenizePair(...long)).toThrow('windows, each with ids')
     const states = await one.hiddenStates(pairs.slice(0, 30), [0, 1])
     expect(await two.hiddenStates(pairs.slice(0, 30), [0, 1])).toEqual(states)
     expect(two.layers).toEqual(one.layers)

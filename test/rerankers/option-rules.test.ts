@@ -33,6 +33,7 @@ const {
 
 const settings = [
   'inputs',
+  'window',
   'instruction',
   'maxLength',
   'normalize',
