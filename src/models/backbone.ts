@@ -42,7 +42,10 @@ export interface Backbone {
   readonly layers: number
   /** Tokens of the longest sequence that it takes. */
   readonly maxTokens: number
-  /** Whether a token sees only those before it, so that sequences that begin alike may share states. */
+  /**
+   * Whether what a token computes depends on those before it alone, not even on how many follow, so that sequences that begin
+   * alike may share states.
+   */
   readonly causal: boolean
   states(tape: Tape, batch: Batch, range: LayerRange): Generator<LayerState, void>
   /** What a head reads of the states of scored tokens, [sequences, hidden]: after the final norm, where there is one. */

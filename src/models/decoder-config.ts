@@ -3,7 +3,7 @@ import type { Activation } from '../tensor/linear.ts'
 import type { BackboneConfig } from './backbone.ts'
 import { unsupported } from './config-keys.ts'
 import { ModelError } from './errors.ts'
-import type { RopeConfig } from './rope-config.ts'
+import type { RopeConfig } from './rope-scaling.ts'
 
 /** Sizes of a decoder, and where the families differ. */
 export interface DecoderConfig extends BackboneConfig, RopeConfig {

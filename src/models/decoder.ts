@@ -60,7 +60,7 @@ export class Decoder implements Backbone {
   readonly #layers: readonly DecoderLayer[]
   readonly #norm: RmsNorm
   readonly #rope: RopeTable
-  readonly causal = true
+  readonly causal: boolean
   readonly maxTokens = mostTokens
 
   /** @param layers how many of the model's layers are loaded, from the first */
@@ -107,6 +107,7 @@ export class Decoder implements Backbone {
       }
     })
     this.#rope = new RopeTable(headDim, config)
+    this.causal = config.scaling?.type !== 'dynamic'
     this.#norm = weights.rmsNorm('model.norm', hidden, eps, normOffset)
   }
 
@@ -124,9 +125,8 @@ export class Decoder implements Backbone {
     { from, to, compression }: LayerRange,
   ): Generator<LayerState, void> {
     const { headDim, windows, attentionCap } = this.config
-    const positions = positionsOf(batch)
     // Merging makes no position larger.
-    const rope = this.#rope.upload(tape, positions)
+    const { table: rope, rows: positions } = this.#rope.upload(tape, batch)
     const bias = attentionCap > 0 ? softCapBias(tape, attentionCap) : undefined
     let tables = attentionTables(tape, batch, headDim, 'last', positions)
     const start = from ?? { layer: 0, x: this.#embed(tape, batch) }

@@ -3,7 +3,7 @@ import type { Activation } from '../tensor/linear.ts'
 import type { BackboneConfig } from './backbone.ts'
 import { activationOf, unsupported } from './config-keys.ts'
 import { ModelError } from './errors.ts'
-import type { RopeConfig } from './rope-config.ts'
+import type { RopeConfig } from './rope-scaling.ts'
 
 /** Disentangled attention (He et al. 2021): what scores gain by the distance between query and key. */
 export interface RelativeConfig {

@@ -16,7 +16,7 @@ import { bertNames, type EncoderNames } from './encoder-names.ts'
 import { ModelError } from './errors.ts'
 import { type QueryKeyValue, queryKeyValue } from './query-key-value.ts'
 import { type LayerBias, RelativePositions } from './relative-positions.ts'
-import { mostTokens, positionsOf, RopeTable } from './rope.ts'
+import { mostTokens, RopeTable } from './rope.ts'
 import type { Weights } from './weights.ts'
 
 interface EncoderLayer extends QueryKeyValue {
@@ -143,9 +143,9 @@ export class Encoder implements Backbone {
 
   *states(tape: Tape, batch: Batch, { from, to }: LayerRange): Generator<LayerState, void> {
     const headDim = this.config.hidden / this.config.heads
-    const positions = this.#rope && positionsOf(batch)
-    const ropeTable = positions && this.#rope?.upload(tape, positions)
-    const tables = attentionTables(tape, batch, headDim, 'first', positions)
+    const turns = this.#rope?.upload(tape, batch)
+    const ropeTable = turns?.table
+    const tables = attentionTables(tape, batch, headDim, 'first', turns?.rows)
     const spansOf = (which: 'every' | 'scored') => this.#convolution?.spans(tape, batch, which)
     const spans = { every: spansOf('every'), scored: spansOf('scored') }
     const bias = this.#bias(tape, batch)

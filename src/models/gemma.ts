@@ -29,7 +29,7 @@ function readConfig(config: Config): DecoderConfig {
   checkLayerTypes(config, keys.name, sizes.layers, 0)
   const read = {
     ...sizes,
-    ...ropeConfig(config, ['rope_parameters']),
+    ...ropeConfig(config, { scales: ['rope_parameters'] }),
     activation,
     normOffset: 1,
     embeddingScale: Math.fround(Math.sqrt(sizes.hidden)),

@@ -50,7 +50,8 @@ function readConfig(config: Config): Gemma2Config {
   const attentionCap = cap('attn_logit_softcapping', 50)
   const read = {
     ...sizes,
-    ...ropeConfig(config, ['rope_parameters']),
+    // Merging changes the length of a sequence, by which `dynamic` turns.
+    ...ropeConfig(config, { scales: ['rope_parameters'], types: ['linear', 'llama3', 'yarn'] }),
     windows: alternatingWindows(config, layers),
     activation: activationOf(config, 'hidden_activation', 'geluTanh'),
     attentionScale:

@@ -8,7 +8,7 @@ import {
 } from './encoder-config.ts'
 import type { EncoderNames } from './encoder-names.ts'
 import type { EncoderFamily } from './family.ts'
-import type { RopeConfig } from './rope-config.ts'
+import type { RopeConfig } from './rope-scaling.ts'
 
 const keys: FamilyKeys = {
   name: 'NewForSequenceClassification',
@@ -50,12 +50,12 @@ function ropeOf(config: Config, headDim: number): RopeConfig {
   const theta = config.number('rope_theta', { min: 1, default: 10000 })
   const section =
     config.size('rope_scaling', { default: 0 }) === 0 ? undefined : config.section('rope_scaling')
-  if (!section) return { theta, ropeFactor: 1 }
+  if (!section) return { theta }
   const type = section.string('type')
   if (type !== 'ntk') throw unsupported(section, 'type', 'rotary positions are scaled with "ntk"')
   if (section.has('mixed_b')) throw unsupported(section, 'mixed_b', 'expected none')
   const factor = section.number('factor', { min: 1, max: 1e6 })
-  return { theta: theta * factor, ropeFactor: factor ** (2 / headDim) }
+  return { theta: theta * factor, scaling: { type: 'linear', factor: factor ** (2 / headDim) } }
 }
 
 /**

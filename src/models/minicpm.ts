@@ -47,7 +47,7 @@ function readConfig(config: Config): MiniCpmConfig {
   checkLayerTypes(config, keys.name, sizes.layers, 0)
   const read = {
     ...sizes,
-    ...ropeConfig(config),
+    ...ropeConfig(config, { types: ['linear', 'dynamic'] }),
     activation: activationOf(config, 'hidden_act', 'silu'),
     embeddingScale: config.number('scale_emb', { default: 1 }),
     residualScale: config.number('scale_depth', { default: 1 }) / Math.sqrt(sizes.layers),

@@ -23,7 +23,7 @@ function readConfig(config: Config): DecoderConfig {
   checkLayerTypes(config, keys.name, sizes.layers, window)
   const read = {
     ...sizes,
-    ...ropeConfig(config, ['rope_parameters']),
+    ...ropeConfig(config, { scales: ['rope_parameters'] }),
     windows: sameForAll(sizes.layers, window),
     activation: activationOf(config, 'hidden_act', 'silu'),
     tied: config.boolean('tie_word_embeddings', { default: false }),

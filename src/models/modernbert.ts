@@ -22,7 +22,7 @@ import { ModelError } from './errors.ts'
 import type { WholeFamily } from './family.ts'
 import type { Head } from './heads.ts'
 import { type QueryKeyValue, queryKeyValue } from './query-key-value.ts'
-import { mostTokens, positionsOf, RopeTable } from './rope.ts'
+import { mostTokens, RopeTable } from './rope.ts'
 import type { Weights } from './weights.ts'
 
 /** What config.json says of a ModernBERT. */
@@ -149,8 +149,8 @@ class ModernBert implements Backbone {
     })
     this.#norm = norm('model.final_norm')
     const headDim = hidden / heads
-    this.#global = new RopeTable(headDim, { theta: config.globalTheta, ropeFactor: 1 })
-    this.#local = new RopeTable(headDim, { theta: config.localTheta, ropeFactor: 1 })
+    this.#global = new RopeTable(headDim, { theta: config.globalTheta })
+    this.#local = new RopeTable(headDim, { theta: config.localTheta })
   }
 
   get dtype() {
@@ -163,12 +163,12 @@ class ModernBert implements Backbone {
 
   *states(tape: Tape, batch: Batch, { from, to }: LayerRange): Generator<LayerState, void> {
     const headDim = this.config.hidden / this.config.heads
-    const positions = positionsOf(batch)
+    const global = this.#global.upload(tape, batch)
     const ropeTables = {
-      global: this.#global.upload(tape, positions),
-      local: this.#local.upload(tape, positions),
+      global: global.table,
+      local: this.#local.upload(tape, batch).table,
     }
-    const tables = attentionTables(tape, batch, headDim, 'first', positions)
+    const tables = attentionTables(tape, batch, headDim, 'first', global.rows)
     const start = from ?? { layer: 0, x: this.#embed(tape, batch) }
     const rows = { ...start, batch, scored: tables.rows }
     yield* layerStates(tape, rows, to, (i, x, all, which) => {

@@ -167,7 +167,7 @@ function checkSharing({ backbone }: Model, { name }: Recipe, { sharePrefixes }: 
   if (!sharePrefixes || backbone.causal) return
   throw new RerankerError(
     'option-invalid',
-    `sharePrefixes: found true; in a model for ${name} a token also sees those after it, so that passages cannot share the states of a prefix. Leave it out`,
+    `sharePrefixes: found true; in this model for ${name} the states of a token also depend on what follows it, so that passages cannot share those of a prefix. Leave it out`,
   )
 }
 

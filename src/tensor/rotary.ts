@@ -3,25 +3,23 @@ import { expectShape, type Tensor } from './tensor.ts'
 
 /**
  * (cos, sin) of every turn of rotary position embedding: f32 [positions, headDim / 2, 2], in the arithmetic of the
- * reference (`LlamaRotaryEmbedding`): frequencies and angles rounded to f32.
+ * reference (`LlamaRotaryEmbedding`): angles, and cos and sin before they are multiplied, rounded to f32.
  *
- * @param factor what the frequencies are divided by (linear scaling)
+ * @param frequencies radians from one position to the next, f32 [headDim / 2]
+ * @param scale what rotated heads are multiplied by
  */
 export function rotaryTable(
   positions: number,
-  headDim: number,
-  theta: number,
-  factor = 1,
+  frequencies: Float32Array,
+  scale = 1,
 ): Float32Array<ArrayBuffer> {
-  const half = headDim / 2
+  const headDim = 2 * frequencies.length
   const table = new Float32Array(positions * headDim)
-  for (let i = 0; i < half; i++) {
-    const unscaled = Math.fround(1 / Math.fround(theta ** ((2 * i) / headDim)))
-    const frequency = Math.fround(unscaled / factor)
+  for (const [i, frequency] of frequencies.entries()) {
     for (let position = 0; position < positions; position++) {
       const angle = Math.fround(position * frequency)
-      table[position * headDim + 2 * i] = Math.cos(angle)
-      table[position * headDim + 2 * i + 1] = Math.sin(angle)
+      table[position * headDim + 2 * i] = Math.fround(Math.cos(angle)) * scale
+      table[position * headDim + 2 * i + 1] = Math.fround(Math.sin(angle)) * scale
     }
   }
   return table

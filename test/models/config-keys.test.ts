@@ -124,9 +124,21 @@ describe('a config that says what holds anyway', () => {
 
 describe('a key that changes the result', () => {
   it.each<[string, Record<string, unknown>, string]>([
-    [llama, { rope_scaling: { rope_type: 'llama3', factor: 8 } }, '"rope_type" is "llama3"'],
-    [llama, { rope_scaling: { type: 'dynamic', factor: 2 } }, '"type" is "dynamic"'],
-    [llama, { rope_parameters: { rope_type: 'yarn', factor: 2 } }, '"rope_type" is "yarn"'],
+    [llama, { rope_scaling: { rope_type: 'llama3', factor: 8 } }, '"low_freq_factor" is missing'],
+    [
+      llama,
+      { rope_scaling: { type: 'llama3', factor: 8, low_freq_factor: 4, high_freq_factor: 1 } },
+      '"high_freq_factor" is 1; expected more than low_freq_factor, 4',
+    ],
+    [llama, { rope_scaling: { type: 'dynamic' } }, '"factor" is missing'],
+    [llama, { rope_parameters: { rope_type: 'yarn', factor: '4' } }, '"factor" is "4"'],
+    [
+      llama,
+      { rope_scaling: { rope_type: 'longrope', factor: 8 } },
+      '"rope_type" is "longrope"; rotary positions are computed with "default", "linear", "dynamic", "llama3" and "yarn"',
+    ],
+    [llama, { rope_scaling: { type: 'ntk', factor: 8 } }, '"type" is "ntk"'],
+    [llama, { rope_scaling: { type: 'mrope', mrope_section: [1] } }, '"type" is "mrope"'],
     [llama, { rope_scaling: { type: 'linear', rope_type: 'default' } }, 'rope_type is "default"'],
     [llama, { rope_scaling: { type: 'linear' } }, '"factor" is missing'],
     [llama, { rope_scaling: { type: 'linear', factor: '2' } }, '"factor" is "2"'],
@@ -137,12 +149,12 @@ describe('a key that changes the result', () => {
     [
       llama,
       { rope_parameters: { full_attention: { rope_theta: 10000 } } },
-      'theta 500000 and 10000',
+      '(theta 500000 and theta 10000)',
     ],
     [
       llama,
       { rope_scaling: { type: 'linear', factor: 2 }, rope_parameters: { rope_theta: 500000 } },
-      'factor 2 and 1',
+      '(theta 500000, type linear, factor 2 and theta 500000)',
     ],
     [llama, { is_causal: false }, '"is_causal" is false'],
     [llama, { hidden_act: 'mish' }, '"hidden_act" is "mish"'],
@@ -211,7 +223,7 @@ describe('a key that changes the result', () => {
     [deberta, { conv_groups: 2 }, '"conv_groups" is 2'],
     [deberta, { share_att_key: 'yes' }, '"share_att_key" is "yes"'],
     [deberta, { norm_rel_ebd: true }, '"norm_rel_ebd" is true'],
-    [minicpm, { rope_scaling: { type: 'dynamic', factor: 2.0 } }, '"type" is "dynamic"'],
+    [minicpm, { rope_scaling: { type: 'yarn', factor: 2.0 } }, '"type" is "yarn"'],
     [minicpm, { head_type: 'other' }, '"head_type" is "other"'],
     [minicpm, { scale_depth: '1.4' }, '"scale_depth" is "1.4"'],
   ])('%s %j is refused by name', (name, set, message) => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Gpu } from '../../src/gpu/device.ts'
+import { ropeFrequencies } from '../../src/models/rope-scaling.ts'
 import { embed, gatherTable } from '../../src/tensor/embedding.ts'
 import { gatherRows } from '../../src/tensor/gather-rows.ts'
 import { headProducts } from '../../src/tensor/head-products.ts'
@@ -139,7 +140,7 @@ describe('rotary', () => {
     const [rows, heads, headDim] = [5, 3, 10]
     const x = randomNumbers(1, rows * heads * headDim)
     const positions = new Uint32Array([0, 1, 2, 300, 7])
-    const turns = rotaryTable(301, headDim, 10000)
+    const turns = rotaryTable(301, ropeFrequencies({ theta: 10000 }, headDim))
     const found = await runOn(gpu, 'f32', (tape) =>
       rotary(
         tape,
