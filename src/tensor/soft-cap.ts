@@ -21,6 +21,6 @@ export function softCap(tape: Tape, x: Tensor, cap: number): Tensor {
 export function softCapBias(tape: Tape, cap: number): ScoreBias {
   return {
     library: 'score_bias_soft_cap',
-    tensors: { cap: tape.upload(Float32Array.of(cap), [1], 'f32') },
+    tensors: { score_cap: tape.upload(Float32Array.of(cap), [1], 'f32') },
   }
 }
