@@ -8,16 +8,17 @@ FEW_PLANS_FROM = 200
 
 def plans(layers, first):
     """Ratios, and the layers after which tokens are merged: at one layer, at several, at all of them."""
+    middle = max(1, layers - 2)
     return [
         (2, [first]),
         (4, [first, layers - 1]),
-        (8, [1, layers - 2]),
+        (8, [1, middle]),
         (2, list(range(1, layers))),
         (8, [layers - 1]),
         (4, [1]),
-        (4, [1, 2, layers - 2]),
+        (4, [1, min(2, layers - 1), middle]),
         (2, [layers - 1, 1]),
-        (8, [1, 2]),
+        (8, [1, min(2, layers - 1)]),
     ]
 
 
