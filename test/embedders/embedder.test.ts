@@ -6,7 +6,7 @@ import { embedderFixtures, farthest, readEmbeddingFixtures } from './fixtures.ts
 const tolerance = 5e-5
 
 describe.each(embedderFixtures)('%s', (name) => {
-  const { cases, defaults, similarity } = readEmbeddingFixtures(name)
+  const { cases, defaults, similarity, shortened } = readEmbeddingFixtures(name)
   let embedder: Embedder
   const kinds = ['query', 'passage'] as const
   const found = new Map<string, Float32Array[]>()
@@ -50,6 +50,15 @@ describe.each(embedderFixtures)('%s', (name) => {
         embedder.similarity(query, found.get('passage')?.[j] as Float32Array),
       )
       expect(farthest(own, row)).toBeLessThan(2 * tolerance)
+    })
+  })
+
+  it.runIf(shortened)('has the embeddings of fewer numbers', async () => {
+    const { dimensions, queries } = shortened as NonNullable<typeof shortened>
+    const texts = of('query').map(({ text }) => text)
+    const rows = await embedder.embed(texts, { kind: 'query', dimensions })
+    rows.forEach((row, i) => {
+      expect(farthest(row, queries[i] as number[])).toBeLessThan(tolerance)
     })
   })
 

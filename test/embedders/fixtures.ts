@@ -20,6 +20,8 @@ export interface EmbeddingFixtures {
   readonly defaults: { readonly prompts: Readonly<Record<'query' | 'passage', string>> }
   readonly cases: readonly EmbeddingCase[]
   readonly similarity: { readonly matrix: number[][] }
+  /** Embeddings of the queries of fewer numbers, normalized again. */
+  readonly shortened?: { readonly dimensions: number; readonly queries: number[][] }
   readonly m3_scores?: {
     readonly pairs: [string, string][]
     readonly scores: Readonly<Record<string, Readonly<Record<string, number[]>>>>
@@ -31,6 +33,7 @@ export const embedderFixtures = [
   'embed-bert-mean',
   'embed-bge-m3',
   'embed-e5-mistral',
+  'embed-qwen3',
 ] as const
 
 export const readEmbeddingFixtures = (name: string): EmbeddingFixtures =>
