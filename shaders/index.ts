@@ -1,6 +1,8 @@
 import activations from './activations.wgsl'
 import add_lane from './add_lane.wgsl'
 import add_rows from './add_rows.wgsl'
+import attention_heads from './attention_heads.wgsl'
+import attention_heads_odd from './attention_heads_odd.wgsl'
 import attention_subgroup from './attention_subgroup.wgsl'
 import attention_tile from './attention_tile.wgsl'
 import attention_tiled from './attention_tiled.wgsl'
@@ -40,6 +42,8 @@ export const shaders = {
   activations,
   add_lane,
   add_rows,
+  attention_heads,
+  attention_heads_odd,
   attention_subgroup,
   attention_tile,
   attention_tiled,

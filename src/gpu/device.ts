@@ -16,6 +16,9 @@ export interface AdapterFacts {
   readonly software: boolean
   /** The one size that subgroups have here; 0 where there are none or their size varies. */
   readonly subgroupSize: number
+  /** The sizes between which theirs may vary, whether or not shaders may use them; 0 where the adapter does not say. */
+  readonly subgroupMinSize: number
+  readonly subgroupMaxSize: number
   readonly shaderF16: boolean
   readonly timestamps: boolean
   /** Bytes that one storage binding may span. */
@@ -69,13 +72,16 @@ export class Gpu {
   ) {
     const has = (feature: string) => device.features.has(feature as GPUFeatureName)
     const { limits } = device
-    const size = info.subgroupMaxSize ?? 0
+    const { subgroupMinSize = 0, subgroupMaxSize = 0 } = info
+    const fixed = has('subgroups') && subgroupMinSize === subgroupMaxSize
     this.facts = {
       vendor: info.vendor,
       architecture: info.architecture,
       description: info.description,
       software: info.isFallbackAdapter === true,
-      subgroupSize: has('subgroups') && info.subgroupMinSize === size ? size : 0,
+      subgroupSize: fixed ? subgroupMaxSize : 0,
+      subgroupMinSize,
+      subgroupMaxSize,
       shaderF16: has('shader-f16'),
       timestamps: has('timestamp-query'),
       maxBinding: Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize),

@@ -1,4 +1,5 @@
 import type { AdapterFacts, Gpu } from '../gpu/device.ts'
+import { GpuError } from '../gpu/errors.ts'
 import type { KernelSpec } from '../gpu/kernel.ts'
 import { type Tape, tapeFeatures } from './tape.ts'
 import { expectShape, type Tensor } from './tensor.ts'
@@ -44,7 +45,7 @@ export interface AttentionKernel {
   readonly shader: KernelSpec['shader']
   /** Rows of queries that one workgroup takes. */
   readonly rows: number
-  readonly spec: Pick<KernelSpec, 'enable' | 'sizes'>
+  readonly spec: Pick<KernelSpec, 'enable' | 'sizes' | 'libraries'>
 }
 
 /** The kernels for an adapter, the one that is used unless tuning finds another the first. */
@@ -53,14 +54,7 @@ export function attentionKernels(
   headDim: number,
 ): [AttentionKernel, ...AttentionKernel[]] {
   const { subgroupSize: lanes, software, maxWorkgroupMemory } = facts
-  // Workgroup memory bounds how many keys a tile of that many numbers holds.
-  const keys = Math.min(32, Math.floor(maxWorkgroupMemory / (8 * headDim)))
-  const tiled: AttentionKernel = {
-    name: 'attention_tiled',
-    shader: 'attention_tiled',
-    rows: 32,
-    spec: { sizes: { ROWS: 32, KEYS: keys, HEAD_DIM: headDim } },
-  }
+  const tiled = tiledKernel(facts, headDim)
   const quads = Math.ceil(headDim / 4 / lanes)
   const fits = headDim % 4 === 0 && 32 * quads * lanes * lanes <= maxWorkgroupMemory
   if (!software || lanes < 4 || lanes > 32 || !fits) return [tiled]
@@ -71,6 +65,73 @@ export function attentionKernels(
     spec: { enable: ['subgroups'], sizes: { S: lanes, QUADS: quads } },
   }
   return [own, tiled]
+}
+
+/** Sizes of shaders/attention_tiled.wgsl. */
+interface TileShape {
+  /** Invocations that share a row, the rows of each, and quads of columns of the sums of each. */
+  readonly lanes: number
+  readonly each: number
+  readonly own: number
+  readonly invocations: number
+  /** Quads of columns that are in workgroup memory at a time. */
+  readonly depth: number
+}
+
+const rowsOf = ({ invocations, each, lanes }: TileShape) => (invocations / lanes) * each
+
+/** Bytes of workgroup memory: queries, keys, weights, and numbers of each row. */
+function tileBytes(shape: TileShape): number {
+  const { lanes, depth } = shape
+  const rows = rowsOf(shape)
+  return 16 * (rows * depth + 4 * lanes * (depth + 1) + rows * lanes) + 4 * rows * (lanes + 3)
+}
+
+/**
+ * Adapters whose subgroups may be of 8 or 16 invocations have, as a rule, registers for few numbers of each; compilers for
+ * processors take long over more code.
+ */
+const wantsFewSums = ({ software, subgroupMinSize, subgroupMaxSize }: AdapterFacts) =>
+  software || (subgroupMinSize >= 8 && subgroupMinSize <= 16 && subgroupMaxSize <= 32)
+
+/** Rows of an invocation, and the most quads of its sums: what compilers keep in registers. */
+function registerTile(facts: AdapterFacts, quads: number): { each: number; most: number } {
+  if (!wantsFewSums(facts)) return { each: 4, most: 4 }
+  return quads <= 32 ? { each: 2, most: 1 } : { each: 1, most: 2 }
+}
+
+/** The largest shape for an adapter's registers and workgroup memory. */
+function tileShape(facts: AdapterFacts, headDim: number): TileShape {
+  const quads = Math.ceil(headDim / 4)
+  const { each, most } = registerTile(facts, quads)
+  let lanes = 8
+  while (lanes * most < quads) lanes *= 2
+  const own = Math.ceil(quads / lanes)
+  const mostInvocations = Math.min(each === 4 ? 64 : 256, facts.maxInvocations)
+  const shapes = [256, 128, 64, 32]
+    .filter((invocations) => lanes <= invocations && invocations <= mostInvocations)
+    .flatMap((invocations) => [8, 4].map((depth) => ({ lanes, each, own, invocations, depth })))
+  const shape = shapes.find((shape) => tileBytes(shape) <= facts.maxWorkgroupMemory)
+  if (shape) return shape
+  throw new GpuError(
+    'limit-exceeded',
+    `attention: found heads of ${headDim} numbers; their tiles do not fit the ${facts.maxWorkgroupMemory} bytes of workgroup memory that this adapter has`,
+  )
+}
+
+/** shaders/attention_tiled.wgsl */
+function tiledKernel(facts: AdapterFacts, headDim: number): AttentionKernel {
+  const shape = tileShape(facts, headDim)
+  const { lanes, each, own, depth } = shape
+  return {
+    name: 'attention_tiled',
+    shader: 'attention_tiled',
+    rows: rowsOf(shape),
+    spec: {
+      sizes: { ROWS: rowsOf(shape), EACH: each, LANES: lanes, DEPTH: depth, OWN: own },
+      libraries: { attention_heads: headDim % 4 === 0 ? 'attention_heads' : 'attention_heads_odd' },
+    },
+  }
 }
 
 const attentionKernel = ({ choices, facts }: Gpu, headDim: number): AttentionKernel =>
@@ -152,7 +213,7 @@ export function attention(
       enable: [...(spec.enable ?? []), ...tapeFeatures(tape)],
       types: { T: tape.activations },
       sizes: { ...spec.sizes, ...bias?.sizes },
-      ...(bias && { libraries: { score_bias: bias.library } }),
+      libraries: { ...spec.libraries, ...(bias && { score_bias: bias.library }) },
     },
     params: {
       heads,
@@ -161,6 +222,7 @@ export function attention(
       scale,
       causal: causal ? 1 : 0,
       window,
+      depth: spec.sizes?.DEPTH ?? 0,
     },
     tensors: { q, k, v, tiles, y, ...bias?.tensors },
     workgroups: [tiles.shape[0] ?? 0, heads],

@@ -10,7 +10,15 @@ import { headProducts } from '../../src/tensor/head-products.ts'
 import { distanceRows, relativeBias } from '../../src/tensor/relative.ts'
 import { softCapBias } from '../../src/tensor/soft-cap.ts'
 import type { Tensor } from '../../src/tensor/tensor.ts'
-import { activation, expectClose, randomNumbers, runOn, withoutSubgroups } from './harness.ts'
+import {
+  activation,
+  expectClose,
+  randomNumbers,
+  runOn,
+  stored,
+  withFacts,
+  withoutSubgroups,
+} from './harness.ts'
 
 interface Numbers {
   readonly q: Float32Array<ArrayBuffer>
@@ -96,17 +104,31 @@ beforeAll(async () => {
 })
 afterAll(() => gpu.dispose())
 
-for (const kind of ['own kernel', 'kernel without subgroups'] as const) {
+/** The kernels of attention, by the facts for which they are chosen. */
+const kinds: Readonly<Record<string, (gpu: Gpu) => Gpu>> = {
+  'own kernel': (gpu) => gpu,
+  'tiles of few sums': withoutSubgroups,
+  'tiles of many sums, 16 KiB of workgroup memory': (gpu) =>
+    withFacts(gpu, {
+      software: false,
+      subgroupSize: 0,
+      subgroupMinSize: 32,
+      subgroupMaxSize: 64,
+      maxWorkgroupMemory: 16384,
+    }),
+}
+
+for (const [kind, chosen] of Object.entries(kinds)) {
   describe(`attention, ${kind}`, () => {
     const run = (
       { q, k, v }: Numbers,
       spans: readonly AttentionSpan[],
       { heads, kvHeads, headDim }: Heads,
       mask?: AttentionMask,
+      activations: 'f32' | 'f16' = 'f32',
     ) => {
-      const on = kind === 'own kernel' ? gpu : withoutSubgroups(gpu)
       const [width, keyWidth] = [heads * headDim, kvHeads * headDim]
-      return runOn(on, 'f32', (tape) =>
+      return runOn(chosen(gpu), activations, (tape) =>
         attention(
           tape,
           activation(tape, q, [q.length / width, width]),
@@ -119,11 +141,11 @@ for (const kind of ['own kernel', 'kernel without subgroups'] as const) {
       )
     }
 
-    for (const headDim of [1, 8, 18, 32, 64, 256]) {
+    for (const headDim of [1, 3, 8, 18, 32, 64, 80, 96, 128, 256]) {
       it(`equals the reference with heads of ${headDim} and sequences around each tile`, async () => {
         const sizes = { heads: 3, kvHeads: 3, headDim }
-        const spans = spansOf([1, 3, 4, 5, 7, 8, 9, 31, 32, 33, 65])
-        const numbers = numbersFor(198, sizes, 3)
+        const spans = spansOf([1, 3, 4, 5, 7, 8, 9, 15, 17, 31, 32, 33, 63, 64, 65])
+        const numbers = numbersFor(357, sizes, 3)
         const found = await run(numbers, spans, sizes)
         expectClose(found, attentionReference(numbers, spans, sizes), 1e-5, `headDim ${headDim}`)
       })
@@ -215,8 +237,7 @@ for (const kind of ['own kernel', 'kernel without subgroups'] as const) {
             (c2p ? product(numbers.q, query, head, distance) : 0) +
             (p2c ? product(numbers.k, key, head, distance) : 0),
         )
-        const on = kind === 'own kernel' ? gpu : withoutSubgroups(gpu)
-        const found = await runOn(on, 'f32', (tape) => {
+        const found = await runOn(chosen(gpu), 'f32', (tape) => {
           const [q, k, v] = [numbers.q, numbers.k, numbers.v].map((x) =>
             activation(tape, x, [116, width]),
           ) as [Tensor, Tensor, Tensor]
@@ -266,6 +287,33 @@ for (const kind of ['own kernel', 'kernel without subgroups'] as const) {
       const found = await capped(broken)
       expect(found.subarray(0, 40).every(Number.isNaN)).toBe(true)
     })
+
+    it('takes f16 activations', async () => {
+      const sizes = { heads: 2, kvHeads: 1, headDim: 64 }
+      const spans = spansOf([1, 40, 70])
+      const { q, k, v } = numbersFor(111, sizes)
+      const rounded = (x: Float32Array) => Float32Array.from(stored(x, 'f16'))
+      const numbers = { q: rounded(q), k: rounded(k), v: rounded(v) }
+      const found = await run(numbers, spans, sizes, { causal: true }, 'f16')
+      const expected = attentionReference(numbers, spans, sizes, { causal: true })
+      expectClose(found, expected, 2 ** -11, 'f16')
+    })
+
+    for (const mask of [{}, { causal: true, window: 33 }]) {
+      it(`gives a sequence the same bits alone: ${JSON.stringify(mask)}`, async () => {
+        const sizes = { heads: 2, kvHeads: 1, headDim: 20 }
+        const spans = spansOf([5, 40, 70])
+        const numbers = numbersFor(115, sizes)
+        const all = await run(numbers, spans, sizes, mask)
+        for (const { row, rows } of spans) {
+          const own = (x: Float32Array<ArrayBuffer>, width: number) =>
+            x.slice(row * width, (row + rows) * width)
+          const alone = { q: own(numbers.q, 40), k: own(numbers.k, 20), v: own(numbers.v, 20) }
+          const found = await run(alone, spansOf([rows]), sizes, mask)
+          expect(found).toEqual(all.slice(row * 40, (row + rows) * 40))
+        }
+      })
+    }
 
     it('keeps numbers finite where scores are far apart', async () => {
       const sizes = { heads: 1, kvHeads: 1, headDim: 8 }

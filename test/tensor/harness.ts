@@ -38,15 +38,18 @@ export function randomNumbers(seed: number, count: number): Float32Array<ArrayBu
   })
 }
 
-/** The facts under which an adapter's other kernels are chosen: those of adapters without subgroups. */
-export const withoutSubgroups = (gpu: Gpu): Gpu =>
+/** A device whose kernels are chosen as for an adapter with other facts. */
+export const withFacts = (gpu: Gpu, facts: Partial<AdapterFacts>): Gpu =>
   new Proxy(gpu, {
     get(target, key) {
-      if (key === 'facts') return { ...target.facts, subgroupSize: 0 } satisfies AdapterFacts
+      if (key === 'facts') return { ...target.facts, ...facts } satisfies AdapterFacts
       const value = Reflect.get(target, key, target)
       return typeof value === 'function' ? value.bind(target) : value
     },
   })
+
+/** Chosen as without subgroups. */
+export const withoutSubgroups = (gpu: Gpu): Gpu => withFacts(gpu, { subgroupSize: 0 })
 
 /** Runs operations on the device and gives the numbers of the tensor they make. */
 export async function runOn(

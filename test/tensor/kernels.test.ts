@@ -28,6 +28,8 @@ import type { WeightDtype } from '../../src/weight-dtypes.ts'
 const facts = (subgroupSize: number, software: boolean) =>
   ({
     subgroupSize,
+    subgroupMinSize: subgroupSize,
+    subgroupMaxSize: subgroupSize,
     software,
     shaderF16: true,
     maxWorkgroupMemory: 32768,
@@ -60,14 +62,17 @@ function specsOf(adapter: AdapterFacts, activations: 'f32' | 'f16'): KernelSpec[
       linear(tape, x, { weight: { ...weight([64, 64], dtype), kernel, tile: 0 } })
     }
   }
-  for (const kernel of attentionKernels(adapter, 32)) {
-    const span = { row: 0, rows: 4, position: 0, key: 0, keys: 4 }
-    const tiles = attentionTiles(tape, [span], 32, kernel)
-    attention(tape, x, x, x, tiles, 32)
-    attention(tape, x, x, x, tiles, 32, { bias: alibiBias(tape, 2) })
-    attention(tape, x, x, x, tiles, 32, { bias: softCapBias(tape, 50) })
-    const distances = distanceRows(tape, (distance) => distance + 4, { back: 3, ahead: 3 })
-    attention(tape, x, x, x, tiles, 32, { bias: relativeBias(distances, { c2p: x, p2c: x }) })
+  for (const headDim of [32, 1]) {
+    for (const kernel of attentionKernels(adapter, headDim)) {
+      const span = { row: 0, rows: 4, position: 0, key: 0, keys: 4 }
+      const tiles = attentionTiles(tape, [span], headDim, kernel)
+      attention(tape, x, x, x, tiles, headDim)
+      attention(tape, x, x, x, tiles, headDim, { bias: alibiBias(tape, 2) })
+      attention(tape, x, x, x, tiles, headDim, { bias: softCapBias(tape, 50) })
+      const distances = distanceRows(tape, (distance) => distance + 4, { back: 3, ahead: 3 })
+      const bias = relativeBias(distances, { c2p: x, p2c: x })
+      attention(tape, x, x, x, tiles, headDim, { bias })
+    }
   }
   for (const dtype of ['f32', 'f16', 'bf16'] satisfies WeightDtype[]) {
     const table = weight([8, 64], dtype)
