@@ -1,6 +1,5 @@
 import activations from './activations.wgsl'
 import add_lane from './add_lane.wgsl'
-import add_rows from './add_rows.wgsl'
 import attention_heads from './attention_heads.wgsl'
 import attention_heads_odd from './attention_heads_odd.wgsl'
 import attention_subgroup from './attention_subgroup.wgsl'
@@ -12,6 +11,7 @@ import gather_rows from './gather_rows.wgsl'
 import head_products_subgroup from './head_products_subgroup.wgsl'
 import head_products_tiled from './head_products_tiled.wgsl'
 import layer_norm from './layer_norm.wgsl'
+import layer_norm_registers from './layer_norm_registers.wgsl'
 import linear_bindings from './linear_bindings.wgsl'
 import linear_finish from './linear_finish.wgsl'
 import linear_subgroup from './linear_subgroup.wgsl'
@@ -24,6 +24,7 @@ import neighbors from './neighbors.wgsl'
 import reduce_subgroup from './reduce_subgroup.wgsl'
 import reduce_workgroup from './reduce_workgroup.wgsl'
 import rms_norm from './rms_norm.wgsl'
+import rms_norm_registers from './rms_norm_registers.wgsl'
 import rotary from './rotary.wgsl'
 import score_bias from './score_bias.wgsl'
 import score_bias_alibi from './score_bias_alibi.wgsl'
@@ -41,7 +42,6 @@ import weights_grouped from './weights_grouped.wgsl'
 export const shaders = {
   activations,
   add_lane,
-  add_rows,
   attention_heads,
   attention_heads_odd,
   attention_subgroup,
@@ -53,6 +53,7 @@ export const shaders = {
   head_products_subgroup,
   head_products_tiled,
   layer_norm,
+  layer_norm_registers,
   linear_bindings,
   linear_finish,
   linear_subgroup,
@@ -65,6 +66,7 @@ export const shaders = {
   reduce_subgroup,
   reduce_workgroup,
   rms_norm,
+  rms_norm_registers,
   rotary,
   score_bias,
   score_bias_alibi,

@@ -1,4 +1,3 @@
-import { addRows } from '../tensor/add-rows.ts'
 import { alibiBias } from '../tensor/alibi.ts'
 import { attention, type ScoreBias } from '../tensor/attention.ts'
 import { embed, gatherTable, type HostTable } from '../tensor/embedding.ts'
@@ -197,8 +196,9 @@ export class Encoder implements Backbone {
         bias: biasOf?.(q, k),
       })
       const projected = linear(tape, context, layer.attentionOutput, { add: x })
-      const output = layerNorm(tape, projected, layer.attentionNorm)
-      return layer.middleNorm ? layerNorm(tape, addRows(tape, x, output), layer.middleNorm) : output
+      const { attentionNorm, middleNorm } = layer
+      if (!middleNorm) return layerNorm(tape, projected, attentionNorm)
+      return layerNorm(tape, layerNorm(tape, projected, attentionNorm, x), middleNorm)
     })
     const gate = layer.gate && linear(tape, attended, layer.gate, { activation })
     const up = linear(tape, attended, layer.up, gate ? { multiply: gate } : { activation })

@@ -1,4 +1,4 @@
-import { reduction } from './layer-norm.ts'
+import { normKernel } from './layer-norm.ts'
 import { type Tape, tapeFeatures } from './tape.ts'
 import type { Vector } from './tensor.ts'
 import { expectShape, type Tensor } from './tensor.ts'
@@ -28,12 +28,11 @@ export function rmsNorm(
   const heads = Math.ceil(all / width)
   expectShape(weight.name, 'x', x, [null, heads * width])
   if (add) expectShape(weight.name, 'what is added', add, x.shape)
-  const { enable = [], ...rest } = reduction(tape.gpu.facts)
+  const { enable = [], ...rest } = normKernel(tape.gpu.facts, 'rms_norm', width)
   const y = tape.tensor(x.shape)
   tape.run({
     label: weight.name.replace(/\.weight$/, ''),
     kernel: {
-      shader: 'rms_norm',
       enable: [...enable, ...tapeFeatures(tape)],
       types: { T: tape.activations },
       ...rest,

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, expect, it } from 'vitest'
 import { Gpu } from '../../src/gpu/device.ts'
-import { addRows } from '../../src/tensor/add-rows.ts'
+import { embedRows } from '../../src/tensor/embedding.ts'
 import { forgetConstants, PlanTape, RecordTape, type Tape } from '../../src/tensor/tape.ts'
 import { activation } from './harness.ts'
 
@@ -16,14 +16,15 @@ beforeAll(async () => {
 afterAll(() => gpu.dispose())
 
 const numbers = Float32Array.from([1, 2, 3, 4])
+const table = { name: 'table', shape: [1, 4], dtype: 'f32', words: new Uint32Array(4) } as const
 /** Twice the constant, which is twice the numbers. */
 function double(tape: Tape, key: object, made: () => void) {
   const constant = tape.constant(key, () => {
     made()
     const x = activation(tape, numbers, [1, 4])
-    return addRows(tape, x, x)
+    return embedRows(tape, x, table, 2)
   })
-  return addRows(tape, constant, constant)
+  return embedRows(tape, constant, table, 2)
 }
 
 /** Records a pass; gives how often it made the constant. */

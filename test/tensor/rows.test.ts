@@ -18,6 +18,7 @@ import {
   stored,
   table,
   vector,
+  withFacts,
   withoutSubgroups,
 } from './harness.ts'
 
@@ -49,10 +50,17 @@ afterAll(() => gpu.dispose())
 
 type Numbers = Float32Array<ArrayBuffer>
 
+/** The kernels of norms, by the facts for which they are chosen. */
+const kinds: Readonly<Record<string, (gpu: Gpu) => Gpu>> = {
+  'own kernel': (gpu) => gpu,
+  'kernel without subgroups': withoutSubgroups,
+  'kernel of GPUs': (gpu) => withFacts(gpu, { software: false, subgroupSize: 0 }),
+}
+
 describe('layerNorm', () => {
-  for (const kind of ['own kernel', 'kernel without subgroups'] as const) {
+  for (const [kind, chosen] of Object.entries(kinds)) {
     it(`equals the reference, ${kind}`, async () => {
-      const on = kind === 'own kernel' ? gpu : withoutSubgroups(gpu)
+      const on = chosen(gpu)
       for (const [rows, width] of [
         [1, 1],
         [3, 7],
@@ -61,7 +69,10 @@ describe('layerNorm', () => {
         [3, 63],
         [2, 64],
         [4, 65],
+        [3, 124],
+        [2, 132],
         [3, 384],
+        [1, 1028],
       ] as const) {
         const x = randomNumbers(1, rows * width).map((v) => 5 * v + 2)
         const [weight, bias] = [randomNumbers(2, width), randomNumbers(3, width)]
@@ -73,26 +84,30 @@ describe('layerNorm', () => {
         const found = await runOn(on, 'f32', (tape) =>
           layerNorm(tape, activation(tape, x, [rows, width]), norm),
         )
-        expectClose(
-          found,
-          layerNormReference(x, width, weight, bias, 1e-5),
-          3e-6,
-          `${rows} x ${width}`,
-        )
+        const other = randomNumbers(4, rows * width)
+        const added = await runOn(on, 'f32', (tape) => {
+          const [input, more] = [x, other].map((own) => activation(tape, own, [rows, width]))
+          return layerNorm(tape, input!, norm, more)
+        })
+        const expected = layerNormReference(x, width, weight, bias, 1e-5)
+        expectClose(found, expected, 3e-6, `${rows} x ${width}`)
+        const sums = expected.map((value, i) => value + other[i]!)
+        expectClose(added, sums, 3e-6, `${rows} x ${width}, added to another`)
       }
     })
   }
 })
 
 describe('rmsNorm', () => {
-  for (const kind of ['own kernel', 'kernel without subgroups'] as const) {
+  for (const [kind, chosen] of Object.entries(kinds)) {
     it(`equals the reference, ${kind}`, async () => {
-      const on = kind === 'own kernel' ? gpu : withoutSubgroups(gpu)
+      const on = chosen(gpu)
       for (const [rows, width, offset] of [
         [1, 1, 0],
         [3, 7, 1],
         [5, 65, 0],
         [2, 384, 1],
+        [1, 2304, 1],
       ] as const) {
         const x = randomNumbers(1, rows * width).map((v) => 5 * v + 2)
         const weight = randomNumbers(2, width)
@@ -228,7 +243,7 @@ describe('embed', () => {
 })
 
 describe('headProducts', () => {
-  for (const kind of ['own kernel', 'kernel without subgroups'] as const) {
+  for (const [kind, chosen] of Object.entries(kinds)) {
     it.each([
       [1, 1, 4, 1],
       [15, 2, 8, 31],
@@ -244,7 +259,7 @@ describe('headProducts', () => {
         const table = randomNumbers(2, (count + 3) * width)
           .fill(Number.NaN, 0, 2 * width)
           .fill(Number.NaN, (count + 2) * width)
-        const on = kind === 'own kernel' ? gpu : withoutSubgroups(gpu)
+        const on = chosen(gpu)
         const found = await runOn(on, 'f32', (tape) =>
           headProducts(
             tape,
