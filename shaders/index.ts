@@ -14,6 +14,7 @@ import layer_norm from './layer_norm.wgsl'
 import layer_norm_registers from './layer_norm_registers.wgsl'
 import linear_bindings from './linear_bindings.wgsl'
 import linear_finish from './linear_finish.wgsl'
+import linear_matrix from './linear_matrix.wgsl'
 import linear_subgroup from './linear_subgroup.wgsl'
 import linear_subgroup_grouped from './linear_subgroup_grouped.wgsl'
 import linear_tiled from './linear_tiled.wgsl'
@@ -33,6 +34,9 @@ import score_bias_soft_cap from './score_bias_soft_cap.wgsl'
 import soft_cap from './soft_cap.wgsl'
 import subgroup_tile from './subgroup_tile.wgsl'
 import unpack_rows from './unpack_rows.wgsl'
+import weight_chunk_bf16 from './weight_chunk_bf16.wgsl'
+import weight_chunk_f16 from './weight_chunk_f16.wgsl'
+import weight_chunk_grouped from './weight_chunk_grouped.wgsl'
 import weights_bf16 from './weights_bf16.wgsl'
 import weights_f16 from './weights_f16.wgsl'
 import weights_f32 from './weights_f32.wgsl'
@@ -56,6 +60,7 @@ export const shaders = {
   layer_norm_registers,
   linear_bindings,
   linear_finish,
+  linear_matrix,
   linear_subgroup,
   linear_subgroup_grouped,
   linear_tiled,
@@ -75,6 +80,9 @@ export const shaders = {
   soft_cap,
   subgroup_tile,
   unpack_rows,
+  weight_chunk_bf16,
+  weight_chunk_f16,
+  weight_chunk_grouped,
   weights_bf16,
   weights_f16,
   weights_f32,

@@ -16,7 +16,10 @@ import { ofRecord, refusal } from './refusal.ts'
 type Format = 'jsonl' | 'npy' | 'safetensors'
 
 interface Options
-  extends Pick<EmbedderLoadOptions, 'revision' | 'dtype' | 'activations' | 'maxBatchTokens'>,
+  extends Pick<
+      EmbedderLoadOptions,
+      'revision' | 'dtype' | 'activations' | 'matrices' | 'maxBatchTokens'
+    >,
     Pick<EmbedOptions, 'kind' | 'prompt' | 'dimensions' | 'maxLength'> {
   model?: string
   file?: string
@@ -93,9 +96,9 @@ async function embed(texts: readonly string[], options: Options, io: Io): Promis
   let embedder: Embedder | undefined
   const printer = await printerOf(format, output, io)
   try {
-    const { model, revision, dtype, activations, maxLength, maxBatchTokens } = options
+    const { model, revision, dtype, activations, matrices, maxLength, maxBatchTokens } = options
     embedder = await Embedder.load(model, {
-      ...{ revision, dtype, activations, maxLength, maxBatchTokens },
+      ...{ revision, dtype, activations, matrices, maxLength, maxBatchTokens },
       signal: io.signal,
       onProgress: loadProgress(progress),
     })

@@ -17,6 +17,7 @@ export interface ModelOptions {
   revision?: string
   dtype: NonNullable<LoadOptions['dtype']>
   activations?: NonNullable<LoadOptions['activations']>
+  matrices: boolean
   recipe?: NonNullable<LoadOptions['recipe']>
   inputs?: NonNullable<LoadOptions['inputs']>
   maxLength?: number
@@ -120,6 +121,10 @@ export const withDtypes = (command: Command): Command =>
         'dtype of the activations on the device (default: f32)',
       ).choices(['f32', 'f16']),
     )
+    .option(
+      '--no-matrices',
+      'do not multiply f16 activations by the subgroup matrices (tensor cores) of the adapter',
+    )
 
 /** Adds the options of {@link LoadingOptions} to a command. */
 export function withLoadingOptions(command: Command): Command {
@@ -177,6 +182,7 @@ export function withLoadingOptions(command: Command): Command {
 export const loadOptions = (options: LoadingOptions): LoadOptions & CompressionOptions => ({
   dtype: options.dtype,
   activations: options.activations,
+  matrices: options.matrices,
   recipe: options.recipe,
   inputs: options.inputs,
   maxLength: options.maxLength,

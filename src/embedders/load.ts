@@ -95,9 +95,9 @@ export async function loadEmbedder(
     if (headsCheckpoint) opened.push(headsCheckpoint)
     gpu = await Gpu.open(options)
     checkActivations(gpu.facts, options, invalid)
-    const weights = new Weights(gpu, checkpoint, dtype)
+    const weights = new Weights(gpu, checkpoint, dtype, activations)
     const { backbone, read } = declareBackbone(checkpoint.config, weights)
-    const headWeights = headsCheckpoint && new Weights(gpu, headsCheckpoint, dtype)
+    const headWeights = headsCheckpoint && new Weights(gpu, headsCheckpoint, dtype, activations)
     const heads = headWeights && declareHeads(headWeights, backbone)
     const all = [weights, ...(headWeights ? [headWeights] : [])]
     for (const some of all) some.checkLimits()

@@ -16,14 +16,15 @@ export class KernelChoices {
     readonly tuned: KernelNames,
   ) {}
 
-  /** The kernel asked for, else the tuned one, else the first. */
+  /** The kernel asked for, else the tuned one, which may be kept under a name of its own, else the first. */
   pick<K extends { readonly name: string }>(
     operation: string,
     candidates: readonly [K, ...K[]],
+    tunedAs: string = operation,
   ): K {
     const named = (name: string | undefined) => candidates.find((kernel) => kernel.name === name)
     const asked = this.asked[operation]
-    const kernel = named(asked ?? this.tuned[operation])
+    const kernel = named(asked ?? this.tuned[tunedAs] ?? this.tuned[operation])
     if (!kernel && asked !== undefined) {
       const names = candidates.map(({ name }) => JSON.stringify(name)).join(', ')
       throw new GpuError(

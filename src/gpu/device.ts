@@ -7,6 +7,17 @@ import { Pace } from './pace.ts'
 import { Profile } from './profile.ts'
 import { tunedKernels } from './tuned.ts'
 
+/** A shape of subgroup matrices (tensor cores) that an adapter multiplies: M x K numbers by K x N, giving M x N. */
+export interface SubgroupMatrix {
+  /** Of what is multiplied, such as `f16`. */
+  readonly componentType: string
+  /** Of the sums, such as `f32`. */
+  readonly resultComponentType: string
+  readonly M: number
+  readonly N: number
+  readonly K: number
+}
+
 /** What kernels are chosen by: facts of the adapter, never of a vendor's name. */
 export interface AdapterFacts {
   readonly vendor: string
@@ -19,6 +30,10 @@ export interface AdapterFacts {
   /** The sizes between which theirs may vary, whether or not shaders may use them; 0 where the adapter does not say. */
   readonly subgroupMinSize: number
   readonly subgroupMaxSize: number
+  /** Whether a shader can ask for one of these sizes. */
+  readonly subgroupSizeControl: boolean
+  /** Matrices that a subgroup multiplies as a whole; none where the device has no such feature. */
+  readonly subgroupMatrices: readonly SubgroupMatrix[]
   readonly shaderF16: boolean
   readonly timestamps: boolean
   /** Bytes that one storage binding may span. */
@@ -37,6 +52,8 @@ export interface GpuOptions {
   readonly profile?: boolean | undefined
   /** Kernels to use in place of those chosen for the adapter, by operation: `{ 'linear f16': 'linear_tiled 64x64' }`. */
   readonly kernels?: KernelNames | undefined
+  /** False leaves out the kernels that use subgroup matrices. */
+  readonly matrices?: boolean | undefined
 }
 
 /** Pipelines and bindings want more than WebGPU's guaranteed limits; what the adapter has is asked for. */
@@ -48,7 +65,26 @@ const wantedLimits = [
   'maxComputeWorkgroupStorageSize',
 ] as const
 
-const wantedFeatures: readonly GPUFeatureName[] = ['shader-f16', 'subgroups', 'timestamp-query']
+const matrixFeature = 'chromium-experimental-subgroup-matrix'
+
+/** Some are not among the names that TypeScript knows. */
+const wantedFeatures: readonly string[] = [
+  'shader-f16',
+  'subgroups',
+  'subgroup-size-control',
+  matrixFeature,
+  'timestamp-query',
+]
+
+/** The shapes of an adapter's subgroup matrices, as Dawn tells them, in objects of ours. */
+function matricesOf(info: GPUAdapterInfo): SubgroupMatrix[] {
+  const { subgroupMatrixConfigs = [] } = info as {
+    subgroupMatrixConfigs?: Iterable<SubgroupMatrix>
+  }
+  return [...subgroupMatrixConfigs].map(({ componentType, resultComponentType, M, N, K }) => {
+    return { componentType, resultComponentType, M, N, K }
+  })
+}
 
 /** A WebGPU device, its facts, its kernels and its memory. */
 export class Gpu {
@@ -69,11 +105,13 @@ export class Gpu {
     readonly owned: boolean,
     profile: boolean,
     readonly choices: KernelChoices,
+    matrices: boolean,
   ) {
     const has = (feature: string) => device.features.has(feature as GPUFeatureName)
     const { limits } = device
     const { subgroupMinSize = 0, subgroupMaxSize = 0 } = info
     const fixed = has('subgroups') && subgroupMinSize === subgroupMaxSize
+    const usesMatrices = matrices && has(matrixFeature) && has('subgroups') && has('shader-f16')
     this.facts = {
       vendor: info.vendor,
       architecture: info.architecture,
@@ -82,6 +120,8 @@ export class Gpu {
       subgroupSize: fixed ? subgroupMaxSize : 0,
       subgroupMinSize,
       subgroupMaxSize,
+      subgroupSizeControl: has('subgroup-size-control'),
+      subgroupMatrices: usesMatrices ? matricesOf(info) : [],
       shaderF16: has('shader-f16'),
       timestamps: has('timestamp-query'),
       maxBinding: Math.min(limits.maxStorageBufferBindingSize, limits.maxBufferSize),
@@ -136,10 +176,11 @@ export class Gpu {
   /** Opens an adapter's device, or borrows the caller's. */
   static async open(options: GpuOptions = {}): Promise<Gpu> {
     const profile = options.profile ?? environment('DAWNRANK_PROFILE') === '1'
+    const { matrices = true } = options
     if (options.device) {
       const { device } = options
       const choices = await choicesFor(device.adapterInfo, options)
-      return new Gpu(device, device.adapterInfo, false, profile, choices)
+      return new Gpu(device, device.adapterInfo, false, profile, choices, matrices)
     }
     const flags = environment('DAWNRANK_DAWN_FLAGS')?.split(' ') ?? []
     if (profile) flags.push('disable-dawn-features=timestamp_quantization')
@@ -155,13 +196,16 @@ export class Gpu {
     const requiredLimits = Object.fromEntries(
       wantedLimits.map((name) => [name, adapter.limits[name]]),
     )
-    const requiredFeatures = wantedFeatures.filter((name) => adapter.features.has(name))
+    const requiredFeatures = (wantedFeatures as GPUFeatureName[]).filter((name) =>
+      adapter.features.has(name),
+    )
     const device = await adapter.requestDevice({
       label: 'dawnrank',
       requiredFeatures,
       requiredLimits,
     })
-    return new Gpu(device, adapter.info, true, profile, await choicesFor(adapter.info, options))
+    const choices = await choicesFor(adapter.info, options)
+    return new Gpu(device, adapter.info, true, profile, choices, matrices)
   }
 
   /** Throws what went wrong since, if anything did: a lost device, an error that no call was there to take. */

@@ -4,7 +4,16 @@ import type { DawnrankError } from '../error.ts'
 import type { KernelNames } from '../gpu/choices.ts'
 import type { AdapterFacts } from '../gpu/device.ts'
 import type { DtypeOption } from '../models/weights.ts'
-import { aborter, callback, count, type OptionKind, object, oneOf, text } from './option-kinds.ts'
+import {
+  aborter,
+  boolean,
+  callback,
+  count,
+  type OptionKind,
+  object,
+  oneOf,
+  text,
+} from './option-kinds.ts'
 import type { BatchSize } from './queue.ts'
 
 /** Progress of a load, in bytes. */
@@ -40,6 +49,10 @@ export interface DeviceOptions {
    * `info.kernels` lists those in use, `tune` measures what there is.
    */
   readonly kernels?: KernelNames | undefined
+  /**
+   * Whether layers with f16 activations may use the subgroup matrices (tensor cores) of an adapter that has them. Default: true.
+   */
+  readonly matrices?: boolean | undefined
   /** Called with the size of each batch that calls share, before it runs. */
   readonly onBatch?: ((batch: BatchSize) => void) | undefined
   readonly signal?: AbortSignal | undefined
@@ -55,6 +68,7 @@ export const deviceOptions = {
   adapter: object,
   maxBatchTokens: count,
   kernels: object,
+  matrices: boolean,
   onBatch: callback,
   signal: aborter,
   onProgress: callback,

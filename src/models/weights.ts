@@ -93,6 +93,8 @@ export class Weights {
     readonly gpu: Gpu,
     readonly checkpoint: Checkpoint,
     readonly dtype: DtypeOption,
+    /** The dtype of the activations that its layers will read. */
+    readonly activations: 'f32' | 'f16' = 'f32',
   ) {}
 
   /** Bytes that the weights declared so far will take. */
@@ -320,7 +322,7 @@ export class Weights {
   }
 
   #kernel(dtype: LinearDtype, inner: number): LinearKernel {
-    return linearKernel(this.gpu, dtype, inner)
+    return linearKernel(this.gpu, dtype, inner, this.activations)
   }
 
   /** A layer norm: `name.weight` and, unless there is none, `name.bias`, [width]. */

@@ -15,6 +15,7 @@ import { basename, dirname, join, sep } from 'node:path'
 import type { Readable } from 'node:stream'
 import { setImmediate, setTimeout } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
+import { dawnFlags } from './dawn-flags.ts'
 import { PlatformError } from './errors.ts'
 import { type ByteSource, type Folder, isInnerPath, type Place, streamSource } from './files.ts'
 import { checkUrl, splitUrl, urlFolder } from './http.ts'
@@ -187,7 +188,10 @@ export function embeddedFolder(model: string): Promise<Folder> {
 // Dawn's instance must stay reachable for as long as any device lives: the process crashes once it is collected.
 const held = globalThis as { __dawnrankGpu?: GPU }
 
-/** The entry to WebGPU: the built-in one where there is one, else Dawn. `flags` are Dawn's, such as toggles. */
+/**
+ * The entry to WebGPU: the built-in one where there is one, else Dawn, made by the first call. `flags` are Dawn's, such as
+ * toggles; to those of {@link dawnFlags} they are added.
+ */
 export async function webgpu(flags: readonly string[] = []): Promise<GPU> {
   const builtIn = (globalThis.navigator as Navigator | undefined)?.gpu
   if (builtIn) return builtIn
@@ -200,7 +204,7 @@ export async function webgpu(flags: readonly string[] = []): Promise<GPU> {
       )
     })
     Object.assign(globalThis, dawn.globals)
-    held.__dawnrankGpu = dawn.create([...flags])
+    held.__dawnrankGpu = dawn.create(dawnFlags(flags))
   }
   return held.__dawnrankGpu as GPU
 }

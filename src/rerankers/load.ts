@@ -83,7 +83,7 @@ export async function loadModel(
     gpu = await Gpu.open(options)
     checkFeatures(gpu, options)
     const { config } = checkpoint
-    const weights = new Weights(gpu, checkpoint, dtype)
+    const weights = new Weights(gpu, checkpoint, dtype, activations)
     const model = declareModel(family, {
       config,
       weights,

@@ -11,10 +11,11 @@ export async function loadServed(
   const { revision, signal } = options
   const embeds = place !== undefined && (await isEmbedder(place, { revision, signal }))
   if (!embeds) return Reranker.load(place, options)
-  const { dtype, activations, maxLength, maxBatchTokens, kernels, onBatch, onProgress } = options
+  const { dtype, activations, matrices, maxLength, maxBatchTokens } = options
+  const { kernels, onBatch, onProgress } = options
   return servedEmbedder(
     await Embedder.load(place, {
-      ...{ dtype, activations, maxLength, maxBatchTokens, kernels },
+      ...{ dtype, activations, matrices, maxLength, maxBatchTokens, kernels },
       ...{ revision, signal, onBatch, onProgress },
     }),
   )

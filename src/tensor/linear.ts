@@ -2,6 +2,7 @@ import type { AdapterFacts, Gpu } from '../gpu/device.ts'
 import type { KernelSpec } from '../gpu/kernel.ts'
 import { groupSize, isQuantized, quantizedBits } from '../weight-dtypes.ts'
 import { type ColumnLayout, columnTiles, packRows, packTiles } from './layout.ts'
+import { matrixKernels } from './linear-matrix.ts'
 import { type Tape, tapeFeatures } from './tape.ts'
 import {
   dtypeBytes,
@@ -30,16 +31,28 @@ export interface LinearKernel extends ColumnLayout {
   /** What the numbers of a row must be a multiple of. */
   readonly divisor: number
   readonly spec: Pick<KernelSpec, 'enable' | 'sizes'>
+  /** The files that read its weight, where they are its own. */
+  readonly libraries?: NonNullable<KernelSpec['libraries']>
 }
 
 /**
  * The kernels for an adapter and weights of a dtype, the one that is used unless tuning finds another the first: of those
  * for processors, the fastest on lavapipe. Where its compiler no longer unrolls the loops, a kernel is ten times slower.
+ * Activations in f16 may be multiplied by subgroup matrices.
  */
 export function linearKernels(
   facts: AdapterFacts,
   dtype: LinearDtype,
+  activations: 'f32' | 'f16' = 'f32',
 ): [LinearKernel, ...LinearKernel[]] {
+  const matrices = activations === 'f16' ? matrixKernels(facts, dtype) : []
+  const others = fmaKernels(facts, dtype)
+  // Processors have no unit for them.
+  const all = facts.software ? [...others, ...matrices] : [...matrices, ...others]
+  return all as typeof others
+}
+
+function fmaKernels(facts: AdapterFacts, dtype: LinearDtype): [LinearKernel, ...LinearKernel[]] {
   const { subgroupSize: lanes, software } = facts
   const tiled: [LinearKernel, ...LinearKernel[]] = [tiledKernel(64, dtype), tiledKernel(128, dtype)]
   if (lanes < 4 || lanes > 32) return tiled
@@ -47,14 +60,19 @@ export function linearKernels(
   return software ? ([...own, ...tiled] as typeof tiled) : [...tiled, ...own]
 }
 
+/** What the tuned kernel for a dtype of weights is kept under: with activations in f16 there may be others. */
+export const tunedName = (dtype: LinearDtype, activations: 'f32' | 'f16'): string =>
+  activations === 'f16' ? `linear ${dtype} of f16` : `linear ${dtype}`
+
 /** The kernel for weights [columns, inner] of a dtype on a device. Chosen by these alone, never by the batch. */
 export function linearKernel(
   { choices, facts }: Gpu,
   dtype: LinearDtype,
   inner: number,
+  activations: 'f32' | 'f16' = 'f32',
 ): LinearKernel {
-  const kernels = linearKernels(facts, dtype)
-  const picked = choices.pick(`linear ${dtype}`, kernels)
+  const kernels = linearKernels(facts, dtype, activations)
+  const picked = choices.pick(`linear ${dtype}`, kernels, tunedName(dtype, activations))
   const fits = (kernel: LinearKernel) => inner % kernel.divisor === 0
   return fits(picked) ? picked : (kernels.find(fits) as LinearKernel)
 }
@@ -195,7 +213,7 @@ function launch(
     label: labelOf(layers),
     kernel: {
       shader: kernel.shader,
-      ...weightForm,
+      libraries: { ...weightForm.libraries, ...kernel.libraries },
       sizes: { ...kernel.spec.sizes, ...weightForm.sizes, WIDTH: kernel.columns },
       enable: [...(kernel.spec.enable ?? []), ...tapeFeatures(tape)],
       types: { T: tape.activations, Y: dtype },

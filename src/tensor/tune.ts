@@ -4,7 +4,8 @@ import { forgetKernels, keepKernels } from '../gpu/tuned.ts'
 import { type AttentionKernel, attention, attentionKernels, attentionTiles } from './attention.ts'
 import { TensorError } from './errors.ts'
 import { linearBytes } from './layout.ts'
-import { type LinearKernel, linear, linearKernels } from './linear.ts'
+import { type LinearKernel, linear, linearKernels, tunedName } from './linear.ts'
+import { matrixKernels } from './linear-matrix.ts'
 import { PlanTape, RecordTape, type Tape } from './tape.ts'
 import type { LinearDtype, Tensor } from './tensor.ts'
 
@@ -50,6 +51,7 @@ export interface AttentionShape {
 interface Task {
   /** Where the kernels are those to be measured. */
   readonly gpu: Gpu
+  readonly activations: 'f32' | 'f16'
   readonly flops: number
   /** Records the work so many times. */
   record(tape: Tape, times: number): Tensor
@@ -71,24 +73,28 @@ const headDims = [32, 64, 128, 256]
  */
 const filler = 0x3c003c00
 
-/** A linear layer with weights of a dtype by one kernel. */
+/** A linear layer with weights and activations of these dtypes by one kernel. */
 export function linearTask(
   gpu: Gpu,
   kernel: LinearKernel,
   dtype: LinearDtype,
   [rows, inner, columns]: LinearShape,
+  activations: 'f32' | 'f16' = 'f32',
 ): Task {
   const shape = [columns, inner] as const
   const bytes = linearBytes(kernel, dtype, shape)
   const block = gpu.memory.acquire(bytes, 'upload')
   gpu.device.queue.writeBuffer(block.buffer, 0, new Uint32Array(bytes / 4).fill(filler))
   const weight = { name: 'matmul', shape, dtype, block, kernel, tile: 0 }
-  const data = new Float32Array(rows * inner).fill(0.5)
+  const count = rows * inner
+  const data =
+    activations === 'f16' ? new Uint16Array(count).fill(0x3800) : new Float32Array(count).fill(0.5)
   return {
     gpu,
+    activations,
     flops: 2 * rows * inner * columns,
     record(tape, times) {
-      const x = tape.upload(data, [rows, inner], 'f32')
+      const x = tape.upload(data, [rows, inner], activations)
       const outputs = Array.from({ length: times }, () => linear(tape, x, { weight }))
       return outputs[0] as Tensor
     },
@@ -108,6 +114,7 @@ export function attentionTask(
   })
   return {
     gpu,
+    activations: 'f32',
     flops: 4 * sequences * length * length * width,
     record(tape, times) {
       const x = tape.upload(data, [sequences * length, width], 'f32')
@@ -119,19 +126,19 @@ export function attentionTask(
 }
 
 /** Compiles what a task needs. */
-export async function prepare({ gpu, record }: Task): Promise<void> {
-  const plan = new PlanTape(gpu, 'f32')
+export async function prepare({ gpu, activations, record }: Task): Promise<void> {
+  const plan = new PlanTape(gpu, activations)
   record(plan, 1)
   await gpu.compile(plan.kernels)
 }
 
 /** GFLOP/s of a task that is repeated until it takes `leastMs`, from recording to the end of the device's work. */
 export async function measure(
-  { gpu, flops, record }: Task,
+  { gpu, activations, flops, record }: Task,
   leastMs: number = enoughMs,
 ): Promise<number> {
   for (let times = 1; ; times *= 4) {
-    const tape = new RecordTape(gpu, 'f32', 'measured')
+    const tape = new RecordTape(gpu, activations, 'measured')
     await gpu.device.queue.onSubmittedWorkDone()
     const start = performance.now()
     const output = record(tape, times)
@@ -153,13 +160,16 @@ function entriesFor(gpu: Gpu, wanted: readonly string[] | undefined): Entry[] {
   const { facts } = gpu
   // As many rows as a batch has by default: fewer would leave a GPU idle.
   const rows = facts.software ? 512 : 8192
-  const layers = dtypes.flatMap((dtype) =>
-    linearKernels(facts, dtype).map((kernel) => ({
-      operation: `linear ${dtype}`,
+  const layersOf = (dtype: LinearDtype, activations: 'f32' | 'f16') =>
+    linearKernels(facts, dtype, activations).map((kernel) => ({
+      operation: tunedName(dtype, activations),
       kernel: kernel.name,
-      task: () => linearTask(gpu, kernel, dtype, [rows, 768, 3072]),
-    })),
-  )
+      task: () => linearTask(gpu, kernel, dtype, [rows, 768, 3072], activations),
+    }))
+  const layers = dtypes.flatMap((dtype) => layersOf(dtype, 'f32'))
+  // Activations in f16 have kernels of their own where there are subgroup matrices.
+  const matrices = dtypes.filter((dtype) => matrixKernels(facts, dtype).length > 0)
+  layers.push(...matrices.flatMap((dtype) => layersOf(dtype, 'f16')))
   const heads = headDims.flatMap((headDim) =>
     attentionKernels(facts, headDim).map((kernel) => ({
       operation: `attention ${headDim}`,

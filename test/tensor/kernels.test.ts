@@ -29,12 +29,15 @@ const facts = (subgroupSize: number, software: boolean) =>
     subgroupSize,
     subgroupMinSize: subgroupSize,
     subgroupMaxSize: subgroupSize,
+    subgroupSizeControl: false,
+    // Of GPUs with subgroups of one size.
+    subgroupMatrices: [{ componentType: 'f16', resultComponentType: 'f32', M: 16, N: 16, K: 16 }],
     software,
     shaderF16: true,
     maxWorkgroupMemory: 32768,
     maxInvocations: 256,
     maxBinding: 2 ** 30,
-  }) as AdapterFacts
+  }) as Partial<AdapterFacts> as AdapterFacts
 
 const block = { bytes: 0, buffer: undefined as unknown as GPUBuffer }
 const weight = <D extends LinearDtype>(shape: number[], dtype: D): Weight<D> => ({
@@ -57,7 +60,7 @@ function specsOf(adapter: AdapterFacts, activations: 'f32' | 'f16'): KernelSpec[
   const rows = tape.tensor([4], 'u32')
   const vector = weight([64], 'f32')
   for (const dtype of ['f32', 'f16', 'bf16', 'int8', 'int4'] as const) {
-    for (const kernel of linearKernels(adapter, dtype)) {
+    for (const kernel of linearKernels(adapter, dtype, activations)) {
       linear(tape, x, { weight: { ...weight([64, 64], dtype), kernel, tile: 0 } })
     }
   }

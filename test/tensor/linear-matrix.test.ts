@@ -1,0 +1,228 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { Gpu } from '../../src/gpu/device.ts'
+import type { LinearKernel } from '../../src/tensor/linear.ts'
+import { linear, linearKernels, linears } from '../../src/tensor/linear.ts'
+import { matrixKernels } from '../../src/tensor/linear-matrix.ts'
+import type { LinearDtype, Tensor } from '../../src/tensor/tensor.ts'
+import {
+  activation,
+  expectClose,
+  linearLayer,
+  linearLayers,
+  randomNumbers,
+  runOn,
+  stored,
+} from './harness.ts'
+
+// Subgroup matrices are tested where the adapter has them, such as lavapipe of Mesa 26 (CONTRIBUTING.md).
+
+let gpu: Gpu
+beforeAll(async () => {
+  gpu = await Gpu.open()
+})
+afterAll(() => gpu.dispose())
+
+const dtypes = ['f16', 'bf16', 'int8', 'int4'] as const satisfies LinearDtype[]
+
+/** The kernels for a dtype, or why there are none. */
+function kernelsFor(dtype: LinearDtype, skip: (why: string) => never): LinearKernel[] {
+  const all = matrixKernels(gpu.facts, dtype)
+  // Compiling the larger ones for a processor takes a minute.
+  const kernels = gpu.facts.software ? all.slice(-1) : all
+  return kernels.length > 0
+    ? kernels
+    : skip(`${gpu.facts.description}: no subgroup matrices of f16 with sums in f32`)
+}
+
+const rounded = (numbers: Float32Array): Float32Array<ArrayBuffer> =>
+  Float32Array.from(stored(numbers, 'f16'))
+
+/** x · weightᵀ in double precision. */
+function product(
+  x: Float32Array,
+  w: Float32Array,
+  [rows, inner, columns]: readonly [number, number, number],
+): Float64Array {
+  const y = new Float64Array(rows * columns)
+  for (let m = 0; m < rows; m++) {
+    for (let n = 0; n < columns; n++) {
+      for (let k = 0; k < inner; k++) y[m * columns + n]! += x[m * inner + k]! * w[n * inner + k]!
+    }
+  }
+  return y
+}
+
+describe('linear by subgroup matrices', () => {
+  // One, and just below, at and above the tiles of 32 and 64 rows and columns; one step along k, and several.
+  const shapes = [
+    [1, 32, 1],
+    [7, 64, 9],
+    [31, 96, 33],
+    [32, 32, 32],
+    [33, 64, 31],
+    [63, 32, 65],
+    [64, 160, 64],
+    [65, 64, 63],
+    [130, 96, 129],
+  ] as const
+
+  for (const dtype of dtypes) {
+    it(`equals the reference at every edge, ${dtype} weights`, async ({ skip }) => {
+      for (const kernel of kernelsFor(dtype, skip)) {
+        for (const [rows, inner, columns] of shapes) {
+          const x = rounded(randomNumbers(1, rows * inner))
+          const w = randomNumbers(2, columns * inner)
+          const expected = product(x, rounded(stored(w, dtype, inner)), [rows, inner, columns])
+          const layer = linearLayer(gpu, kernel, w, [columns, inner], dtype)
+          const found = await runOn(gpu, 'f16', (tape) =>
+            linear(tape, activation(tape, x, [rows, inner]), layer, { dtype: 'f32' }),
+          )
+          const what = `${kernel.name}, ${rows} x ${inner} x ${columns}`
+          expectClose(found, expected, 2e-6 * Math.sqrt(inner), what)
+        }
+      }
+    })
+
+    it(`gives the bits of a row whatever else there is, ${dtype} weights`, async ({ skip }) => {
+      const [rows, inner, columns] = [71, 96, 24]
+      const x = rounded(randomNumbers(7, rows * inner))
+      const w = randomNumbers(8, columns * inner)
+      for (const kernel of kernelsFor(dtype, skip)) {
+        const layer = linearLayer(gpu, kernel, w, [columns, inner], dtype)
+        const run = (numbers: Float32Array<ArrayBuffer>) =>
+          runOn(gpu, 'f16', (tape) =>
+            linear(tape, activation(tape, numbers, [numbers.length / inner, inner]), layer, {
+              dtype: 'f32',
+            }),
+          )
+        const all = await run(x)
+        for (const row of [0, 1, 31, 32, 70]) {
+          const alone = await run(x.slice(row * inner, (row + 1) * inner))
+          expect(alone, kernel.name).toEqual(all.slice(row * columns, (row + 1) * columns))
+        }
+      }
+    })
+
+    it(`gives the bits of layers side by side, ${dtype} weights`, async ({ skip }) => {
+      const [rows, inner] = [19, 64]
+      const x = rounded(randomNumbers(7, rows * inner))
+      const numbers = [128, 70, 5].map((columns, i) => ({
+        weight: randomNumbers(8 + i, columns * inner),
+        bias: randomNumbers(12 + i, columns),
+      }))
+      for (const kernel of kernelsFor(dtype, skip)) {
+        const layers = linearLayers(gpu, kernel, numbers, inner, dtype)
+        for (const [i, { weight, bias }] of numbers.entries()) {
+          const columns = weight.length / inner
+          const alone = linearLayer(gpu, kernel, weight, [columns, inner], dtype, bias)
+          const expected = await runOn(gpu, 'f16', (tape) =>
+            linear(tape, activation(tape, x, [rows, inner]), alone),
+          )
+          const together = await runOn(
+            gpu,
+            'f16',
+            (tape) => linears(tape, activation(tape, x, [rows, inner]), layers)[i] as Tensor,
+          )
+          expect(together, `${kernel.name}, layer ${i}`).toEqual(expected)
+        }
+      }
+    })
+
+    it(`agrees with the other kernels in all that follows the sums, ${dtype} weights`, async ({
+      skip,
+    }) => {
+      const [rows, inner, columns] = [21, 64, 40]
+      const x = rounded(randomNumbers(3, rows * inner))
+      const w = rounded(randomNumbers(4, columns * inner))
+      const bias = randomNumbers(5, columns)
+      const other = rounded(randomNumbers(6, rows * columns))
+      const [fma] = linearKernels(gpu.facts, dtype)
+      for (const kernel of kernelsFor(dtype, skip)) {
+        for (const options of [
+          { activation: 'none' },
+          { activation: 'gelu', combine: 'add' },
+          { activation: 'silu', combine: 'multiply', scale: 0.5 },
+          { activation: 'geluTanh' },
+          { activation: 'tanh', combine: 'add' },
+          { activation: 'relu', scale: 3 },
+        ] as const) {
+          const run = (by: LinearKernel) => {
+            const layer = linearLayer(gpu, by, w, [columns, inner], dtype, bias)
+            return runOn(gpu, 'f16', (tape) => {
+              const input = activation(tape, x, [rows, inner])
+              const { combine, ...rest } = { combine: undefined, ...options }
+              const with_ = combine && { [combine]: activation(tape, other, [rows, columns]) }
+              return linear(tape, input, layer, { ...rest, ...with_ })
+            })
+          }
+          // Quantized weights are rounded to f16, and results are.
+          const what = `${kernel.name}, ${JSON.stringify(options)}`
+          expectClose(await run(kernel), await run(fma), 4e-3, what)
+        }
+      }
+    })
+  }
+
+  it('equals the reference in tiles of every size', { timeout: 600_000 }, async ({ skip }) => {
+    const [rows, inner, columns] = [65, 64, 66]
+    const x = rounded(randomNumbers(1, rows * inner))
+    const w = rounded(randomNumbers(2, columns * inner))
+    const expected = product(x, w, [rows, inner, columns])
+    kernelsFor('f16', skip)
+    for (const kernel of matrixKernels(gpu.facts, 'f16')) {
+      const layer = linearLayer(gpu, kernel, w, [columns, inner], 'f16')
+      const found = await runOn(gpu, 'f16', (tape) =>
+        linear(tape, activation(tape, x, [rows, inner]), layer, { dtype: 'f32' }),
+      )
+      expectClose(found, expected, 2e-5, kernel.name)
+    }
+  })
+
+  it('is chosen for f16 activations by an adapter that is no processor', () => {
+    const facts = {
+      ...gpu.facts,
+      software: false,
+      subgroupMinSize: 32,
+      subgroupMaxSize: 64,
+      subgroupSizeControl: true,
+      maxInvocations: 1024,
+      maxWorkgroupMemory: 32768,
+      subgroupMatrices: [
+        { componentType: 'f16', resultComponentType: 'f16', M: 16, N: 16, K: 16 },
+        { componentType: 'f16', resultComponentType: 'f32', M: 16, N: 8, K: 8 },
+        { componentType: 'f16', resultComponentType: 'f32', M: 16, N: 16, K: 16 },
+        { componentType: 'i8', resultComponentType: 'i32', M: 16, N: 16, K: 32 },
+      ],
+    }
+    const first = (changed: object, dtype: LinearDtype = 'f16', activations?: 'f16') =>
+      linearKernels({ ...facts, ...changed }, dtype, activations)[0].name
+    expect(first({}, 'f16', 'f16')).toBe('linear_matrix 128x128')
+    expect(first({}, 'int4', 'f16')).toBe('linear_matrix 128x128')
+    const smaller = { ...facts.subgroupMatrices[2]!, M: 8, N: 8, K: 8 }
+    expect(first({ subgroupMatrices: [smaller] }, 'f16', 'f16')).toBe('linear_matrix 64x64')
+    const others = [
+      first({}),
+      first({}, 'f32', 'f16'),
+      first({ software: true }, 'f16', 'f16'),
+      first({ subgroupSizeControl: false }, 'f16', 'f16'),
+      first({ subgroupMatrices: facts.subgroupMatrices.slice(0, 1) }, 'f16', 'f16'),
+      first({ maxWorkgroupMemory: 8192 }, 'f16', 'f16'),
+    ]
+    expect(others.filter((name) => name.startsWith('linear_matrix'))).toEqual([])
+  })
+
+  it('refuses weights in bf16 that f16 does not hold', () => {
+    const facts = {
+      ...gpu.facts,
+      subgroupMinSize: 8,
+      subgroupMaxSize: 8,
+      subgroupMatrices: [{ componentType: 'f16', resultComponentType: 'f32', M: 8, N: 8, K: 8 }],
+    }
+    const [kernel] = matrixKernels(facts, 'bf16')
+    const row = (high: number) => new Uint32Array(16).fill(high << 16)
+    expect(() => kernel!.pack(row(0x477f), 2, 16, 1)).not.toThrow()
+    for (const bits of [0x4780, 0xc780, 0x7f80, 0x7fc0]) {
+      expect(() => kernel!.pack(row(bits), 2, 16, 1)).toThrow('matrices: false')
+    }
+  })
+})
