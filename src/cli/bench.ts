@@ -163,7 +163,7 @@ async function profileOf(options: BenchOptions, { signal }: Io): Promise<string 
 
 /** The rates of the kernels in use at the shapes of the model, over as many tokens as a batch holds. */
 async function ratesOf(
-  { sizes, dtype, limits }: RerankerInfo,
+  { sizes, dtype, activations, limits }: RerankerInfo,
   { tokens, passages }: BenchOptions,
   signal: AbortSignal,
 ): Promise<Rate[]> {
@@ -174,7 +174,7 @@ async function ratesOf(
   try {
     return await measureRates(
       gpu,
-      dtype as LinearDtype,
+      { dtype: dtype as LinearDtype, activations },
       {
         linear: [
           [rows, hidden, heads * headDim],

@@ -19,17 +19,20 @@ export interface Rate extends Measured {
 
 const rounds = 3
 
-/** GFLOP/s of the kernels in use, at shapes of linear layers with weights of a dtype, and of attention; the best of three. */
+/**
+ * GFLOP/s of the kernels in use, at shapes of linear layers with weights and activations of these dtypes, and of attention; the
+ * best of three.
+ */
 export async function measureRates(
   gpu: Gpu,
-  dtype: LinearDtype,
+  { dtype, activations }: { dtype: LinearDtype; activations: 'f32' | 'f16' },
   { linear, attention }: { linear: readonly LinearShape[]; attention: readonly AttentionShape[] },
   signal?: AbortSignal,
 ): Promise<Rate[]> {
   const layers = linear.map((shape) => {
-    const kernel = linearKernel(gpu, dtype, shape[1])
+    const kernel = linearKernel(gpu, dtype, shape[1], activations)
     const named = { operation: `linear ${dtype}`, kernel: kernel.name, shape: shape.join('x') }
-    return { ...named, task: () => linearTask(gpu, kernel, dtype, shape) }
+    return { ...named, task: () => linearTask(gpu, kernel, dtype, shape, activations) }
   })
   const heads = attention.map((shape) => {
     const operation = `attention ${shape.headDim}`
@@ -40,7 +43,7 @@ export async function measureRates(
       kernel: kernel.name,
       shape: `${sequences}x${length}, ${heads} heads`,
     }
-    return { ...named, task: () => attentionTask(gpu, kernel, shape) }
+    return { ...named, task: () => attentionTask(gpu, kernel, shape, activations) }
   })
   const rates: Rate[] = []
   for (const { task: make, ...named } of [...layers, ...heads]) {

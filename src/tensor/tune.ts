@@ -73,6 +73,10 @@ const headDims = [32, 64, 128, 256]
  */
 const filler = 0x3c003c00
 
+/** So many numbers 0.5. */
+const halves = (count: number, dtype: 'f32' | 'f16') =>
+  dtype === 'f16' ? new Uint16Array(count).fill(0x3800) : new Float32Array(count).fill(0.5)
+
 /** A linear layer with weights and activations of these dtypes by one kernel. */
 export function linearTask(
   gpu: Gpu,
@@ -86,9 +90,7 @@ export function linearTask(
   const block = gpu.memory.acquire(bytes, 'upload')
   gpu.device.queue.writeBuffer(block.buffer, 0, new Uint32Array(bytes / 4).fill(filler))
   const weight = { name: 'matmul', shape, dtype, block, kernel, tile: 0 }
-  const count = rows * inner
-  const data =
-    activations === 'f16' ? new Uint16Array(count).fill(0x3800) : new Float32Array(count).fill(0.5)
+  const data = halves(rows * inner, activations)
   return {
     gpu,
     activations,
@@ -106,18 +108,19 @@ export function attentionTask(
   gpu: Gpu,
   kernel: AttentionKernel,
   { sequences, length, heads, headDim }: AttentionShape,
+  activations: 'f32' | 'f16' = 'f32',
 ): Task {
   const width = heads * headDim
-  const data = new Float32Array(sequences * length * width).fill(0.5)
+  const data = halves(sequences * length * width, activations)
   const spans = Array.from({ length: sequences }, (_, i) => {
     return { row: i * length, rows: length, position: 0, key: i * length, keys: length }
   })
   return {
     gpu,
-    activations: 'f32',
+    activations,
     flops: 4 * sequences * length * length * width,
     record(tape, times) {
-      const x = tape.upload(data, [sequences * length, width], 'f32')
+      const x = tape.upload(data, [sequences * length, width], activations)
       const tiles = attentionTiles(tape, spans, headDim, kernel)
       const outputs = Array.from({ length: times }, () => attention(tape, x, x, x, tiles, headDim))
       return outputs[0] as Tensor
