@@ -35,6 +35,7 @@ class Cross:
     """The reference, with what was fed to its model last."""
 
     def __init__(self, path):
+        """Load the folder."""
         from sentence_transformers import CrossEncoder
 
         model_kwargs = {"torch_dtype": torch.float32}

@@ -5,6 +5,8 @@
 for fixtures that live in the repository.
 """
 
+from newer_configs import NEWER_CONFIG, NEWER_SIZES
+
 FAMILIES = [
     "xlm-roberta",
     "gemma",
@@ -16,6 +18,7 @@ FAMILIES = [
     "gemma2-lightweight",
     "llama",
     "mistral",
+    *NEWER_CONFIG,
 ]
 
 # causal models whose head has its own weights unless the config says otherwise
@@ -222,6 +225,7 @@ BASE_CONFIG = {
         "use_cache": True,
         "vocab_size": 32000,
     },
+    **NEWER_CONFIG,
 }
 
 
@@ -298,6 +302,10 @@ SIZES = {
         "tiny": dims(64, 4, 160, 3, num_key_value_heads=2),
         "base": dims(4096, 32, 14336, 4, num_key_value_heads=8),
         "full": dims(4096, 32, 14336, 32, num_key_value_heads=8),
+    },
+    **{
+        family: {size: dims(*most, **rest) for size, (*most, rest) in sizes.items()}
+        for family, sizes in NEWER_SIZES.items()
     },
 }
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 import torch
 
 from model_configs import is_tied
+from newer_encoders import newer_encoder_specs
 
 DTYPES = {
     "float32": ("F32", torch.float32),
@@ -57,6 +58,12 @@ class SpecList(list):
         self.append(TensorSpec(name + ".weight", (hidden,), 1.0, 0.25))
         self.append(TensorSpec(name + ".bias", (hidden,), 0.0, 0.2))
 
+    def scale(self, name, size, bias=False):
+        """A norm with weight around 1, and where asked for a bias around 0."""
+        self.append(TensorSpec(name + ".weight", (size,), 1.0, 0.25))
+        if bias:
+            self.append(TensorSpec(name + ".bias", (size,), 0.0, 0.2))
+
     def linear(self, name, rows, columns, gain, bias=0.2):
         """A matrix [rows, columns] whose product with unit variance has the standard deviation `gain`."""
         self.append(TensorSpec(name + ".weight", (rows, columns), 0.0, gain / math.sqrt(columns)))
@@ -70,15 +77,23 @@ def tensor_specs(family, config):
         return bert_like_specs(family, config)
     if family == "deberta-v2":
         return deberta_specs(config)
+    if family in ("modernbert", "jina-bert", "jina-bert-qk", "gte-new", "jina-xlmr"):
+        return newer_encoder_specs(SpecList(), family, config)
     return decoder_specs(family, config)
 
 
+def is_backbone(config):
+    """Whether a checkpoint is a backbone alone, as embedders have it: no prefix, no head."""
+    return config["architectures"][0].endswith("Model")
+
+
 def bert_like_specs(family, config):
-    """BERT, RoBERTa, XLM-RoBERTa and ELECTRA with a sequence classification head."""
+    """BERT, RoBERTa, XLM-RoBERTa and ELECTRA with a sequence classification head, or backbones alone."""
     hidden, inner = config["hidden_size"], config["intermediate_size"]
     positions = config["max_position_embeddings"]
     embedding = config.get("embedding_size", hidden)
     root = {"bert": "bert.", "electra": "electra."}.get(family, "roberta.")
+    root = "" if is_backbone(config) else root
     emb = root + "embeddings."
     specs = SpecList()
     # the published files carry this unused buffer
@@ -94,7 +109,9 @@ def bert_like_specs(family, config):
         specs.linear(layer + "attention.self.query", hidden, hidden, 1.6)
         specs.linear(layer + "attention.self.key", hidden, hidden, 1.6)
         encoder_layer_rest(specs, layer, "attention.self.value", hidden, inner)
-    if family != "bert":
+    if is_backbone(config):
+        specs.linear("pooler.dense", hidden, hidden, 1.3)
+    elif family != "bert":
         specs.linear("classifier.dense", hidden, hidden, 1.3)
         specs.linear("classifier.out_proj", 1, hidden, 6.0, 0.5)
     else:
@@ -159,6 +176,8 @@ ATTENTION_GAIN = {
     "gemma2-lightweight": 1.5,
     "llama": 2.5,
     "mistral": 2.5,
+    "qwen2": 2.5,
+    "qwen3": 2.5,
     "minicpm-layerwise": 4.0,
 }
 MLP_GAIN = {
@@ -166,6 +185,8 @@ MLP_GAIN = {
     "gemma2-lightweight": 1.5,
     "llama": 1.0,
     "mistral": 1.0,
+    "qwen2": 1.0,
+    "qwen3": 1.0,
     "minicpm-layerwise": 1.0,
 }
 
@@ -178,16 +199,19 @@ def embedding_std(family, config):
         "gemma2-lightweight": 2.0 / root,
         "llama": 1.0,
         "mistral": 1.0,
+        "qwen2": 0.3,
+        "qwen3": 0.3,
         "minicpm-layerwise": 1.5 / config.get("scale_emb", 1),
     }[family]
 
 
 def decoder_specs(family, config):
-    """Gemma, Llama, Mistral, layerwise MiniCPM and the lightweight Gemma 2, with their heads."""
+    """Gemma, Llama, Mistral, Qwen, layerwise MiniCPM and the lightweight Gemma 2, with their heads."""
     hidden, inner = config["hidden_size"], config["intermediate_size"]
     heads, kv_heads = config["num_attention_heads"], config["num_key_value_heads"]
     head_dim = config.get("head_dim") or hidden // heads
-    bias = 0.2 if config.get("attention_bias") else None
+    bias = 0.2 if config.get("attention_bias", family == "qwen2") else None
+    root = "" if is_backbone(config) else "model."
     mlp_bias = 0.2 if config.get("mlp_bias") else None
     # the norms of the Gemma families multiply by 1 + weight
     norm_mean = 0.0 if family in ("gemma", "gemma2-lightweight") else 1.0
@@ -202,29 +226,35 @@ def decoder_specs(family, config):
 
     specs = SpecList()
     std = embedding_std(family, config)
-    specs.table("model.embed_tokens", config["vocab_size"], hidden, std)
+    specs.table(root + "embed_tokens", config["vocab_size"], hidden, std)
     for i in range(config["num_hidden_layers"]):
-        layer = f"model.layers.{i}."
+        layer = f"{root}layers.{i}."
         attention = layer + "self_attn."
         specs.append(TensorSpec(f"{layer}{norms[0]}.weight", (hidden,), norm_mean, 0.25))
         specs.linear(attention + "q_proj", heads * head_dim, hidden, query_key, bias)
         specs.linear(attention + "k_proj", kv_heads * head_dim, hidden, query_key, bias)
         specs.linear(attention + "v_proj", kv_heads * head_dim, hidden, 1.2, bias)
-        specs.linear(attention + "o_proj", hidden, heads * head_dim, ATTENTION_GAIN[family], bias)
+        if family == "qwen3":
+            specs.scale(attention + "q_norm", head_dim)
+            specs.scale(attention + "k_norm", head_dim)
+        output_bias = None if family == "qwen2" else bias
+        gain = ATTENTION_GAIN[family]
+        specs.linear(attention + "o_proj", hidden, heads * head_dim, gain, output_bias)
         for norm in norms[1:]:
             specs.append(TensorSpec(f"{layer}{norm}.weight", (hidden,), norm_mean, 0.25))
         specs.linear(layer + "mlp.gate_proj", inner, hidden, 1.2, mlp_bias)
         specs.linear(layer + "mlp.up_proj", inner, hidden, 1.2, mlp_bias)
         specs.linear(layer + "mlp.down_proj", hidden, inner, MLP_GAIN[family], mlp_bias)
-    specs.append(TensorSpec("model.norm.weight", (hidden,), norm_mean, 0.25))
-    head_specs(specs, family, config)
+    specs.append(TensorSpec(root + "norm.weight", (hidden,), norm_mean, 0.25))
+    if not is_backbone(config):
+        head_specs(specs, family, config)
     return specs
 
 
 def head_specs(specs, family, config):
     """The heads of a decoder; one tied to the embeddings has no tensor of its own."""
     hidden, layers = config["hidden_size"], config["num_hidden_layers"]
-    if family in ("gemma", "llama", "mistral"):
+    if family in ("gemma", "llama", "mistral", "qwen2", "qwen3"):
         if not is_tied(family, config):
             specs.linear("lm_head", config["vocab_size"], hidden, 3.0, None)
     elif family == "gemma2-lightweight" and config["layer_wise"]:

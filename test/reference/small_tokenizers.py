@@ -2,7 +2,10 @@
 
 import json
 import tempfile
+from functools import partial
 from pathlib import Path
+
+from byte_level_tokenizers import train_byte_level
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -16,19 +19,32 @@ TOKENIZER_FILES = (
 )
 
 
-def train_tokenizer(family, folder, vocab_size, layout):
+BYTE_LEVEL = {
+    "qwen2": "qwen2",
+    "qwen3": "qwen3",
+    "modernbert": "modernbert",
+    "jina-bert": "roberta",
+    "jina-bert-qk": "roberta",
+}
+UNIGRAM = ("xlm-roberta", "gte-new", "jina-xlmr")
+
+
+def train_tokenizer(family, folder, vocab_size, layout, add_eos=False):
     """Train a tokenizer and put its files into `folder`.
 
-    `layout` matters to xlm-roberta only: tokenizer.json as today's converter writes it ('converter') or as
-    the published models have it ('published').
+    `layout` matters to XLM-R's type only: tokenizer.json as today's converter writes it ('converter'), as the
+    published models have it ('published'), or the former without a character map ('no-charsmap').
+    `add_eos` matters to Llama's type only: `</s>` after every text, and padding on the left.
     """
     train = {
-        "xlm-roberta": train_xlm_roberta,
+        **{name: partial(train_xlm_roberta, layout=layout) for name in UNIGRAM},
+        **{name: partial(train_byte_level, kind) for name, kind in BYTE_LEVEL.items()},
         "gemma": train_gemma,
         "gemma2-lightweight": train_gemma,
-        "minicpm-layerwise": train_llama,
-        "llama": train_llama,
-        "mistral": train_llama,
+        **{
+            name: partial(train_llama, add_eos=add_eos)
+            for name in ("minicpm-layerwise", "llama", "mistral")
+        },
         "deberta-v2": train_deberta,
         "bert": train_bert,
         "electra": train_bert,
@@ -44,7 +60,8 @@ def train_tokenizer(family, folder, vocab_size, layout):
 
 def default_vocab_size(family):
     """Byte fallback needs 256 pieces more."""
-    return 1000 if family in ("xlm-roberta", "bert", "deberta-v2", "roberta", "electra") else 1600
+    small = (*UNIGRAM, "bert", "deberta-v2", "roberta", "electra")
+    return 1000 if family in small else 1600
 
 
 def copy_tokenizer(source, folder):
@@ -73,8 +90,8 @@ def train_sentencepiece(path, **options):
         )
 
 
-def train_xlm_roberta(folder, vocab_size):
-    """Unigram with XLM-R's character map."""
+def train_xlm_roberta(folder, vocab_size, layout):
+    """Unigram with XLM-R's character map, unless the layout is without one."""
     from transformers import XLMRobertaTokenizerFast
 
     train_sentencepiece(
@@ -86,7 +103,7 @@ def train_xlm_roberta(folder, vocab_size):
         eos_id=2,
         pad_id=-1,
         character_coverage=0.999,
-        normalization_rule_name="nmt_nfkc",
+        normalization_rule_name="identity" if layout == "no-charsmap" else "nmt_nfkc",
     )
     model = str(folder / "sentencepiece.bpe.model")
     XLMRobertaTokenizerFast(vocab_file=model, model_max_length=512).save_pretrained(folder)
@@ -149,7 +166,7 @@ def train_gemma(folder, vocab_size):
     GemmaTokenizerFast(vocab_file=str(folder / "tokenizer.model")).save_pretrained(folder)
 
 
-def train_llama(folder, vocab_size):
+def train_llama(folder, vocab_size, add_eos=False):
     """BPE with byte fallback, as Llama, Mistral and MiniCPM have it."""
     from transformers import LlamaTokenizerFast
 
@@ -168,12 +185,13 @@ def train_llama(folder, vocab_size):
         bos_token="<s>",
         eos_token="</s>",
         unk_token="<unk>",
-        pad_token="<unk>",
+        pad_token="</s>" if add_eos else "<unk>",
         legacy=True,
         add_prefix_space=True,
         add_bos_token=True,
-        add_eos_token=False,
+        add_eos_token=add_eos,
         clean_up_tokenization_spaces=False,
+        **({"padding_side": "left"} if add_eos else {}),
     ).save_pretrained(folder)
 
 
