@@ -173,8 +173,8 @@ export class Decoder implements Backbone {
       const every = rmsNorm(tape, all, layer.inputNorm)
       const own = x === all ? every : rmsNorm(tape, x, layer.inputNorm)
       const [query, key, v] = queryKeyValue(tape, own, every, layer)
-      const q = rotary(tape, normed(query, layer.queryNorm), positions, rope)
-      const k = rotary(tape, normed(key, layer.keyNorm), keys.positions, rope)
+      const pair = [normed(query, layer.queryNorm), normed(key, layer.keyNorm)] as const
+      const [q, k] = rotary(tape, pair, [positions, keys.positions], rope)
       const mask = { causal: true, window }
       const context = attention(tape, q, k, v, tiles, headDim, { ...mask, scale, bias })
       return this.#add(tape, x, context, layer.attentionOutput, layer.attentionOutputNorm)

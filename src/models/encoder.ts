@@ -185,12 +185,13 @@ export class Encoder implements Backbone {
   ): Tensor {
     const { hidden, heads, activation, scoreScale } = this.config
     const normed = (x: Tensor, norm?: LayerNorm) => (norm ? layerNorm(tape, x, norm) : x)
-    const rotated = (x: Tensor, positions: Tensor | undefined) =>
-      ropeTable && positions ? rotary(tape, x, positions, ropeTable) : x
     const attended = tape.scope([], () => {
       const [query, key, v] = queryKeyValue(tape, x, all, layer)
-      const q = rotated(normed(query, layer.queryNorm), positions)
-      const k = rotated(normed(key, layer.keyNorm), keys.positions)
+      const pair = [normed(query, layer.queryNorm), normed(key, layer.keyNorm)] as const
+      const [q, k] =
+        ropeTable && positions && keys.positions
+          ? rotary(tape, pair, [positions, keys.positions], ropeTable)
+          : pair
       const context = attention(tape, q, k, v, tiles, hidden / heads, {
         ...(scoreScale && { scale: scoreScale }),
         bias: biasOf?.(q, k),

@@ -12,7 +12,7 @@ export interface LayerNorm {
 }
 
 /** The most quads of columns that an invocation of a norm keeps in registers. */
-const mostQuads = 16
+const mostQuads = 8
 
 /**
  * The kernel of a norm of rows: on GPUs one that reads a row once. On processors a subgroup makes the sums where it is the

@@ -91,7 +91,7 @@ function specsOf(adapter: AdapterFacts, activations: 'f32' | 'f16'): KernelSpec[
   neighbors(tape, x, tape.tensor([4, 3], 'u32'), 1)
   layerNorm(tape, x, { weight: vector, bias: vector, eps: 1e-5 })
   rmsNorm(tape, x, { weight: vector, eps: 1e-5, offset: 0 })
-  rotary(tape, x, rows, tape.tensor([8, 32], 'f32'))
+  rotary(tape, [x, x], [rows, rows], tape.tensor([8, 32], 'f32'))
   return specs
 }
 

@@ -151,27 +151,40 @@ describe('softCap', () => {
 })
 
 describe('rotary', () => {
-  it('turns the halves of each head by position and frequency', async () => {
-    const [rows, heads, headDim] = [5, 3, 10]
-    const x = randomNumbers(1, rows * heads * headDim)
-    const positions = new Uint32Array([0, 1, 2, 300, 7])
-    const turns = rotaryTable(301, ropeFrequencies({ theta: 10000 }, headDim))
-    const found = await runOn(gpu, 'f32', (tape) =>
-      rotary(
-        tape,
-        activation(tape, x, [rows, heads * headDim]),
-        tape.upload(positions, [rows], 'u32'),
-        tape.upload(turns, [301, headDim], 'f32'),
-      ),
-    )
-    const expected = Array.from(x, (value, i) => {
-      const [d, position] = [i % headDim, positions[Math.floor(i / (heads * headDim))]!]
-      const half = headDim / 2
+  const [headDim, half] = [10, 5]
+  const turns = rotaryTable(301, ropeFrequencies({ theta: 10000 }, headDim))
+  const turned = (x: Float32Array, positions: Uint32Array) => {
+    const width = x.length / positions.length
+    return Array.from(x, (value, i) => {
+      const [d, position] = [i % headDim, positions[Math.floor(i / width)]!]
       const angle = position * 10000 ** ((-2 * (d % half)) / headDim)
       const other = d < half ? -x[i + half]! : x[i - half]!
       return value * Math.cos(angle) + other * Math.sin(angle)
     })
-    expectClose(found, expected, 2e-5, 'turned')
+  }
+
+  it.each([
+    ['all tokens', [0, 1, 2, 300, 7]],
+    ['those that are scored', [300, 7]],
+  ])('turns the halves of each head by position and frequency: queries of %s', async (_, own) => {
+    const keyed = new Uint32Array([0, 1, 2, 300, 7])
+    const positions = new Uint32Array(own)
+    const q = randomNumbers(1, positions.length * 3 * headDim)
+    const k = randomNumbers(2, keyed.length * 2 * headDim)
+    for (const which of [0, 1] as const) {
+      const found = await runOn(gpu, 'f32', (tape) => {
+        const upload = (x: Uint32Array<ArrayBuffer>) => tape.upload(x, [x.length], 'u32')
+        const ofKeys = upload(keyed)
+        const ofQueries = positions.length === keyed.length ? ofKeys : upload(positions)
+        const heads = [
+          activation(tape, q, [positions.length, 3 * headDim]),
+          activation(tape, k, [keyed.length, 2 * headDim]),
+        ] as const
+        const table = tape.upload(turns, [301, headDim], 'f32')
+        return rotary(tape, heads, [ofQueries, ofKeys], table)[which]
+      })
+      expectClose(found, which === 0 ? turned(q, positions) : turned(k, keyed), 2e-5, 'turned')
+    }
   })
 })
 
