@@ -3,7 +3,7 @@ import { packBatch } from '../../src/models/batch.ts'
 import { RecordTape } from '../../src/tensor/tape.ts'
 import { decoderFixtures, fixtureNames, readFixtures } from '../fixtures.ts'
 import { expectClose } from '../tensor/harness.ts'
-import { casesOf, openModel } from './open-model.ts'
+import { casesOf, openModel, spread } from './open-model.ts'
 
 /**
  * How far hidden states may be off, and scores with f16 activations, relative to max(1, |value|). Rounding what the embedding
@@ -21,14 +21,6 @@ const tolerances: Readonly<Record<string, { states: number; f16: number }>> = {
   ...Object.fromEntries(decoderFixtures.map((name) => [name, { states: 5e-5, f16: 1e-2 }])),
   'minicpm-layerwise': { states: 5e-5, f16: 1.5e-2 },
   'gemma2-lightweight': { states: 5e-5, f16: 1.5e-2 },
-}
-
-/** Some of the cases, from the shortest to the longest: what only a kernel or a dtype can break, each length shows. */
-function spread<C extends { readonly ids: Uint32Array }>(cases: readonly C[], count: number): C[] {
-  const byLength = cases.toSorted((a, b) => a.ids.length - b.ids.length)
-  return Array.from({ length: count }, (_, i) => {
-    return byLength[Math.round((i * (byLength.length - 1)) / (count - 1))]!
-  })
 }
 
 function expectScores(

@@ -1,4 +1,5 @@
 import { Checkpoint } from '../../src/checkpoint/index.ts'
+import type { KernelNames } from '../../src/gpu/choices.ts'
 import { Gpu } from '../../src/gpu/device.ts'
 import { Engine } from '../../src/inference/engine.ts'
 import { packBatch, type Sequence } from '../../src/models/batch.ts'
@@ -15,18 +16,19 @@ interface OpenOptions {
   /** With the kernels of adapters without subgroups. */
   readonly plain?: boolean
   readonly share?: boolean
+  readonly kernels?: KernelNames
 }
 
 /** Opens a fixture's model without a tokenizer, to be fed ids. */
 export async function openModel(
   name: string,
-  { dtype = 'f32', activations = 'f32', plain = false, share }: OpenOptions = {},
+  { dtype = 'f32', activations = 'f32', plain = false, share, kernels }: OpenOptions = {},
 ) {
   const checkpoint = await Checkpoint.open(await openFolder(fixtureFolder(name)))
-  const own = await Gpu.open()
+  const own = await Gpu.open({ kernels })
   const gpu = plain ? withoutSubgroups(own) : own
   const { config } = checkpoint
-  const weights = new Weights(gpu, checkpoint, dtype)
+  const weights = new Weights(gpu, checkpoint, dtype, activations)
   const [architecture] = config.strings('architectures') as [string]
   const words = wordsOf(name)
   const model = declareModel(families[architecture]!, { config, weights, words })
@@ -80,4 +82,15 @@ export function casesOf(name: string) {
     types: token_type_ids && Uint8Array.from(token_type_ids),
     scores: scores ? Object.values(scores) : [score],
   }))
+}
+
+/** Some of the cases, from the shortest to the longest: what only a kernel or a dtype can break, each length shows. */
+export function spread<C extends { readonly ids: Uint32Array }>(
+  cases: readonly C[],
+  count: number,
+): C[] {
+  const byLength = cases.toSorted((a, b) => a.ids.length - b.ids.length)
+  return Array.from({ length: count }, (_, i) => {
+    return byLength[Math.round((i * (byLength.length - 1)) / (count - 1))]!
+  })
 }
