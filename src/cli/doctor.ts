@@ -71,7 +71,7 @@ async function examine(io: Io): Promise<Report> {
   io.signal.throwIfAborted()
   if (!adapter) return { versions, checks }
   checks.push(checkKind(adapter.info), checkFeatures(adapter))
-  const model = await selfTests(io, checks)
+  const model = await selfTests(io, adapter, checks)
   return {
     versions,
     adapter: describe(adapter.info),
@@ -133,14 +133,26 @@ function checkKind({ isFallbackAdapter, description, device, vendor }: GPUAdapte
   }
 }
 
-/** Tests every embedded model, one after the other, and gives the `info` of the first. */
-async function selfTests({ embedded, signal }: Io, checks: Check[]): Promise<unknown> {
+const matrixFeature = 'chromium-experimental-subgroup-matrix' as GPUFeatureName
+
+/**
+ * Tests every embedded model, one after the other, and gives the `info` of the first. Where the adapter has subgroup
+ * matrices, which f16 activations are multiplied by, each is tested with those, too.
+ */
+async function selfTests(
+  { embedded, signal }: Io,
+  { features }: GPUAdapter,
+  checks: Check[],
+): Promise<unknown> {
   const infos: unknown[] = []
-  for (const { name, load } of embedded) {
-    const check = `self-test of ${name}`
+  const hasMatrices = features.has(matrixFeature) && features.has('shader-f16')
+  const kinds = hasMatrices ? (['f32', 'f16'] as const) : (['f32'] as const)
+  const tests = embedded.flatMap((model) => kinds.map((activations) => ({ ...model, activations })))
+  for (const { name, load, activations } of tests) {
+    const check = `self-test of ${name}${activations === 'f16' ? ', f16 activations' : ''}`
     try {
       const start = performance.now()
-      const reranker = await load({ signal })
+      const reranker = await load({ activations, signal })
       try {
         infos.push(reranker.info)
         const loaded = performance.now()

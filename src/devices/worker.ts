@@ -1,6 +1,6 @@
 /** The entry of a device's worker thread: loads the model, answers calls until it is disposed of. */
 import { parentPort, workerData } from 'node:worker_threads'
-import { environment, webgpu } from '#platform'
+import { webgpu } from '#platform'
 import { Reranker, type ScoreProgress, type ScoreStats } from '../rerankers/index.ts'
 import { DevicesError } from './errors.ts'
 import { type Method, type Reply, type Request, sendError, type ThreadData } from './messages.ts'
@@ -60,8 +60,7 @@ async function answer(id: number, work: (report: Report) => Promise<unknown>): P
 }
 
 async function load({ signal, onProgress }: Report): Promise<readonly number[]> {
-  const ofEnvironment = environment('DAWNRANK_DAWN_FLAGS')?.split(' ') ?? []
-  const gpu = await webgpu([...flags, ...ofEnvironment])
+  const gpu = await webgpu(flags)
   const adapter = await gpu
     .requestAdapter({ powerPreference: 'high-performance' })
     .catch((cause: unknown) => {

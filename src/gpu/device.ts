@@ -182,8 +182,7 @@ export class Gpu {
       const choices = await choicesFor(device.adapterInfo, options)
       return new Gpu(device, device.adapterInfo, false, profile, choices, matrices)
     }
-    const flags = environment('DAWNRANK_DAWN_FLAGS')?.split(' ') ?? []
-    if (profile) flags.push('disable-dawn-features=timestamp_quantization')
+    const flags = profile ? ['disable-dawn-features=timestamp_quantization'] : []
     const adapter =
       options.adapter ??
       (await (await webgpu(flags)).requestAdapter({ powerPreference: 'high-performance' }))

@@ -190,7 +190,7 @@ const held = globalThis as { __dawnrankGpu?: GPU }
 
 /**
  * The entry to WebGPU: the built-in one where there is one, else Dawn, made by the first call. `flags` are Dawn's, such as
- * toggles; to those of {@link dawnFlags} they are added.
+ * toggles; those of `DAWNRANK_DAWN_FLAGS` and of {@link dawnFlags} are added.
  */
 export async function webgpu(flags: readonly string[] = []): Promise<GPU> {
   const builtIn = (globalThis.navigator as Navigator | undefined)?.gpu
@@ -204,7 +204,8 @@ export async function webgpu(flags: readonly string[] = []): Promise<GPU> {
       )
     })
     Object.assign(globalThis, dawn.globals)
-    held.__dawnrankGpu = dawn.create(dawnFlags(flags))
+    const ofEnvironment = environment('DAWNRANK_DAWN_FLAGS')?.split(' ') ?? []
+    held.__dawnrankGpu = dawn.create(dawnFlags([...flags, ...ofEnvironment]))
   }
   return held.__dawnrankGpu as GPU
 }

@@ -61,6 +61,14 @@ describe('doctor', () => {
     ])
   })
 
+  it('tests f16 activations, too, where there are subgroup matrices', async () => {
+    const features = ['subgroups', 'shader-f16', 'chromium-experimental-subgroup-matrix']
+    const on = session({ webgpu: gpuWith({ description: 'Fast GPU' }, features) })
+    expect(await on.run('doctor')).toBe(0)
+    expect(on.stdout.text).toMatch(/self-test of FlagReranker, f16 activations\s+ok\s+numbers/)
+    expect(on.reranker.disposed).toBe(2)
+  })
+
   it('notes what could be better', async () => {
     const on = session({ webgpu: gpuWith({ device: 'llvmpipe', isFallbackAdapter: true }, []) })
     expect(await on.run('doctor')).toBe(0)
