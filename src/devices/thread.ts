@@ -64,7 +64,9 @@ export class DeviceThread {
     const reportsBatches = onBatch !== undefined
     const data: ThreadData = { ...given, reportsBatches, ended: this.#ended }
     this.#onBatch = onBatch
-    this.#worker = new Worker(entry, { workerData: data, execArgv: [] })
+    // Threads that tune beside each other could choose different kernels, and with them different bits.
+    const env = { ...process.env, DAWNRANK_TUNE: '0' }
+    this.#worker = new Worker(entry, { workerData: data, execArgv: [], env })
     if (alive.size === 0) process.on('exit', endAll)
     alive.add(this)
     this.#exited = new Promise((resolve) => {

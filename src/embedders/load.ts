@@ -19,6 +19,7 @@ import type { Batch } from '../models/batch.ts'
 import { lastState, pool, readsScored } from '../models/pooling.ts'
 import { Weights } from '../models/weights.ts'
 import { type Folder, type Place, readWhole } from '../platform/files.ts'
+import { tuneFirst } from '../tensor/first-tune.ts'
 import { type Linear, linear } from '../tensor/linear.ts'
 import type { Tape } from '../tensor/tape.ts'
 import { Tokenizer } from '../tokenizers/index.ts'
@@ -96,6 +97,7 @@ export async function loadEmbedder(
     gpu = await Gpu.open(options)
     checkActivations(gpu.facts, options, invalid)
     const weights = new Weights(gpu, checkpoint, dtype, activations)
+    await tuneFirst(gpu, weights.layerDtype, activations, signal)
     const { backbone, read } = declareBackbone(checkpoint.config, weights)
     const headWeights = headsCheckpoint && new Weights(gpu, headsCheckpoint, dtype, activations)
     const heads = headWeights && declareHeads(headWeights, backbone)

@@ -6,6 +6,7 @@ export type KernelNames = Readonly<Record<string, string>>
 /** Which of several kernels each operation uses on a device. */
 export class KernelChoices {
   readonly #used = new Map<string, string>()
+  #tuned: KernelNames
 
   /**
    * @param asked what the caller wants
@@ -13,8 +14,20 @@ export class KernelChoices {
    */
   constructor(
     readonly asked: KernelNames,
-    readonly tuned: KernelNames,
-  ) {}
+    tuned: KernelNames,
+  ) {
+    this.#tuned = tuned
+  }
+
+  /** What was measured to be the fastest on this adapter. */
+  get tuned(): KernelNames {
+    return this.#tuned
+  }
+
+  /** Takes over what was measured; for operations that nothing has picked a kernel for yet. */
+  learn(tuned: KernelNames): void {
+    this.#tuned = { ...this.#tuned, ...tuned }
+  }
 
   /** The kernel asked for, else the tuned one, which may be kept under a name of its own, else the first. */
   pick<K extends { readonly name: string }>(

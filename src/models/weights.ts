@@ -114,6 +114,13 @@ export class Weights {
     return dtype !== 'auto' && isQuantized(dtype) ? dtype : checkpoint.quantization
   }
 
+  /** The dtype of most matrices of the layers: in a file of several dtypes, that of the largest tensor. */
+  get layerDtype(): LinearDtype {
+    const [first, ...others] = this.checkpoint.tensors.values()
+    const largest = others.reduce((a, b) => (b.bytes > (a?.bytes ?? 0) ? b : a), first)
+    return this.quantization ?? (largest ? this.dtypeOf(largest) : 'f16')
+  }
+
   /** Whether the checkpoint has a tensor. */
   has(name: string): boolean {
     return this.checkpoint.has(name, this.backbone)

@@ -63,6 +63,9 @@ export const mapForReading = (buffer: GPUBuffer, _isOver?: () => boolean): Promi
 
 const noteKey = (name: string) => `dawnrank/${name}`
 
+/** Whether what is kept in this browser is there later: workers have no such store. */
+export const canRemember = (_name: string): boolean => globalThis.localStorage !== undefined
+
 /** What was kept in this browser under a name; `undefined` where nothing was. */
 export const recall = async (name: string): Promise<string | undefined> =>
   globalThis.localStorage?.getItem(noteKey(name)) ?? undefined
@@ -78,6 +81,9 @@ export async function forget(name: string): Promise<string> {
   globalThis.localStorage?.removeItem(noteKey(name))
   return `localStorage ${noteKey(name)}`
 }
+
+/** A browser does not tell the model of the processor. */
+export const processor = (): string => ''
 
 /** A browser has no environment variables. */
 export const environment = (_name: string): string | undefined => undefined

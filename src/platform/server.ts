@@ -11,6 +11,7 @@ import {
   writeFile,
 } from 'node:fs/promises'
 import { Socket } from 'node:net'
+import { cpus } from 'node:os'
 import { basename, dirname, join, sep } from 'node:path'
 import type { Readable } from 'node:stream'
 import { setImmediate, setTimeout } from 'node:timers/promises'
@@ -244,12 +245,23 @@ function noteFile(name: string): string {
   return join(XDG_CACHE_HOME || join(HOME || USERPROFILE || '.', '.cache'), 'dawnrank', name)
 }
 
+interface DenoPermissions {
+  readonly Deno?: { permissions: { querySync(what: object): { state: string } } }
+}
+
 /** Deno asks on the terminal before it reads what it was not told that it may read. */
 const mustAsk = (path: string): boolean => {
-  const { Deno } = globalThis as {
-    Deno?: { permissions: { querySync(what: object): { state: string } } }
-  }
+  const { Deno } = globalThis as DenoPermissions
   return Deno?.permissions.querySync({ name: 'read', path }).state === 'prompt'
+}
+
+/** Whether what is kept on this machine may be there later: Deno must have been told that it may write. */
+export function canRemember(name: string): boolean {
+  const path = noteFile(name)
+  const { Deno } = globalThis as DenoPermissions
+  return (
+    Deno === undefined || Deno.permissions.querySync({ name: 'write', path }).state === 'granted'
+  )
 }
 
 /** What was kept on this machine under a name; `undefined` where nothing was, or it may not be read. */
@@ -280,6 +292,9 @@ export async function forget(name: string): Promise<string> {
   await rm(noteFile(name), { force: true })
   return noteFile(name)
 }
+
+/** The model of the processor. */
+export const processor = (): string => cpus()[0]?.model.trim() ?? ''
 
 /** The value of an environment variable. */
 export const environment = (name: string): string | undefined => process.env[name]

@@ -15,6 +15,7 @@ import type { Words } from '../models/heads.ts'
 import { declareModel, type Model, scoreBatch, scoredLayers } from '../models/model.ts'
 import { Weights } from '../models/weights.ts'
 import type { Folder } from '../platform/files.ts'
+import { tuneFirst } from '../tensor/first-tune.ts'
 import { Tokenizer } from '../tokenizers/index.ts'
 import { checkOptions } from './check-options.ts'
 import { checkCompressLayers, layersOf } from './cutoff.ts'
@@ -84,6 +85,7 @@ export async function loadModel(
     checkFeatures(gpu, options)
     const { config } = checkpoint
     const weights = new Weights(gpu, checkpoint, dtype, activations)
+    await tuneFirst(gpu, weights.layerDtype, activations, signal)
     const model = declareModel(family, {
       config,
       weights,

@@ -55,6 +55,8 @@ interface Task {
   readonly flops: number
   /** Records the work so many times. */
   record(tape: Tape, times: number): Tensor
+  /** Frees what it reads, once no more is recorded. */
+  free(): void
 }
 
 /** A submission takes at least as long, so that its fixed costs do not count. */
@@ -100,6 +102,7 @@ export function linearTask(
       const outputs = Array.from({ length: times }, () => linear(tape, x, { weight }))
       return outputs[0] as Tensor
     },
+    free: () => gpu.memory.release(block),
   }
 }
 
@@ -125,6 +128,7 @@ export function attentionTask(
       const outputs = Array.from({ length: times }, () => attention(tape, x, x, x, tiles, headDim))
       return outputs[0] as Tensor
     },
+    free() {},
   }
 }
 
@@ -152,11 +156,25 @@ export async function measure(
 }
 
 /** A kernel to be measured. */
-interface Entry {
+export interface Entry {
   readonly operation: string
   readonly kernel: string
   readonly task: () => Task
 }
+
+/** Kernels of the linear layers with weights and activations of these dtypes, over so many rows. */
+export const linearEntries = (
+  gpu: Gpu,
+  kernels: readonly LinearKernel[],
+  dtype: LinearDtype,
+  activations: 'f32' | 'f16',
+  rows: number,
+): Entry[] =>
+  kernels.map((kernel) => ({
+    operation: tunedName(dtype, activations),
+    kernel: kernel.name,
+    task: () => linearTask(gpu, kernel, dtype, [rows, 768, 3072], activations),
+  }))
 
 /** Operations that have several kernels on an adapter, with each of them. */
 function entriesFor(gpu: Gpu, wanted: readonly string[] | undefined): Entry[] {
@@ -164,11 +182,7 @@ function entriesFor(gpu: Gpu, wanted: readonly string[] | undefined): Entry[] {
   // As many rows as a batch has by default: fewer would leave a GPU idle.
   const rows = facts.software ? 512 : 8192
   const layersOf = (dtype: LinearDtype, activations: 'f32' | 'f16') =>
-    linearKernels(facts, dtype, activations).map((kernel) => ({
-      operation: tunedName(dtype, activations),
-      kernel: kernel.name,
-      task: () => linearTask(gpu, kernel, dtype, [rows, 768, 3072], activations),
-    }))
+    linearEntries(gpu, linearKernels(facts, dtype, activations), dtype, activations, rows)
   const layers = dtypes.flatMap((dtype) => layersOf(dtype, 'f32'))
   // Activations in f16 have kernels of their own where there are subgroup matrices.
   const matrices = dtypes.filter((dtype) => matrixKernels(facts, dtype).length > 0)

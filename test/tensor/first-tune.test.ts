@@ -1,0 +1,84 @@
+import { mkdtemp, readdir, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
+import { Gpu, type GpuOptions } from '../../src/gpu/device.ts'
+import { keepKernels, tunedKernels } from '../../src/gpu/tuned.ts'
+import { tuneFirst } from '../../src/tensor/first-tune.ts'
+import { linearKernels } from '../../src/tensor/linear.ts'
+
+let cache: string
+beforeEach(async () => {
+  cache = await mkdtemp(join(tmpdir(), 'dawnrank-first-tune-'))
+  vi.stubEnv('XDG_CACHE_HOME', cache)
+  vi.stubEnv('DAWNRANK_TUNE', undefined)
+})
+afterEach(async () => {
+  vi.unstubAllEnvs()
+  await rm(cache, { recursive: true })
+})
+
+async function on<T>(options: GpuOptions, use: (gpu: Gpu) => Promise<T>): Promise<T> {
+  const gpu = await Gpu.open(options)
+  try {
+    return await use(gpu)
+  } finally {
+    gpu.dispose()
+  }
+}
+
+describe('the first load on an adapter', () => {
+  it('measures once, keeps the answer, and leaves no buffer of weights behind', async () => {
+    const first = await on({}, async (gpu) => {
+      await tuneFirst(gpu, 'f16', 'f32')
+      const known = linearKernels(gpu.facts, 'f16').map(({ name }) => name)
+      expect(known).toContain(gpu.choices.tuned['linear f16'])
+      return gpu.choices.tuned
+    })
+    await on({}, async (gpu) => {
+      expect(gpu.choices.tuned).toEqual(first)
+      const submit = vi.spyOn(gpu.device.queue, 'submit')
+      await tuneFirst(gpu, 'f16', 'f32')
+      expect(submit).not.toHaveBeenCalled()
+      // Another dtype was not measured yet, and does not touch the first.
+      await tuneFirst(gpu, 'int8', 'f32')
+      expect(await tunedKernels(gpu.facts)).toEqual({
+        ...first,
+        'linear int8': gpu.choices.tuned['linear int8'],
+      })
+    })
+  })
+
+  it.each([
+    ['a kernel is asked for', { kernels: { 'linear f16': 'linear_tiled 64x64' } }, undefined],
+    ['DAWNRANK_TUNE is 0', {}, '0'],
+  ])('measures nothing where %s', async (_, options, tuneOf) => {
+    vi.stubEnv('DAWNRANK_TUNE', tuneOf)
+    await on(options, (gpu) => tuneFirst(gpu, 'f16', 'f32'))
+    expect(await readdir(cache)).toEqual([])
+  })
+
+  it('takes over what another process kept meanwhile', async () => {
+    await on({}, async (gpu) => {
+      await keepKernels(gpu.facts, { 'linear f16': 'linear_subgroup 16x4' })
+      await tuneFirst(gpu, 'f16', 'f32')
+      expect(gpu.choices.tuned).toEqual({ 'linear f16': 'linear_subgroup 16x4' })
+    })
+  })
+
+  it('goes on without a folder that can be written', async () => {
+    vi.stubEnv('XDG_CACHE_HOME', '/dev/null')
+    await on({}, async (gpu) => {
+      await tuneFirst(gpu, 'f16', 'f32')
+      expect(gpu.choices.tuned).toHaveProperty('linear f16')
+    })
+  })
+
+  it('stops when it is aborted, and keeps nothing', async () => {
+    await on({}, async (gpu) => {
+      await expect(tuneFirst(gpu, 'f16', 'f32', AbortSignal.abort())).rejects.toThrow('abort')
+      expect(gpu.choices.tuned).toEqual({})
+    })
+    expect(await readdir(cache)).toEqual([])
+  })
+})
