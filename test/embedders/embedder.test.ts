@@ -62,6 +62,18 @@ describe.each(embedderFixtures)('%s', (name) => {
     })
   })
 
+  it('comes close with 16-bit weights and activations', async ({ skip }) => {
+    if (!embedder.info.adapter.shaderF16) return skip()
+    const half = await Embedder.load(fixtureFolder(name), { dtype: 'f16', activations: 'f16' })
+    const texts = of('passage').map(({ text }) => text)
+    const rows = await half.embed(texts, { prompt: defaults.prompts.passage })
+    of('passage').forEach(({ id, embedding }, i) => {
+      const cosine = half.similarity(rows[i] as Float32Array, Float32Array.from(embedding))
+      expect(cosine, id).toBeGreaterThan(0.9999)
+    })
+    half.dispose()
+  }, 60_000)
+
   it('gives the same bits whatever else is in the batch', async () => {
     const some = of('passage').slice(0, 12)
     const prompt = defaults.prompts.passage

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest'
+import { spearman } from '../../src/eval/correlation.ts'
 import { packBatch } from '../../src/models/batch.ts'
 import { RecordTape } from '../../src/tensor/tape.ts'
 import { readCrossFixtures } from '../fixtures.ts'
@@ -91,6 +92,11 @@ describe.each(Object.entries(layerNames))('%s', (name, layerName) => {
     cases.forEach(({ id, logit }, i) => {
       expectClose([found![i]!], [logit], f16Tolerances[name] ?? 1e-2, id)
     })
+    const order = spearman(
+      found!,
+      cases.map(({ logit }) => logit),
+    )
+    expect(order).toBeGreaterThan(0.999)
     dispose()
   })
 })
