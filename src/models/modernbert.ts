@@ -16,7 +16,7 @@ import {
   layerStates,
 } from './backbone.ts'
 import { type Batch, checkIds } from './batch.ts'
-import { activationOf, type FamilyKeys, settleKeys } from './config-keys.ts'
+import { activationOf, type FamilyKeys, settleKeys, unsupported } from './config-keys.ts'
 import { oneLabel } from './encoder-config.ts'
 import { ModelError } from './errors.ts'
 import type { WholeFamily } from './family.ts'
@@ -66,28 +66,58 @@ function readConfig(config: Config): ModernBertConfig {
       `${config.file}: hidden_size ${hidden} with ${heads} heads; expected a multiple with even heads of at most 256 numbers`,
     )
   }
-  const globalTheta = config.number('global_rope_theta', { min: 1, default: 160000 })
+  const layers = config.integer('num_hidden_layers', { min: 1, max: 1024 })
+  const olderTheta = config.number('global_rope_theta', { min: 1, default: 160000 })
+  const globalTheta = thetaOf(config, 'full_attention', olderTheta)
+  const localTheta = config.number('local_rope_theta', {
+    min: 1,
+    default: 10000,
+    null: globalTheta,
+  })
   const read: ModernBertConfig = {
     vocab: size('vocab_size'),
     hidden,
     heads,
     intermediate: size('intermediate_size'),
-    layers: config.integer('num_hidden_layers', { min: 1, max: 1024 }),
+    layers,
     eps: config.number('norm_eps', { min: 0, default: 1e-5 }),
     activation: activationOf(config, 'hidden_activation', 'gelu'),
     attentionBias: flag('attention_bias'),
     mlpBias: flag('mlp_bias'),
     normBias: flag('norm_bias'),
-    globalEvery: config.integer('global_attn_every_n_layers', { min: 1, default: 3 }),
+    globalEvery: globalEveryOf(config, layers),
     window: Math.floor(config.integer('local_attention', { min: 2, default: 128 }) / 2),
     globalTheta,
-    localTheta: config.number('local_rope_theta', { min: 1, default: 10000, null: globalTheta }),
+    localTheta: thetaOf(config, 'sliding_attention', localTheta),
     pooling: config.string('classifier_pooling', { allowed: ['cls', 'mean'], default: 'cls' }),
     classifierBias: flag('classifier_bias'),
     classifierActivation: activationOf(config, 'classifier_activation', 'gelu'),
   }
   settleKeys(config, keys)
   return read
+}
+
+/** The base of a type of layer as transformers 5 writes it; `older` where there is none. */
+function thetaOf(config: Config, type: string, older: number): number {
+  const section = config.section('rope_parameters')?.section(type)
+  section?.string('rope_type', { allowed: ['default'], default: 'default' })
+  return section?.number('rope_theta', { min: 1, default: older }) ?? older
+}
+
+/** The distance of global layers: of transformers 5 by `layer_types`, else by the older key. */
+function globalEveryOf(config: Config, layers: number): number {
+  const older = config.integer('global_attn_every_n_layers', { min: 1, default: 3 })
+  const types = config.strings('layer_types', { default: undefined })
+  if (!types) return older
+  const second = types.indexOf('full_attention', 1)
+  const every = second < 0 ? layers : second
+  const expected = (i: number) => (i % every === 0 ? 'full_attention' : 'sliding_attention')
+  if (types.length === layers && types.every((type, i) => type === expected(i))) return every
+  throw unsupported(
+    config,
+    'layer_types',
+    `expected ${layers} types, full_attention for the first and every so many, else sliding_attention`,
+  )
 }
 
 interface Layer extends QueryKeyValue {
