@@ -87,30 +87,41 @@ function tileBytes(shape: TileShape): number {
   return 16 * (rows * depth + 4 * lanes * (depth + 1) + rows * lanes) + 4 * rows * (lanes + 3)
 }
 
-/**
- * Adapters whose subgroups may be of 8 or 16 invocations have, as a rule, registers for few numbers of each; compilers for
- * processors take long over more code.
- */
-const wantsFewSums = ({ software, subgroupMinSize, subgroupMaxSize }: AdapterFacts) =>
-  software || (subgroupMinSize >= 8 && subgroupMinSize <= 16 && subgroupMaxSize <= 32)
-
-/** Rows of an invocation, and the most quads of its sums: what compilers keep in registers. */
-function registerTile(facts: AdapterFacts, quads: number): { each: number; most: number } {
-  if (!wantsFewSums(facts)) return { each: 4, most: 4 }
-  return quads <= 32 ? { each: 2, most: 1 } : { each: 1, most: 2 }
+/** What an adapter's invocations and workgroups take: rows of an invocation, the most quads of its sums, and invocations. */
+interface TileLimits {
+  readonly each: number
+  readonly most: number
+  readonly invocations: number
 }
 
-/** The largest shape for an adapter's registers and workgroup memory. */
+/** What compilers of GPUs keep in registers. */
+const manySums: TileLimits = { each: 4, most: 4, invocations: 64 }
+
+/**
+ * Adapters whose subgroups may be of 8 or 16 invocations have, as a rule, registers for few numbers of each. Compilers for
+ * processors take long over more code, and with subgroups of 4 the many subgroups of a workgroup cost the most.
+ */
+function tileLimits(facts: AdapterFacts, quads: number): TileLimits {
+  const { software, subgroupMinSize, subgroupMaxSize } = facts
+  const isNarrow = subgroupMinSize >= 8 && subgroupMinSize <= 16 && subgroupMaxSize <= 32
+  if (software && subgroupMaxSize === 4) return { ...manySums, invocations: 16 }
+  if (!software && !isNarrow) return manySums
+  return quads <= 32
+    ? { each: 2, most: 1, invocations: 256 }
+    : { each: 1, most: 2, invocations: 256 }
+}
+
+/** The largest shape within these limits and an adapter's workgroup memory. */
 function tileShape(facts: AdapterFacts, headDim: number): TileShape {
   const quads = Math.ceil(headDim / 4)
-  const { each, most } = registerTile(facts, quads)
+  const { each, most, invocations } = tileLimits(facts, quads)
   let lanes = 8
   while (lanes * most < quads) lanes *= 2
   const own = Math.ceil(quads / lanes)
-  const mostInvocations = Math.min(each === 4 ? 64 : 256, facts.maxInvocations)
-  const shapes = [256, 128, 64, 32]
-    .filter((invocations) => lanes <= invocations && invocations <= mostInvocations)
-    .flatMap((invocations) => [8, 4].map((depth) => ({ lanes, each, own, invocations, depth })))
+  const wanted = Math.min(invocations, facts.maxInvocations)
+  const shapes = [256, 128, 64, 32, 16]
+    .filter((count) => lanes <= count && count <= wanted)
+    .flatMap((count) => [8, 4].map((depth) => ({ lanes, each, own, invocations: count, depth })))
   const shape = shapes.find((shape) => tileBytes(shape) <= facts.maxWorkgroupMemory)
   if (shape) return shape
   throw new GpuError(

@@ -4,6 +4,7 @@ import {
   type AttentionMask,
   type AttentionSpan,
   attention,
+  attentionKernels,
   attentionTiles,
 } from '../../src/tensor/attention.ts'
 import { headProducts } from '../../src/tensor/head-products.ts'
@@ -209,7 +210,9 @@ for (const [kind, chosen] of Object.entries(kinds)) {
       })
     }
 
-    for (const terms of [['c2p', 'p2c'], ['c2p'], ['p2c']]) {
+    // One term alone is the library's, whichever kernel has it.
+    const single = kind === 'own kernel' ? [['c2p'], ['p2c']] : []
+    for (const terms of [['c2p', 'p2c'], ...single]) {
       it(`adds products with distances: ${terms}`, async () => {
         const [heads, headDim] = [3, 20]
         const [width, scale] = [heads * headDim, 0.1]
@@ -338,3 +341,30 @@ for (const [kind, chosen] of Object.entries(kinds)) {
     })
   })
 }
+
+it.each([
+  ['workgroup memory of 16 KiB', 256, { maxWorkgroupMemory: 16384 }],
+  ['few invocations', 128, { maxInvocations: 16 }],
+  ['few registers', 256, { subgroupMinSize: 8, subgroupMaxSize: 32 }],
+  ['a processor with subgroups of 4', 256, { software: true, subgroupMaxSize: 4 }],
+  ['wide heads', 1024, {}],
+])('tiles fit an adapter: %s', (_, headDim, facts) => {
+  const adapter = { ...gpu.facts, subgroupSize: 0, software: false, subgroupMinSize: 32, ...facts }
+  const [{ spec, rows }] = attentionKernels(adapter, headDim)
+  const { ROWS = 0, EACH = 0, LANES = 0, DEPTH = 0, OWN = 0 } = spec.sizes ?? {}
+  expect(rows).toBe(ROWS)
+  expect(LANES * OWN * 4).toBeGreaterThanOrEqual(headDim)
+  expect(DEPTH).toBeGreaterThanOrEqual(OWN)
+  const invocations = (ROWS / EACH) * LANES
+  expect(invocations).toBeLessThanOrEqual(adapter.maxInvocations)
+  expect(invocations).toBeGreaterThanOrEqual(ROWS)
+  const numbers = 4 * (ROWS * DEPTH + 4 * LANES * (DEPTH + 1) + ROWS * LANES) + ROWS * (LANES + 3)
+  expect(4 * numbers).toBeLessThanOrEqual(adapter.maxWorkgroupMemory)
+})
+
+it('says that heads are too wide for the workgroup memory', () => {
+  const adapter = { ...gpu.facts, subgroupSize: 0, maxWorkgroupMemory: 16384 }
+  expect(() => attentionKernels(adapter, 4096)).toThrow(
+    'heads of 4096 numbers; their tiles do not fit the 16384 bytes',
+  )
+})
