@@ -16,32 +16,63 @@ const chunks = {
 const depth = groupSize
 
 /** An entry of `linearKernels`, and what it takes. */
-type MatrixKernel = ReturnType<typeof matrixKernel>
+type MatrixKernel = ReturnType<typeof matrixKernel> & { readonly share: number }
 
-/** Matrices of each of the four subgroups, along rows and columns. */
+/** What all kernels of an adapter and a dtype have in common. */
+interface Setting {
+  readonly matrix: SubgroupMatrix
+  /** Size of a subgroup, and whether it is the only one of the adapter. */
+  readonly lanes: number
+  readonly isFixed: boolean
+  readonly dtype: keyof typeof chunks
+}
+
+/**
+ * Matrices of each of the four subgroups along columns, which the layout of weights depends on, and along rows, with the share of
+ * the matrix units' peak that the compiler for RDNA3 leaves within reach.
+ */
 const shapes = [
-  { rows: 4, columns: 4 },
-  { rows: 2, columns: 2 },
+  {
+    columns: 4,
+    rows: [
+      [4, 0.94],
+      [2, 0.91],
+      [1, 0.8],
+    ],
+  },
+  {
+    columns: 2,
+    rows: [
+      [2, 0.84],
+      [1, 0.77],
+    ],
+  },
 ] as const
 
 /**
  * Kernels that multiply by subgroup matrices (tensor cores), f16 by f16 with sums in f32, the best first: shaders/linear_matrix.wgsl.
  * None where the adapter has no such matrices, or its subgroups have no size that a shader could count on; none for
- * weights in f32, of which f16 would lose digits.
+ * weights in f32, of which f16 would lose digits. `smaller` ones of a kernel are for fewer rows, and give the same bits.
  */
-export function matrixKernels(facts: AdapterFacts, dtype: LinearDtype): MatrixKernel[] {
+export function matrixKernels(
+  facts: AdapterFacts,
+  dtype: LinearDtype,
+): (MatrixKernel & { readonly smaller: readonly MatrixKernel[] })[] {
   const { subgroupMatrices, subgroupMinSize: lanes, maxWorkgroupMemory, maxInvocations } = facts
   const isFixed = lanes === facts.subgroupMaxSize
   const matrix = subgroupMatrices
     .filter(isUsable)
     .reduce((a: SubgroupMatrix | undefined, b) => (a && sizeOf(a) >= sizeOf(b) ? a : b), undefined)
   if (!matrix || dtype === 'f32' || !(isFixed || facts.subgroupSizeControl)) return []
-  return shapes
-    .map((shape) => matrixKernel(matrix, shape, lanes, isFixed, dtype))
-    .filter(
-      ({ bytes, loads }) =>
-        bytes <= maxWorkgroupMemory && 4 * lanes <= maxInvocations && loads.every(Number.isInteger),
-    )
+  const fits = ({ bytes, loads }: MatrixKernel): boolean =>
+    bytes <= maxWorkgroupMemory && 4 * lanes <= maxInvocations && loads.every(Number.isInteger)
+  return shapes.flatMap(({ columns, rows }) => {
+    const setting = { matrix, lanes, isFixed, dtype }
+    const [largest, ...smaller] = rows
+      .map(([count, share]) => ({ ...matrixKernel(setting, count, columns), share }))
+      .filter(fits)
+    return largest ? [{ ...largest, smaller }] : []
+  })
 }
 
 const isUsable = ({ componentType, resultComponentType, K }: SubgroupMatrix): boolean =>
@@ -50,18 +81,16 @@ const isUsable = ({ componentType, resultComponentType, K }: SubgroupMatrix): bo
 const sizeOf = ({ M, N, K }: SubgroupMatrix): number => M * N * K
 
 function matrixKernel(
-  { M, N, K }: SubgroupMatrix,
-  shape: (typeof shapes)[number],
-  lanes: number,
-  isFixed: boolean,
-  dtype: keyof typeof chunks,
+  { matrix: { M, N, K }, lanes, isFixed, dtype }: Setting,
+  rowsEach: number,
+  columnsEach: number,
 ) {
-  const rows = 2 * shape.rows * M
-  const columns = 2 * shape.columns * N
+  const rows = 2 * rowsEach * M
+  const columns = 2 * columnsEach * N
   const loads = [rows / lanes, columns / lanes] as const
   const sizes = {
     ...{ M, N, K, S: lanes, SIZED: isFixed ? 0 : 1 },
-    ...{ ROWS: shape.rows, COLS: shape.columns, DEPTH: depth / K },
+    ...{ ROWS: rowsEach, COLS: columnsEach, DEPTH: depth / K },
     ...{ X_LOADS: loads[0], W_LOADS: loads[1] },
   }
   const features = ['subgroups', 'chromium_experimental_subgroup_matrix']

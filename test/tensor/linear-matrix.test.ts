@@ -178,6 +178,35 @@ describe('linear by subgroup matrices', () => {
     }
   })
 
+  it('gives the same bits in fewer rows', { timeout: 600_000 }, async ({ skip }) => {
+    const [rows, inner, columns] = [37, 96, 40]
+    const x = rounded(randomNumbers(1, rows * inner))
+    const w = randomNumbers(2, columns * inner)
+    kernelsFor('f16', skip)
+    const { smaller, ...kernel } = matrixKernels(gpu.facts, 'f16').at(-1)!
+    expect(smaller.length).toBeGreaterThan(0)
+    const layer = linearLayer(gpu, kernel, w, [columns, inner], 'f16')
+    const run = (by: LinearKernel) =>
+      runOn(gpu, 'f16', (tape) =>
+        linear(
+          tape,
+          activation(tape, x, [rows, inner]),
+          { weight: { ...layer.weight, kernel: by } },
+          { dtype: 'f32' },
+        ),
+      )
+    const expected = await run(kernel)
+    for (const other of smaller) expect(await run(other), other.name).toEqual(expected)
+  })
+
+  it('is left out by matrices: false', async ({ skip }) => {
+    kernelsFor('f16', skip)
+    const without = await Gpu.open({ matrices: false })
+    expect(without.facts.subgroupMatrices).toEqual([])
+    expect(matrixKernels(without.facts, 'f16')).toEqual([])
+    without.dispose()
+  })
+
   it('is chosen for f16 activations by an adapter that is no processor', () => {
     const facts = {
       ...gpu.facts,
