@@ -20,6 +20,8 @@ import linear_subgroup_grouped from './linear_subgroup_grouped.wgsl'
 import linear_tiled from './linear_tiled.wgsl'
 import load_weight from './load_weight.wgsl'
 import load_weight_grouped from './load_weight_grouped.wgsl'
+import load_x from './load_x.wgsl'
+import load_x4 from './load_x4.wgsl'
 import mean_rows from './mean_rows.wgsl'
 import neighbors from './neighbors.wgsl'
 import reduce_subgroup from './reduce_subgroup.wgsl'
@@ -66,6 +68,8 @@ export const shaders = {
   linear_tiled,
   load_weight,
   load_weight_grouped,
+  load_x,
+  load_x4,
   mean_rows,
   neighbors,
   reduce_subgroup,

@@ -1,65 +1,102 @@
-// uses: linear_bindings, weights, load_weight, activations, linear_finish
-// needs: T, TILE
-// y = activation(x · weightᵀ + bias) * scale, then + other or * other, for GPUs: tiles in workgroup memory, EACH x EACH sums in registers.
+// uses: linear_bindings, weights, load_weight, load_x, activations, linear_finish
+// needs: LINES, ROWS, COLS, WEIGHT_LOADS, AHEAD, WRITTEN, LOOPED, WIDTH
+// y = activation(x · weightᵀ + bias) * scale, then + other or * other, for GPUs: tiles in workgroup memory, ROWS x COLS sums in registers.
 // x: T [rows, inner]   weight: [columns, quads] of four neighbours along k, quads = inner / 4 rounded up, zero-filled; or in groups
-// bias: f32 [columns]   other: T, y: Y [rows, columns]   sums in f32, k in order
-alias Numbers = T; // of x, as they are read
-alias Words = Weights4; // of weight, as they are read
+// bias: f32 [columns]   other: T, y: Y [rows, columns]   sums in f32
+//
+// Each sum is one invocation's, by one fma after another in the order of k: tiles of every size give the same bits.
 
-// TILE: rows and columns of a workgroup, 16 times 4 or 8
-const EACH = TILE / 16u;
-const QUADS = 256u / TILE; // along k at a time: as many as give each of the 256 invocations one of a row and one of a column
-const LINE = TILE + 1u; // odd, so that neighbours along k lie in different banks
-var<workgroup> a: array<f32, LINE * 4u * QUADS>; // [k][row]
-var<workgroup> b: array<f32, LINE * 4u * QUADS>; // [k][column]
+// A workgroup of LINES times 16 invocations makes LINES * ROWS rows and 16 * COLS columns. An invocation's rows lie LINES
+// apart and its columns 16, so that neighbours read and write neighbours.
+// Of both operands, 4 quads along k are in workgroup memory at a time; a fifth place keeps neighbouring lines in different banks.
+const LINE = 5u;
+var<workgroup> a: array<vec4f, LINES * ROWS * LINE>; // [row][quad]
+var<workgroup> b: array<vec4f, 16u * COLS * LINE>; // [column][quad]
 
-@compute @workgroup_size(16, 16)
+@compute @workgroup_size(16, LINES)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local: vec3u,
         @builtin(local_invocation_index) index: u32) {
-  let part = part_of(group.x);
-  let first_row = group.y * TILE;
-  let first_column = group.x * TILE;
-  // Each invocation loads four neighbours along k of one row and of one column.
-  let line = index / QUADS;
-  let quad = index % QUADS;
+  let part = part_at(group.x, 16u * COLS);
+  let first_row = group.y * LINES * ROWS;
+  let last_column = part.start + part.columns - 1u;
+  let quads = (params.inner + 3u) / 4u;
 
-  var sum: array<array<vec4f, EACH / 4u>, EACH>;
-  for (var k = 0u; k < params.inner; k += 4u * QUADS) {
-    let left = load_x(first_row + line, k + 4u * quad);
-    let right = load_weight(params.first_tile * TILE + first_column + line, k / 4u + quad);
-    for (var i = 0u; i < 4u; i++) {
-      a[(4u * quad + i) * LINE + line] = left[i];
-      b[(4u * quad + i) * LINE + line] = right[i];
-    }
+  // Each invocation loads one quad along k of ROWS / 4 rows and of WEIGHT_LOADS columns: 4 * LINES of them at a time.
+  let quad = index % 4u;
+  let line = index / 4u;
+  //# i < ROWS / 4
+  let x_$i = x_line(min(first_row + line + $iu * 4u * LINES, params.rows - 1u));
+  //# i < WEIGHT_LOADS
+  let weight_$i = weight_line(params.first_tile * WIDTH + min(part.first + line + $iu * 4u * LINES, last_column));
+
+  //# r < ROWS, c < COLS
+  var sum_$r_$c = 0.0;
+  // Where registers suffice (AHEAD), the loads of the next tile are under way during the arithmetic of this one, which is
+  // written out. Elsewhere (LOOPED) each tile is loaded when it is needed, and the arithmetic is a loop; compilers for
+  // processors then take a third of the time.
+  let start = min(quad, quads - 1u);
+  //# i < ROWS / 4
+  var next_x_$i = fetch_x(x_$i, start);
+  //# i < WEIGHT_LOADS
+  var next_weight_$i = fetch_weight(weight_$i, start);
+  for (var k = 0u; k < quads; k += 4u) {
+    let inside = k + quad < quads;
+    //# l < LOOPED {
+    let now = min(k + quad, quads - 1u);
+    //# i < ROWS / 4
+    next_x_$i = fetch_x(x_$i, now);
+    //# i < WEIGHT_LOADS
+    next_weight_$i = fetch_weight(weight_$i, now);
+    //# }
+    //# i < ROWS / 4
+    a[(line + $iu * 4u * LINES) * LINE + quad] = select(vec4f(), vec4f(next_x_$i), inside);
+    //# i < WEIGHT_LOADS
+    b[(line + $iu * 4u * LINES) * LINE + quad] = unpack_weight(next_weight_$i, quad);
     workgroupBarrier();
-    // The rows and columns of an invocation lie 16 apart: neighbours read and write neighbours.
-    for (var d = 0u; d < 4u * QUADS; d++) {
-      let at_a = d * LINE + local.y;
-      let at_b = d * LINE + local.x;
-      var w: array<vec4f, EACH / 4u>;
-      for (var c = 0u; c < EACH / 4u; c++) {
-        let at = at_b + 64u * c;
-        w[c] = vec4f(b[at], b[at + 16u], b[at + 32u], b[at + 48u]);
-      }
-      for (var r = 0u; r < EACH; r++) {
-        for (var c = 0u; c < EACH / 4u; c++) { sum[r][c] = fma(vec4f(a[at_a + 16u * r]), w[c], sum[r][c]); }
-      }
+    //# l < AHEAD {
+    let next = min(k + 4u + quad, quads - 1u);
+    //# i < ROWS / 4
+    next_x_$i = fetch_x(x_$i, next);
+    //# i < WEIGHT_LOADS
+    next_weight_$i = fetch_weight(weight_$i, next);
+    //# }
+    const at = 0u;
+    //# q < WRITTEN {
+    //# l < LOOPED
+    for (var at = k; at < min(k + 4u, quads); at++)
+    {
+      //# c < COLS
+      let w_$c = b[(local.x + 16u * $cu) * LINE + $qu + at % 4u];
+      //# r < ROWS {
+      let v_$r = a[(local.y + LINES * $ru) * LINE + $qu + at % 4u];
+      //# c < COLS
+      sum_$r_$c = fma(v_$r.w, w_$c.w, fma(v_$r.z, w_$c.z, fma(v_$r.y, w_$c.y, fma(v_$r.x, w_$c.x, sum_$r_$c))));
+      //# }
     }
+    //# }
     workgroupBarrier();
   }
 
-  for (var c = 0u; c < EACH; c++) {
-    let column = first_column + 16u * c + local.x;
-    let added = bias_of(column);
-    for (var r = 0u; r < EACH; r++) { finish(part, first_row + 16u * r + local.y, column, sum[r][c / 4u][c % 4u] + added); }
+  //# c < COLS
+  let column_$c = part.first + local.x + 16u * $cu;
+  //# c < COLS
+  let bias_$c = bias_of(min(column_$c, last_column));
+  // A loop, because what may be done with a sum is much code, which compilers must not write out for each. It picks sums by
+  // their names: an array that it indexes would lie in memory.
+  let rows = min(ROWS, filled(max(params.rows, first_row + local.y) - first_row - local.y, LINES));
+  for (var r = 0u; r < rows; r++) {
+    //# c < COLS
+    var own_$c = 0.0;
+    switch r {
+      //# r < ROWS {
+      case $ru: {
+        //# c < COLS
+        own_$c = sum_$r_$c;
+      }
+      //# }
+      default: {}
+    }
+    //# c < COLS
+    finish(part, first_row + r * LINES + local.y, column_$c, own_$c + bias_$c);
   }
-}
-
-fn load_x(row: u32, k: u32) -> vec4f {
-  let start = min(row, params.rows - 1u) * params.inner;
-  var values = vec4f();
-  for (var i = 0u; i < 4u; i++) {
-    if (k + i < params.inner) { values[i] = f32(x[start + k + i]); }
-  }
-  return values;
 }

@@ -3,7 +3,7 @@ import type { KernelSpec } from '../gpu/kernel.ts'
 import { groupSize, isQuantized, quantizedBits } from '../weight-dtypes.ts'
 import { type ColumnLayout, columnTiles, packRows, packTiles } from './layout.ts'
 import { matrixKernels } from './linear-matrix.ts'
-import { type Tape, tapeFeatures } from './tape.ts'
+import type { Tape } from './tape.ts'
 import {
   dtypeBytes,
   expectShape,
@@ -26,13 +26,21 @@ export interface LinearKernel extends ColumnLayout {
   /** What `kernels` calls it: the shader and the rows and columns that it makes. */
   readonly name: string
   readonly shader: KernelSpec['shader']
-  /** Rows of the output that one workgroup makes, and columns: a tile of the weight's layout. */
+  /** Rows of the output that one workgroup makes, and columns: a tile of the weight's layout unless `tile` says how many. */
   readonly rows: number
+  readonly tile?: number
   /** What the numbers of a row must be a multiple of. */
   readonly divisor: number
   readonly spec: Pick<KernelSpec, 'enable' | 'sizes'>
   /** The files that read its weight, where they are its own. */
   readonly libraries?: NonNullable<KernelSpec['libraries']>
+  /** Of the peak of arithmetic, the share that compilers leave within reach. Compared among kernels of one layout. */
+  readonly share?: number
+  /**
+   * Kernels of the same layout that give the same bits (test/tensor/linear-tiles.test.ts) in smaller tiles: the number of
+   * rows may choose among them.
+   */
+  readonly smaller?: readonly LinearKernel[]
 }
 
 /**
@@ -54,10 +62,10 @@ export function linearKernels(
 
 function fmaKernels(facts: AdapterFacts, dtype: LinearDtype): [LinearKernel, ...LinearKernel[]] {
   const { subgroupSize: lanes, software } = facts
-  const tiled: [LinearKernel, ...LinearKernel[]] = [tiledKernel(64, dtype), tiledKernel(128, dtype)]
-  if (lanes < 4 || lanes > 32) return tiled
+  const tiled = tiledKernels(facts, dtype)
+  if (!software || lanes < 4 || lanes > 32) return tiled
   const own = lanesColumns.map((perLane) => subgroupKernel(lanes, perLane, dtype))
-  return software ? ([...own, ...tiled] as typeof tiled) : [...tiled, ...own]
+  return [...own, ...tiled] as typeof tiled
 }
 
 /** What the tuned kernel for a dtype of weights is kept under: with activations in f16 there may be others. */
@@ -94,15 +102,64 @@ const subgroupKernel = (lanes: number, perLane: number, dtype: LinearDtype): Lin
   }
 }
 
-/** shaders/linear_tiled.wgsl */
-const tiledKernel = (tile: 64 | 128, dtype: LinearDtype): LinearKernel => ({
-  name: `linear_tiled ${tile}x${tile}`,
+/** Tiles of shaders/linear_tiled.wgsl, the largest first: invocations along the rows, rows and columns of sums of each. */
+const tileShapes = [
+  { lines: 16, rows: 8, columns: 8, share: 0.9 },
+  { lines: 16, rows: 8, columns: 4, share: 0.63 },
+  { lines: 16, rows: 4, columns: 4, share: 0.47 },
+  { lines: 8, rows: 4, columns: 4, share: 0.45 },
+  { lines: 4, rows: 4, columns: 4, share: 0.4 },
+] as const
+
+/** Workgroups of fewer rows are for few rows only. */
+const leastRows = 64
+
+/** Columns that a weight of the tiles is filled up to. */
+const tiledWidth = 16
+
+/** Kernels of linear_tiled.wgsl for an adapter. All have one layout of weights, and give the same bits. */
+function tiledKernels(
+  { software, subgroupMinSize, subgroupMaxSize, maxWorkgroupMemory }: AdapterFacts,
+  dtype: LinearDtype,
+): [LinearKernel, ...LinearKernel[]] {
+  // As a rule an invocation has few registers where subgroups may be of 8 or 16, or vary up to 128.
+  const many = !software && subgroupMinSize >= 32 && subgroupMaxSize <= 64
+  const kernels: LinearKernel[] = []
+  for (const tile of tileShapes.toReversed()) {
+    const kernel = tiledKernel(tile, dtype, many, kernels.toReversed())
+    if (kernel.bytes <= maxWorkgroupMemory) kernels.push(kernel)
+  }
+  const large = kernels.filter(({ rows }) => rows >= leastRows)
+  return (many ? large.toReversed() : large) as [LinearKernel, ...LinearKernel[]]
+}
+
+const tiledKernel = (
+  { lines, rows, columns, share }: (typeof tileShapes)[number],
+  dtype: LinearDtype,
+  many: boolean,
+  smaller: readonly LinearKernel[],
+): LinearKernel & { readonly bytes: number } => ({
+  name: `linear_tiled ${lines * rows}x${16 * columns}`,
   shader: 'linear_tiled',
-  rows: tile,
-  columns: tile,
+  rows: lines * rows,
+  tile: 16 * columns,
+  columns: tiledWidth,
   divisor: 1,
-  spec: { sizes: { TILE: tile, ...groupSizes(dtype) } },
+  spec: {
+    sizes: {
+      LINES: lines,
+      ROWS: rows,
+      COLS: columns,
+      WEIGHT_LOADS: (4 * columns) / lines,
+      ...(many ? { AHEAD: 1, WRITTEN: 4, LOOPED: 0 } : { AHEAD: 0, WRITTEN: 1, LOOPED: 1 }),
+      ...groupSizes(dtype),
+    },
+  },
   pack: packRows,
+  share,
+  smaller,
+  // 5 vec4f of each row and column are in workgroup memory.
+  bytes: 5 * 16 * (lines * rows + 16 * columns),
 })
 
 /** What shaders that read quantized weights need of their format. */
@@ -121,13 +178,62 @@ export interface Linear {
   readonly bias?: Vector
 }
 
-/** What of a shader depends on the dtype of the weight. */
-function weightSpec(dtype: LinearDtype): Pick<KernelSpec, 'sizes' | 'libraries'> {
-  if (!isQuantized(dtype)) return { libraries: { weights: `weights_${dtype}` } }
+/** What is compiled for a kernel, weights [columns, inner] of a dtype, and the types of activations and results. */
+export function linearSpec(
+  { shader, spec, columns, libraries }: LinearKernel,
+  dtype: LinearDtype,
+  inner: number,
+  types: { readonly T: 'f32' | 'f16'; readonly Y: 'f32' | 'f16' },
+): KernelSpec {
+  const load_x = inner % 4 === 0 ? 'load_x4' : 'load_x'
+  const weights = isQuantized(dtype)
+    ? ({ weights: 'weights_grouped', load_weight: 'load_weight_grouped' } as const)
+    : { weights: `weights_${dtype}` as const }
   return {
-    sizes: { BITS: quantizedBits[dtype] },
-    libraries: { weights: 'weights_grouped', load_weight: 'load_weight_grouped' },
+    shader,
+    libraries: { ...weights, load_x, ...libraries },
+    sizes: {
+      ...spec.sizes,
+      ...(isQuantized(dtype) && { BITS: quantizedBits[dtype] }),
+      WIDTH: columns,
+    },
+    enable: [...(spec.enable ?? []), ...(types.T === 'f16' ? ['f16'] : [])],
+    types,
   }
+}
+
+/** A kernel and those that may stand for it. */
+export const choicesOf = (kernel: LinearKernel): LinearKernel[] => [
+  kernel,
+  ...(kernel.smaller ?? []),
+]
+
+/** Workgroups of a kernel for layers of these widths. */
+const gridOf = ({ rows: tileRows, tile, columns }: LinearKernel, rows: number, widths: number[]) =>
+  [
+    widths.reduce((sum, width) => sum + Math.ceil(width / (tile ?? columns)), 0),
+    Math.ceil(rows / tileRows),
+  ] as const
+
+/** Workgroups that keep a GPU busy. */
+const busyGroups = 64
+
+/**
+ * Of kernels that give the same bits, the one that takes the fewest rounds of arithmetic: large tiles reach a larger share
+ * of the peak, small ones waste fewer rows and keep more of a GPU busy.
+ */
+function kernelFor(
+  kernel: LinearKernel,
+  rows: number,
+  widths: number[],
+  { software }: AdapterFacts,
+): LinearKernel {
+  const cost = (of: LinearKernel): number => {
+    const [x, y] = gridOf(of, rows, widths)
+    const rounds = software ? x * y : Math.ceil((x * y) / busyGroups)
+    return (rounds * of.rows * (of.tile ?? of.columns)) / (of.share ?? 1)
+  }
+  return choicesOf(kernel).reduce((best, other) => (cost(other) < cost(best) ? other : best))
 }
 
 /** What a linear layer does with its sums. */
@@ -196,8 +302,7 @@ function launch(
   const widths = layers.map(({ weight }) => weight.shape[0] as number)
   const columns = widths.reduce((sum, width) => sum + width)
   if (other) expectShape(weight.name, 'what is combined', other, [rows, columns])
-  const { kernel } = weight
-  const weightForm = weightSpec(weight.dtype)
+  const kernel = kernelFor(weight.kernel, rows, widths, tape.gpu.facts)
   const outputs =
     layers.length === 1
       ? [tape.tensor([rows, columns], dtype)]
@@ -208,16 +313,12 @@ function launch(
   const [y, second, third] = outputs as [Tensor, Tensor?, Tensor?]
   const all = { block: y.block, dtype, shape: [rows, columns] }
   const start = ({ offset = 0 }: Tensor) => offset / dtypeBytes[dtype]
-  const tiles = widths.reduce((sum, width) => sum + columnTiles(kernel, width), 0)
+  const types = { T: tape.activations, Y: dtype }
+  const specOf = (of: LinearKernel) => linearSpec(of, weight.dtype, inner, types)
   tape.run({
     label: labelOf(layers),
-    kernel: {
-      shader: kernel.shader,
-      libraries: { ...weightForm.libraries, ...kernel.libraries },
-      sizes: { ...kernel.spec.sizes, ...weightForm.sizes, WIDTH: kernel.columns },
-      enable: [...(kernel.spec.enable ?? []), ...tapeFeatures(tape)],
-      types: { T: tape.activations, Y: dtype },
-    },
+    kernel: specOf(kernel),
+    alternatives: choicesOf(weight.kernel).map(specOf),
     params: {
       rows,
       inner,
@@ -234,7 +335,7 @@ function launch(
     },
     // A binding must be bound, read or not: x stands in.
     tensors: { x, weight, bias: bias ?? x, other: other ?? x, y: all },
-    workgroups: [tiles, Math.ceil(rows / kernel.rows)],
+    workgroups: gridOf(kernel, rows, widths),
     flops: 2 * rows * inner * columns,
   })
   return outputs

@@ -50,6 +50,8 @@ export const withFacts = (gpu: Gpu, facts: Partial<AdapterFacts>): Gpu =>
 
 /** Chosen as without subgroups. */
 export const withoutSubgroups = (gpu: Gpu): Gpu => withFacts(gpu, { subgroupSize: 0 })
+/** A kernel that serves any number of rows itself. */
+export const alone = ({ smaller: _smaller, ...kernel }: LinearKernel): LinearKernel => kernel
 
 /** Runs operations on the device and gives the numbers of the tensor they make. */
 export async function runOn(

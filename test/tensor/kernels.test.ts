@@ -57,11 +57,13 @@ function specsOf(adapter: AdapterFacts, activations: 'f32' | 'f16'): KernelSpec[
   } as unknown as Gpu
   const tape = new PlanTape(gpu, activations)
   const x = tape.tensor([4, 64])
+  const odd = tape.tensor([4, 62])
   const rows = tape.tensor([4], 'u32')
   const vector = weight([64], 'f32')
   for (const dtype of ['f32', 'f16', 'bf16', 'int8', 'int4'] as const) {
     for (const kernel of linearKernels(adapter, dtype, activations)) {
       linear(tape, x, { weight: { ...weight([64, 64], dtype), kernel, tile: 0 } })
+      linear(tape, odd, { weight: { ...weight([64, 62], dtype), kernel, tile: 0 } })
     }
   }
   for (const headDim of [32, 1]) {
@@ -107,7 +109,7 @@ const specs = [
 const needsOf = (name: keyof typeof shaders): string[] =>
   /^\/\/ needs: (.*)$/m.exec(shaders[name])?.[1]?.split(', ') ?? []
 
-/** The bounds of `//#` loops count. */
+/** Whether it does: lines of code, and those that are written out. */
 const uses = (code: string, name: string) =>
   new RegExp(`\\b${name}\\b`).test(withoutComments(code.replaceAll('//#', '')))
 
