@@ -2,16 +2,18 @@
 """Random-weight checkpoints of the published rerankers, with the scores of the reference.
 
     real_sizes.py base large v2-m3 --tokenizer XLM_ROBERTA_TOKENIZER_FOLDER --work FOLDER
-    real_sizes.py v2-gemma v2-minicpm-layerwise --work FOLDER
+    real_sizes.py v2-gemma v2-minicpm-layerwise e5-mistral-8-layers --work FOLDER
+    real_sizes.py mxbai-rerank-large gte-modernbert-base qwen3-reranker-0.6b --work FOLDER
 
-Each goes to FOLDER/NAME: the model folder in float16 (the decoders in bfloat16) and expected.json
-{pairs, ids, scores, max_length, versions}, for the layerwise model also layer_scores. The scores are those of the
-stored weights computed in float32, by transformers for the encoders and by FlagEmbedding's classes for the
-decoders. `node bench/real-sizes.mjs FOLDER` loads the same folders with dawnrank and compares.
+The last line needs transformers 5 and sentence-transformers (see make_prompt_fixtures.py in README.md). Each goes to
+FOLDER/NAME: the model folder in float16 (the decoders in bfloat16) and expected.json {pairs, ids, scores, max_length,
+versions}, for the layerwise model also layer_scores, for an embedder {texts, ids, embeddings}. The answers are those of the
+stored weights computed in float32: by transformers for the encoders, by FlagEmbedding's classes, Qwen's model card or
+sentence-transformers for the others. `node bench/real-sizes.mjs FOLDER` loads the same folders with dawnrank and compares.
 
 Without --tokenizer a small one of the family's type is trained; the embedding table has its published size all the
-same. One model is in memory at a time: about 1.3 GB for base, 2.5 GB for large and v2-m3, 12 GB for the decoders,
-which take 5 GB of disk each.
+same. One model is in memory at a time: about 1.3 GB for base, 3 GB for large, v2-m3 and mxbai-rerank-large, 4 GB for
+qwen3-reranker-0.6b, 12 GB for the other decoders, which take 4 to 5 GB of disk each.
 """
 
 import argparse
@@ -28,6 +30,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
+from embedder_files import write_modules
 from make_models import make_model
 from pairs import PANDA, PARAGRAPH
 from reference_model import Reference, unmasked
@@ -44,6 +47,8 @@ class Shape:
     max_length: int
     positions: int | None = None
     layers: tuple = ()  # whose scores are kept, the last one last
+    embeds: bool = False
+    overrides: dict | None = None  # of config.json
 
 
 SHAPES = {
@@ -54,7 +59,20 @@ SHAPES = {
     "v2-minicpm-layerwise": Shape(
         "minicpm-layerwise", "full", 3, "bfloat16", 512, layers=(8, 24, 40)
     ),
+    "mxbai-rerank-large": Shape("deberta-v2", "full", 1, "float16", 512),
+    "gte-modernbert-base": Shape("modernbert", "full", 1, "float16", 512),
+    "qwen3-reranker-0.6b": Shape("qwen3", "full", 1, "bfloat16", 8192),
+    "e5-mistral-8-layers": Shape(
+        "mistral",
+        "full",
+        2,
+        "bfloat16",
+        4096,
+        embeds=True,
+        overrides={"num_hidden_layers": 8, "architectures": ["MistralModel"]},
+    ),
 }
+ENCODERS = ("xlm-roberta", "deberta-v2", "modernbert")
 SEED = 20261123
 SMALLEST_SPREAD = 0.05
 
@@ -123,6 +141,35 @@ def decoder_scores(folder, max_length, layers):
     return answers
 
 
+def qwen3_scores(folder):
+    """Token ids and float32 scores by Qwen's model card, each pair alone."""
+    from make_prompt_fixtures import Qwen3
+
+    reference = Qwen3(folder)
+    pairs = decoder_pairs()
+    ids, scores = [], []
+    with torch.inference_mode():
+        for pair in pairs:
+            inputs, answers = reference.scores([pair], {})
+            ids.append(inputs["input_ids"])
+            scores.append(answers[0]["logit"])
+    return {"pairs": pairs, "ids": ids, "scores": scores}
+
+
+def passage_embeddings(folder):
+    """Token ids and float32 embeddings by sentence-transformers, each text alone."""
+    from make_embedding_fixtures import Embedder
+
+    embedder = Embedder(folder)
+    texts = [passage for _, passage in decoder_pairs()]
+    ids, embeddings = [], []
+    for text in texts:
+        embedder.fed.clear()
+        embeddings.append(embedder.embed([text], "")[0].tolist())
+        ids.append(embedder.ids())
+    return {"texts": texts, "ids": ids, "embeddings": embeddings}
+
+
 def check_spread(name, scores):
     """Random weights can give every pair the same score; such a model would check nothing."""
     ordered = sorted(scores)
@@ -133,6 +180,17 @@ def check_spread(name, scores):
     )
     if spread < SMALLEST_SPREAD or gap == 0:
         sys.exit(f"{name}: the scores hardly differ; take another --seed")
+
+
+def answers_of(folder, shape):
+    """What the reference of a shape gives."""
+    if shape.embeds:
+        return passage_embeddings(folder)
+    if shape.family == "qwen3":
+        return qwen3_scores(folder)
+    if shape.family in ENCODERS:
+        return encoder_scores(folder, shape.max_length)
+    return decoder_scores(folder, shape.max_length, shape.layers)
 
 
 def make(name, args):
@@ -150,16 +208,19 @@ def make(name, args):
         shards=shape.shards,
         tokenizer=args.tokenizer,
         positions=shape.positions,
+        overrides=shape.overrides,
+        add_eos=shape.embeds,
     )
+    if shape.embeds:
+        hidden = json.loads((folder / "config.json").read_text())["hidden_size"]
+        write_modules(folder, hidden, "lasttoken", True, shape.max_length, False, None)
     made = time.time()
-    if shape.family == "xlm-roberta":
-        answers = encoder_scores(folder, shape.max_length)
-    else:
-        answers = decoder_scores(folder, shape.max_length, shape.layers)
-    check_spread(name, answers["scores"])
-    packages = ("torch", "transformers", "tokenizers", "FlagEmbedding")
+    answers = answers_of(folder, shape)
+    if "scores" in answers:
+        check_spread(name, answers["scores"])
+    packages = ("torch", "transformers", "tokenizers")
     expected = {
-        "model": f"{shape.family} of the shape of bge-reranker-{name}, random weights, seed {seed}",
+        "model": f"{shape.family} of the shape of {name}, random weights, seed {seed}",
         "dtype": f"float32 on the stored {shape.dtype} weights",
         "versions": {k: version(k) for k in packages},
         "max_length": shape.max_length,
