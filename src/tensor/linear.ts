@@ -126,6 +126,8 @@ function tiledKernels(
   const many = !software && subgroupMinSize >= 32 && subgroupMaxSize <= 64
   const kernels: LinearKernel[] = []
   for (const tile of tileShapes.toReversed()) {
+    // Its many loads spill where registers are few.
+    if (tile.lines < 8 && !many && !software) continue
     const kernel = tiledKernel(tile, dtype, many, kernels.toReversed())
     if (kernel.bytes <= maxWorkgroupMemory) kernels.push(kernel)
   }
