@@ -7,7 +7,8 @@
 //
 // A workgroup has ROWS rows and KEYS keys at a time. An invocation has EACH rows: the scores of four keys, LANES apart, and
 // the sums of OWN quads, LANES apart. Both are products of tiles in workgroup memory: of queries and keys, DEPTH quads at a
-// time, and of weights and values, 4 * STEPS keys at a time.
+// time, and of weights and values, 4 * STEPS keys at a time. `depth` is DEPTH: the loops over tiles have bounds that drivers do
+// not know, so that they stay short loops, apart from the loads.
 struct Params { heads: u32, group: u32, head_dim: u32, scale: f32, causal: u32, window: u32, depth: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(4) var<storage, read> tiles: array<Tile>;
@@ -47,7 +48,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
       workgroupBarrier();
       let depth = min(params.depth, quads - d);
       for (var i = 0u; i < depth; i++) {
-        let quad = i % DEPTH; // i, which compilers do not know to be inside
+        let quad = i % DEPTH; // i, but compilers see that it is inside
         //# r < EACH
         let query_$r = queries[(own + $r) * DEPTH + quad];
         //# t < 4 {

@@ -94,21 +94,21 @@ interface TileLimits {
   readonly invocations: number
 }
 
-/** What compilers of GPUs keep in registers. */
-const manySums: TileLimits = { each: 4, most: 4, invocations: 64 }
-
 /**
- * Adapters whose subgroups may be of 8 or 16 invocations have, as a rule, registers for few numbers of each. Compilers for
- * processors take long over more code, and with subgroups of 4 the many subgroups of a workgroup cost the most.
+ * Limits that keep sums in registers: AMD and NVIDIA, by subgroups of 32 to 64, have the most, and adapters whose subgroups may
+ * be of 8 or 16 invocations, as a rule, the fewest. Compilers for processors take long over more code, and with subgroups of 4
+ * the many subgroups of a workgroup cost the most.
  */
 function tileLimits(facts: AdapterFacts, quads: number): TileLimits {
-  const { software, subgroupMinSize, subgroupMaxSize } = facts
+  const { software, subgroupMinSize, subgroupMaxSize, maxWorkgroupMemory } = facts
+  if (software && subgroupMaxSize === 4) return { each: 4, most: 4, invocations: 16 }
   const isNarrow = subgroupMinSize >= 8 && subgroupMinSize <= 16 && subgroupMaxSize <= 32
-  if (software && subgroupMaxSize === 4) return { ...manySums, invocations: 16 }
-  if (!software && !isNarrow) return manySums
-  return quads <= 32
-    ? { each: 2, most: 1, invocations: 256 }
-    : { each: 1, most: 2, invocations: 256 }
+  if (software || isNarrow) {
+    return { each: quads <= 32 ? 2 : 1, most: quads <= 32 ? 1 : 2, invocations: 256 }
+  }
+  const isLarge = subgroupMinSize >= 32 && subgroupMaxSize <= 64 && maxWorkgroupMemory >= 32768
+  if (isLarge && quads <= 32) return { each: 8, most: 3, invocations: 64 }
+  return { each: 4, most: 4, invocations: 64 }
 }
 
 /** The largest shape within these limits and an adapter's workgroup memory. */

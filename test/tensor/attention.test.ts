@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { Gpu } from '../../src/gpu/device.ts'
+import { type AdapterFacts, Gpu } from '../../src/gpu/device.ts'
 import {
   type AttentionMask,
   type AttentionSpan,
@@ -11,15 +11,7 @@ import { headProducts } from '../../src/tensor/head-products.ts'
 import { distanceRows, relativeBias } from '../../src/tensor/relative.ts'
 import { softCapBias } from '../../src/tensor/soft-cap.ts'
 import type { Tensor } from '../../src/tensor/tensor.ts'
-import {
-  activation,
-  expectClose,
-  randomNumbers,
-  runOn,
-  stored,
-  withFacts,
-  withoutSubgroups,
-} from './harness.ts'
+import { activation, expectClose, randomNumbers, runOn, stored, withFacts } from './harness.ts'
 
 interface Numbers {
   readonly q: Float32Array<ArrayBuffer>
@@ -105,22 +97,32 @@ beforeAll(async () => {
 })
 afterAll(() => gpu.dispose())
 
-/** The kernels of attention, by the facts for which they are chosen. */
-const kinds: Readonly<Record<string, (gpu: Gpu) => Gpu>> = {
-  'own kernel': (gpu) => gpu,
-  'tiles of few sums': withoutSubgroups,
-  'tiles of many sums, 16 KiB of workgroup memory': (gpu) =>
-    withFacts(gpu, {
+/** The kernels of attention: the facts for which they are chosen, and the heads that give them tiles of other shapes. */
+const kinds: Readonly<Record<string, { facts: Partial<AdapterFacts>; headDims: number[] }>> = {
+  'own kernel': { facts: {}, headDims: [1, 3, 8, 18, 32, 64, 80, 96, 128, 256] },
+  'tiles of few sums': {
+    facts: { subgroupSize: 0 },
+    headDims: [1, 3, 8, 18, 32, 64, 80, 96, 128, 256],
+  },
+  'tiles of more sums, 16 KiB of workgroup memory': {
+    facts: {
       software: false,
       subgroupSize: 0,
-      subgroupMinSize: 32,
-      subgroupMaxSize: 64,
+      subgroupMinSize: 64,
+      subgroupMaxSize: 128,
       maxWorkgroupMemory: 16384,
-    }),
+    },
+    headDims: [3, 64, 96, 256],
+  },
+  'tiles of the most sums': {
+    facts: { software: false, subgroupSize: 0, subgroupMinSize: 32, subgroupMaxSize: 64 },
+    headDims: [32, 80, 128],
+  },
 }
 
-for (const [kind, chosen] of Object.entries(kinds)) {
+for (const [kind, { facts, headDims }] of Object.entries(kinds)) {
   describe(`attention, ${kind}`, () => {
+    const chosen = (gpu: Gpu) => withFacts(gpu, facts)
     const run = (
       { q, k, v }: Numbers,
       spans: readonly AttentionSpan[],
@@ -142,7 +144,7 @@ for (const [kind, chosen] of Object.entries(kinds)) {
       )
     }
 
-    for (const headDim of [1, 3, 8, 18, 32, 64, 80, 96, 128, 256]) {
+    for (const headDim of headDims) {
       it(`equals the reference with heads of ${headDim} and sequences around each tile`, async () => {
         const sizes = { heads: 3, kvHeads: 3, headDim }
         const spans = spansOf([1, 3, 4, 5, 7, 8, 9, 15, 17, 31, 32, 33, 63, 64, 65])
@@ -347,6 +349,7 @@ it.each([
   ['few invocations', 128, { maxInvocations: 16 }],
   ['few registers', 256, { subgroupMinSize: 8, subgroupMaxSize: 32 }],
   ['a processor with subgroups of 4', 256, { software: true, subgroupMaxSize: 4 }],
+  ['many registers', 96, { subgroupMaxSize: 64 }],
   ['wide heads', 1024, {}],
 ])('tiles fit an adapter: %s', (_, headDim, facts) => {
   const adapter = { ...gpu.facts, subgroupSize: 0, software: false, subgroupMinSize: 32, ...facts }
