@@ -11,12 +11,19 @@ fn load_chunk(step: u32, column: u32, chunk: u32) -> Chunk {
   return Chunk(weight[group], weight[first], weight[first + BITS / 8u]);
 }
 
-fn as_f16(word: u32, scale: vec2f) -> vec4<f16> {
-  let numbers = (vec4u(word) >> (BITS * vec4u(0u, 1u, 2u, 3u))) & vec4u((1u << BITS) - 1u);
-  return vec4<f16>(fma(vec4f(numbers), vec4f(scale.x), vec4f(scale.y)));
-}
+fn bytes(word: u32) -> vec4f { return vec4f((vec4u(word) >> vec4u(0u, 8u, 16u, 24u)) & vec4u(0xffu)); }
+fn as_f16(numbers: vec4f, scale: vec2f) -> vec4<f16> { return vec4<f16>(fma(numbers, vec4f(scale.x), vec4f(scale.y))); }
 
 fn unpack_chunk(words: Chunk) -> ChunkNumbers {
   let scale = bitcast<vec2f>(vec2u(words.scale << 16u, words.scale & 0xffff0000u));
-  return ChunkNumbers(as_f16(words.low, scale), as_f16(words.high >> (32u - 4u * BITS), scale));
+  var low = bytes(words.low);
+  var high = bytes(words.high);
+  if (BITS == 4u) {
+    // Every other number as bytes, of which GPUs make floats in one instruction.
+    let even = bytes(words.low & 0x0f0f0f0fu);
+    let odd = bytes((words.low >> 4u) & 0x0f0f0f0fu);
+    low = vec4f(even.x, odd.x, even.y, odd.y);
+    high = vec4f(even.z, odd.z, even.w, odd.w);
+  }
+  return ChunkNumbers(as_f16(low, scale), as_f16(high, scale));
 }

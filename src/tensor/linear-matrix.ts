@@ -16,7 +16,7 @@ const chunks = {
 const depth = groupSize
 
 /** An entry of `linearKernels`, and what it takes. */
-type MatrixKernel = ReturnType<typeof matrixKernel> & { readonly share: number }
+type MatrixKernel = ReturnType<typeof matrixKernel>
 
 /** What all kernels of an adapter and a dtype have in common. */
 interface Setting {
@@ -28,26 +28,30 @@ interface Setting {
 }
 
 /**
- * Matrices of each of the four subgroups along columns, which the layout of weights depends on, and along rows, with the share of
- * the matrix units' peak that the compiler for RDNA3 leaves within reach.
+ * Matrices of each subgroup along columns, of which there are two subgroups and on which the layout of weights depends. For each
+ * the tiles: subgroups along rows, matrices of each, and the share of the matrix units' peak that the compiler for RDNA3
+ * leaves within reach.
  */
 const shapes = [
   {
     columns: 4,
-    rows: [
-      [4, 0.94],
-      [2, 0.91],
-      [1, 0.8],
+    tiles: [
+      { down: 4, rows: 2, share: 0.9 },
+      { down: 2, rows: 2, share: 0.9 },
+      { down: 2, rows: 1, share: 0.8 },
     ],
   },
   {
     columns: 2,
-    rows: [
-      [2, 0.84],
-      [1, 0.77],
+    tiles: [
+      { down: 2, rows: 2, share: 0.84 },
+      { down: 2, rows: 1, share: 0.77 },
     ],
   },
 ] as const
+
+/** The largest tile for int4: to unpack its numbers takes so long that fewer subgroups, with more products each, do better. */
+const int4Tile = { down: 2, rows: 4, share: 0.9 } as const
 
 /**
  * Kernels that multiply by subgroup matrices (tensor cores), f16 by f16 with sums in f32, the best first: shaders/linear_matrix.wgsl.
@@ -64,12 +68,13 @@ export function matrixKernels(
     .filter(isUsable)
     .reduce((a: SubgroupMatrix | undefined, b) => (a && sizeOf(a) >= sizeOf(b) ? a : b), undefined)
   if (!matrix || dtype === 'f32' || !(isFixed || facts.subgroupSizeControl)) return []
-  const fits = ({ bytes, loads }: MatrixKernel): boolean =>
-    bytes <= maxWorkgroupMemory && 4 * lanes <= maxInvocations && loads.every(Number.isInteger)
-  return shapes.flatMap(({ columns, rows }) => {
+  const fits = ({ bytes, invocations, loads }: MatrixKernel): boolean =>
+    bytes <= maxWorkgroupMemory && invocations <= maxInvocations && loads.every(Number.isInteger)
+  return shapes.flatMap(({ columns, tiles }) => {
     const setting = { matrix, lanes, isFixed, dtype }
-    const [largest, ...smaller] = rows
-      .map(([count, share]) => ({ ...matrixKernel(setting, count, columns), share }))
+    const own = tiles.map((tile) => (dtype === 'int4' && tile.down === 4 ? int4Tile : tile))
+    const [largest, ...smaller] = own
+      .map((tile) => matrixKernel(setting, tile, columns))
       .filter(fits)
     return largest ? [{ ...largest, smaller }] : []
   })
@@ -82,16 +87,18 @@ const sizeOf = ({ M, N, K }: SubgroupMatrix): number => M * N * K
 
 function matrixKernel(
   { matrix: { M, N, K }, lanes, isFixed, dtype }: Setting,
-  rowsEach: number,
+  tile: { readonly down: number; readonly rows: number; readonly share: number },
   columnsEach: number,
 ) {
-  const rows = 2 * rowsEach * M
+  const rows = tile.down * tile.rows * M
   const columns = 2 * columnsEach * N
-  const loads = [rows / lanes, columns / lanes] as const
+  const invocations = 2 * tile.down * lanes
+  // Chunks of 8 numbers that each invocation brings of x, and of the weight.
+  const loads = [rows, columns].map((lines) => (lines * depth) / 8 / invocations)
   const sizes = {
     ...{ M, N, K, S: lanes, SIZED: isFixed ? 0 : 1 },
-    ...{ ROWS: rowsEach, COLS: columnsEach, DEPTH: depth / K },
-    ...{ X_LOADS: loads[0], W_LOADS: loads[1] },
+    ...{ DOWN: tile.down, ROWS: tile.rows, COLS: columnsEach, DEPTH: depth / K },
+    ...{ X_LOADS: loads[0] as number, W_LOADS: loads[1] as number },
   }
   const features = ['subgroups', 'chromium_experimental_subgroup_matrix']
   return {
@@ -103,9 +110,11 @@ function matrixKernel(
     spec: { enable: isFixed ? features : [...features, 'subgroup_size_control'], sizes },
     libraries: { weights: chunks[dtype] },
     pack: packSteps(columns, dtype),
+    share: tile.share,
     loads,
+    invocations,
     // Lines of both operands, and a matrix of sums of each subgroup.
-    bytes: 2 * 40 * (rows + columns) + 4 * 4 * M * N,
+    bytes: 2 * 40 * (rows + columns) + 4 * 2 * tile.down * M * N,
   } as const
 }
 

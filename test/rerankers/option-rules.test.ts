@@ -78,6 +78,7 @@ const values: Readonly<Record<string, readonly [good: unknown, bad: unknown, exp
   maxBatchTokens: [1, '1', 'a whole number from 1 up'],
   sharePrefixes: [true, null, 'true or false'],
   kernels: [{}, null, 'an object'],
+  matrices: [false, 'no', 'true or false'],
   profile: [true, 1, 'true or false'],
   selfTest: [false, 0, 'true or false'],
 }
@@ -92,7 +93,16 @@ const taken: Readonly<Record<Method, readonly string[]>> = {
   load: [
     ...settings,
     ...progress,
-    ...['activations', 'adapter', 'device', 'dtype', 'kernels', 'maxBatchTokens', 'onBatch'],
+    ...[
+      'activations',
+      'adapter',
+      'device',
+      'dtype',
+      'kernels',
+      'matrices',
+      'maxBatchTokens',
+      'onBatch',
+    ],
     ...['profile', 'recipe', 'revision', 'selfTest', 'sharePrefixes'],
   ],
 }

@@ -183,20 +183,18 @@ describe('linear by subgroup matrices', () => {
     const x = rounded(randomNumbers(1, rows * inner))
     const w = randomNumbers(2, columns * inner)
     kernelsFor('f16', skip)
-    const { smaller, ...kernel } = matrixKernels(gpu.facts, 'f16').at(-1)!
-    expect(smaller.length).toBeGreaterThan(0)
-    const layer = linearLayer(gpu, kernel, w, [columns, inner], 'f16')
-    const run = (by: LinearKernel) =>
-      runOn(gpu, 'f16', (tape) =>
-        linear(
-          tape,
-          activation(tape, x, [rows, inner]),
-          { weight: { ...layer.weight, kernel: by } },
-          { dtype: 'f32' },
-        ),
-      )
-    const expected = await run(kernel)
-    for (const other of smaller) expect(await run(other), other.name).toEqual(expected)
+    for (const { smaller, ...kernel } of matrixKernels(gpu.facts, 'f16')) {
+      expect(smaller.length).toBeGreaterThan(0)
+      const layer = linearLayer(gpu, kernel, w, [columns, inner], 'f16')
+      const run = (by: LinearKernel) => {
+        const weight = { ...layer.weight, kernel: by }
+        return runOn(gpu, 'f16', (tape) =>
+          linear(tape, activation(tape, x, [rows, inner]), { weight }, { dtype: 'f32' }),
+        )
+      }
+      const expected = await run(kernel)
+      for (const other of smaller) expect(await run(other), other.name).toEqual(expected)
+    }
   })
 
   it('is left out by matrices: false', async ({ skip }) => {
