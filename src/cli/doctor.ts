@@ -271,6 +271,6 @@ const valueText = (value: unknown): string =>
     ? value.join(', ')
     : typeof value === 'object' && value !== null
       ? Object.entries(value)
-          .map(([key, one]) => `${key} ${one}`)
+          .map(([key, one]) => `${key} ${typeof one === 'object' ? JSON.stringify(one) : one}`)
           .join(', ')
       : String(value)
