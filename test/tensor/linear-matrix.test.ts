@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Gpu } from '../../src/gpu/device.ts'
+import { type KernelSpec, shaderCode } from '../../src/gpu/kernel.ts'
 import type { LinearKernel } from '../../src/tensor/linear.ts'
 import { linear, linearKernels, linears } from '../../src/tensor/linear.ts'
 import { matrixKernels } from '../../src/tensor/linear-matrix.ts'
+import { PlanTape } from '../../src/tensor/tape.ts'
 import type { LinearDtype, Tensor } from '../../src/tensor/tensor.ts'
 import {
   activation,
@@ -194,6 +196,38 @@ describe('linear by subgroup matrices', () => {
       }
       const expected = await run(kernel)
       for (const other of smaller) expect(await run(other), other.name).toEqual(expected)
+    }
+  })
+
+  it.for([
+    [8, 8, 8, 32],
+    [8, 16, 16, 16],
+    [16, 16, 16, 32],
+    [16, 8, 8, 32],
+  ] as const)('is valid WGSL for matrices of %i x %i x %i', async ([M, N, K, lanes], { skip }) => {
+    kernelsFor('f16', skip)
+    const matrix = { componentType: 'f16', resultComponentType: 'f32', M, N, K }
+    const sizes = { subgroupMinSize: lanes, subgroupMaxSize: 64, subgroupMatrices: [matrix] }
+    const specs: KernelSpec[] = []
+    const other = {
+      facts: { ...gpu.facts, ...sizes },
+      kernel: (spec: KernelSpec) => specs.push(spec),
+    } as unknown as Gpu
+    const tape = new PlanTape(other, 'f16')
+    for (const dtype of dtypes) {
+      for (const kernel of matrixKernels(other.facts, dtype)) {
+        for (const one of [kernel, ...kernel.smaller]) {
+          const block = { bytes: 0, buffer: undefined as unknown as GPUBuffer }
+          const weight = { name: 'weight', shape: [64, 64], dtype, block, kernel: one, tile: 0 }
+          linear(tape, tape.tensor([4, 64]), { weight })
+        }
+      }
+    }
+    expect(specs.length).toBeGreaterThanOrEqual(8)
+    for (const spec of specs) {
+      const module = gpu.device.createShaderModule({ code: shaderCode(spec) })
+      const { messages } = await module.getCompilationInfo()
+      expect(messages.map(({ message }) => message)).toEqual([])
     }
   })
 
