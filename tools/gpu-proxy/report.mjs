@@ -22,11 +22,13 @@ const limits = /** @type {const} */ ({
 })
 
 /**
- * The share of a target's peak of multiply-adds that the hottest loop of a kernel may reach at most.
+ * The share of a target's peak of multiply-adds that the hottest loop of a kernel may reach at most; of the matrix units' peak where it
+ * uses them.
  * @param {string} target
  * @param {Compiled} kernel
  */
 export function boundOf(target, { bounds, hot }) {
+  if (bounds?.matrix) return bounds.matrix
   if (!bounds || !hot || hot.fmaLanes === 0) return undefined
   const names = limits[/** @type {keyof typeof limits} */ (target)]
   return Math.min(...names.map((name) => bounds[name] ?? 1))
