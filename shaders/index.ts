@@ -22,6 +22,7 @@ import load_weight from './load_weight.wgsl'
 import load_weight_grouped from './load_weight_grouped.wgsl'
 import load_x from './load_x.wgsl'
 import load_x4 from './load_x4.wgsl'
+import load_x16 from './load_x16.wgsl'
 import mean_rows from './mean_rows.wgsl'
 import neighbors from './neighbors.wgsl'
 import reduce_subgroup from './reduce_subgroup.wgsl'
@@ -70,6 +71,7 @@ export const shaders = {
   load_weight_grouped,
   load_x,
   load_x4,
+  load_x16,
   mean_rows,
   neighbors,
   reduce_subgroup,

@@ -40,7 +40,6 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   //# i < WEIGHT_LOADS
   var next_weight_$i = fetch_weight(weight_$i, start);
   for (var k = 0u; k < quads; k += 4u) {
-    let inside = k + quad < quads;
     //# l < LOOPED {
     let now = min(k + quad, quads - 1u);
     //# i < ROWS / 4
@@ -49,7 +48,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     next_weight_$i = fetch_weight(weight_$i, now);
     //# }
     //# i < ROWS / 4
-    a[(line + $iu * 4u * LINES) * LINE + quad] = select(vec4f(), vec4f(next_x_$i), inside);
+    a[(line + $iu * 4u * LINES) * LINE + quad] = x_within(next_x_$i, k + quad);
     //# i < WEIGHT_LOADS
     b[(line + $iu * 4u * LINES) * LINE + quad] = unpack_weight(next_weight_$i, quad);
     workgroupBarrier();

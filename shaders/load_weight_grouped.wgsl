@@ -13,5 +13,5 @@ fn fetch_weight(start: u32, quad: u32) -> Fetched {
 
 // `quad` may be any of the same place in a word.
 fn unpack_weight(fetched: Fetched, quad: u32) -> vec4f {
-  return unpack4(fetched.numbers, 4u * quad % WORD / 4u, unpack_scale(fetched.scale));
+  return unpack4(fetched.numbers >> (BITS * (4u * quad % WORD)), 0u, unpack_scale(fetched.scale));
 }

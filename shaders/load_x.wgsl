@@ -13,3 +13,6 @@ fn fetch_x(start: u32, quad: u32) -> vec4<T> {
   let numbers = vec4<T>(x[at], x[at + min(1u, last)], x[at + min(2u, last)], x[at + min(3u, last)]);
   return select(vec4<T>(), numbers, vec4u(0u, 1u, 2u, 3u) < vec4u(count));
 }
+
+// Numbers from 4 * quad on of a row: zeros where that is beyond its end, whatever was loaded.
+fn x_within(numbers: vec4<T>, quad: u32) -> vec4f { return select(vec4f(), vec4f(numbers), 4u * quad < params.inner); }

@@ -187,7 +187,7 @@ export function linearSpec(
   inner: number,
   types: { readonly T: 'f32' | 'f16'; readonly Y: 'f32' | 'f16' },
 ): KernelSpec {
-  const load_x = inner % 4 === 0 ? 'load_x4' : 'load_x'
+  const load_x = inner % 16 === 0 ? 'load_x16' : inner % 4 === 0 ? 'load_x4' : 'load_x'
   const weights = isQuantized(dtype)
     ? ({ weights: 'weights_grouped', load_weight: 'load_weight_grouped' } as const)
     : { weights: `weights_${dtype}` as const }

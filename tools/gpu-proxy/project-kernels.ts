@@ -63,6 +63,7 @@ export function projectKernels(facts: AdapterFacts, activations: 'f32' | 'f16'):
   }
 
   const x = tape.tensor([4, 64])
+  const fours = tape.tensor([4, 60])
   const odd = tape.tensor([4, 62])
   for (const dtype of ['f32', 'f16', 'bf16', 'int8', 'int4'] as const) {
     const all = linearKernels(facts, dtype, activations)
@@ -73,8 +74,9 @@ export function projectKernels(facts: AdapterFacts, activations: 'f32' | 'f16'):
       })
       const first = used.has(kernel.name)
       plan(dtype, kernel.name, first, () => linear(tape, x, layer(64)))
+      plan(dtype, `${kernel.name}, rows of fours`, first, () => linear(tape, fours, layer(60)))
       if (62 % kernel.divisor > 0) continue
-      plan(`${dtype}, odd rows`, kernel.name, first, () => linear(tape, odd, layer(62)))
+      plan(dtype, `${kernel.name}, odd rows`, first, () => linear(tape, odd, layer(62)))
     }
   }
   for (const headDim of headDims) {
