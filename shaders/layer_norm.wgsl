@@ -28,10 +28,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   }
   let scale = 1.0 / sqrt(reduce_sum(squares, lane) / width + params.eps);
 
-  for (var i = lane; i < params.width; i += LANES) {
+  for (var i = lane; i < params.width && params.add == 0u; i += LANES) {
     let shift = select(0.0, bias[i], params.has_bias != 0u);
-    var value = (f32(x[start + i]) - mean) * scale * weight[i] + shift;
-    if (params.add != 0u) { value += f32(other[start + i]); }
-    y[start + i] = T(value);
+    y[start + i] = T((f32(x[start + i]) - mean) * scale * weight[i] + shift);
+  }
+  for (var i = lane; i < params.width && params.add != 0u; i += LANES) {
+    let shift = select(0.0, bias[i], params.has_bias != 0u);
+    y[start + i] = T((f32(x[start + i]) - mean) * scale * weight[i] + shift + f32(other[start + i]));
   }
 }

@@ -26,9 +26,10 @@ fn main(
   }
   let scale = 1.0 / sqrt(reduce_sum(squares, lane) / f32(params.width) + params.eps);
 
-  for (var i = lane; i < params.width; i += LANES) {
-    var value = f32(x[start + i]) * scale * (weight[i] + params.offset);
-    if (params.add != 0u) { value += f32(other[start + i]); }
-    y[start + i] = T(value);
+  for (var i = lane; i < params.width && params.add == 0u; i += LANES) {
+    y[start + i] = T(f32(x[start + i]) * scale * (weight[i] + params.offset));
+  }
+  for (var i = lane; i < params.width && params.add != 0u; i += LANES) {
+    y[start + i] = T(f32(x[start + i]) * scale * (weight[i] + params.offset) + f32(other[start + i]));
   }
 }

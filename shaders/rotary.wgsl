@@ -11,19 +11,25 @@ struct Params { half: u32, q_pairs: u32, k_pairs: u32, keys: u32 }
 @group(0) @binding(4) var<storage, read> table: array<vec2f>;
 @group(0) @binding(5) var<storage, read_write> y: array<T>;
 
+fn turned(a: T, b: T, turn: vec2f) -> vec2f {
+  return vec2f(f32(a) * turn.x - f32(b) * turn.y, f32(b) * turn.x + f32(a) * turn.y);
+}
+
 @compute @workgroup_size(64)
 fn main(@builtin(global_invocation_id) id: vec3u) {
-  // pairs = heads * half: one invocation turns one pair of a row.
-  if (id.x >= params.q_pairs + params.k_pairs) { return; }
-  let is_query = id.x < params.q_pairs;
-  let pair = select(id.x - params.q_pairs, id.x, is_query);
-  let i = pair % params.half;
-  let at = 2u * (id.y * select(params.k_pairs, params.q_pairs, is_query) + pair - i) + i;
+  // pairs = heads * half: one invocation turns one pair of a row of q, and the one of k that turns alike.
+  let i = id.x % params.half;
   let turn = table[positions[id.y] * params.half + i];
-  var numbers: vec2f;
-  if (is_query) { numbers = vec2f(f32(q[at]), f32(q[at + params.half])); }
-  else { numbers = vec2f(f32(k[at]), f32(k[at + params.half])); }
-  let to = select(params.keys, 0u, is_query) + at;
-  y[to] = T(numbers.x * turn.x - numbers.y * turn.y);
-  y[to + params.half] = T(numbers.y * turn.x + numbers.x * turn.y);
+  if (id.x < params.q_pairs) {
+    let at = 2u * (id.y * params.q_pairs + id.x) - i;
+    let pair = turned(q[at], q[at + params.half], turn);
+    y[at] = T(pair.x);
+    y[at + params.half] = T(pair.y);
+  }
+  if (id.x < params.k_pairs) {
+    let at = 2u * (id.y * params.k_pairs + id.x) - i;
+    let pair = turned(k[at], k[at + params.half], turn);
+    y[params.keys + at] = T(pair.x);
+    y[params.keys + at + params.half] = T(pair.y);
+  }
 }

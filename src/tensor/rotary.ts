@@ -66,7 +66,7 @@ function turn(
     params: { half: headDim / 2, q_pairs: qPairs, k_pairs: kPairs, keys },
     // A binding must be bound, read or not: q stands in.
     tensors: { q, k: k ?? q, positions, table, y },
-    workgroups: [Math.ceil((qPairs + kPairs) / 64), rows],
+    workgroups: [Math.ceil(Math.max(qPairs, kPairs) / 64), rows],
   })
   return outputs
 }
