@@ -36,9 +36,8 @@ fn finish(part: Part, row: u32, column: u32, sum: f32) {
   if (row >= params.rows || own >= part.columns) { return; }
   let at = part.y + row * part.columns + own;
   let value = activate(sum, params.activation);
-  switch params.combine {
-    case 1u: { y[at] = Y(fma(value, params.scale, f32(other[at]))); }
-    case 2u: { y[at] = Y(value * params.scale * f32(other[at])); }
-    default: { y[at] = Y(value * params.scale); }
-  }
+  var finished = value * params.scale;
+  if (params.combine == 1u) { finished = fma(value, params.scale, f32(other[at])); }
+  if (params.combine == 2u) { finished *= f32(other[at]); }
+  y[at] = Y(finished);
 }
