@@ -15,6 +15,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
@@ -23,8 +24,23 @@ import torch
 from tokenizers import Tokenizer
 from transformers import AutoModelForSequenceClassification
 
-BOS, PAD, EOS = 0, 1, 2
 BATCH = 32
+
+
+class Layout(NamedTuple):
+    """Special ids of a model type: [first query separator passage last], and whether the passage has type 1."""
+
+    first: int
+    separator: tuple
+    last: int
+    padding: int
+    typed: bool
+
+
+LAYOUTS = {
+    "xlm-roberta": Layout(first=0, separator=(2, 2), last=2, padding=1, typed=False),
+    "bert": Layout(first=101, separator=(102,), last=102, padding=0, typed=True),
+}
 
 
 def read_lines(folder, name):
@@ -62,31 +78,34 @@ class Reranker:
         self.tokenizer.no_padding()
         self.model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32)
         self.model.eval()
+        self.layout = LAYOUTS[self.model.config.model_type]
         self.max_length = max_length
 
     def scores(self, query, passages):
         """One logit a passage. The query is cut to 3/4 of max_length, then the passage to what is left."""
         query_ids = self.tokenizer.encode(query, add_special_tokens=False).ids
         query_ids = query_ids[: self.max_length * 3 // 4]
-        room = max(0, self.max_length - len(query_ids) - 4)
+        head = [self.layout.first, *query_ids, *self.layout.separator]
+        room = max(0, self.max_length - len(head) - 1)
         encodings = self.tokenizer.encode_batch(passages, add_special_tokens=False)
-        pairs = [[BOS, *query_ids, EOS, EOS, *e.ids[:room], EOS] for e in encodings]
-        return self.score_ids(pairs)
+        pairs = [[*head, *e.ids[:room], self.layout.last] for e in encodings]
+        return self.score_ids(pairs, len(head))
 
-    def score_ids(self, pairs):
-        """Batches of similar length, longest first."""
+    def score_ids(self, pairs, head):
+        """Batches of similar length, longest first. head: tokens before the passage."""
         order = sorted(range(len(pairs)), key=lambda i: -len(pairs[i]))
         out = [0.0] * len(pairs)
         with torch.inference_mode():
             for start in range(0, len(order), BATCH):
                 part = order[start : start + BATCH]
-                ids = torch.full((len(part), len(pairs[part[0]])), PAD)
+                ids = torch.full((len(part), len(pairs[part[0]])), self.layout.padding)
+                mask, types = torch.zeros_like(ids), torch.zeros_like(ids)
                 for row, i in enumerate(part):
                     ids[row, : len(pairs[i])] = torch.tensor(pairs[i])
-                mask = torch.zeros_like(ids)
-                for row, i in enumerate(part):
                     mask[row, : len(pairs[i])] = 1
-                logits = self.model(input_ids=ids, attention_mask=mask).logits.view(-1).tolist()
+                    types[row, head : len(pairs[i])] = int(self.layout.typed)
+                inputs = {"input_ids": ids, "attention_mask": mask, "token_type_ids": types}
+                logits = self.model(**inputs).logits.view(-1).tolist()
                 for i, logit in zip(part, logits, strict=True):
                     out[i] = logit
         return out

@@ -6,6 +6,7 @@ import re
 import unicodedata
 
 from bm25 import tokenize
+from evaluate import read_set
 
 RUN_TOKENS = 13
 RUN_TOKENS_OF = {"th": 40}  # a Thai token is a pair of characters: 40 of them are about 10 words
@@ -38,10 +39,26 @@ def token_runs(text, length):
 class HeldOut:
     """Titles, questions and token runs of the evaluation sets."""
 
-    def __init__(self, folder):
-        """Read the checkouts below `folder`."""
+    def __init__(self):
+        """Keep nothing out."""
         self.titles, self.questions = set(), set()
         self.runs = {length: set() for length in {RUN_TOKENS, *RUN_TOKENS_OF.values()}}
+
+    @classmethod
+    def of_sets(cls, folders):
+        """Everything of evaluation sets in BEIR format."""
+        self = cls()
+        for folder in folders:
+            corpus, queries, _, _ = read_set(folder)
+            for text in (*corpus.values(), *queries.values()):
+                self.add(text, [])
+            self.questions |= {normalized(text) for text in queries.values()}
+        return self
+
+    @classmethod
+    def of_checkouts(cls, folder):
+        """All of SQuAD dev, XQuAD and Cranfield, from the checkouts below `folder`."""
+        self = cls()
         for title, text, questions in squad_dev(folder / "SQuAD-explorer"):
             self.titles.add(normalized_title(title))
             self.add(text, questions)
@@ -51,6 +68,7 @@ class HeldOut:
             self.add(text, [])
         for text in cranfield_texts(folder / "cranfield" / "cran.qry"):
             self.add(text, [text])
+        return self
 
     def add(self, text, questions):
         """Keep one passage and its questions out."""

@@ -172,7 +172,7 @@ def main():
     args = parser.parse_args()
     args.out.mkdir(parents=True, exist_ok=True)
     rng = random.Random(args.seed)
-    held_out = HeldOut(args.sources)
+    held_out = HeldOut.of_checkouts(args.sources)
     check_squad_titles(args.sources, held_out)
     stats, all_passages, rows, pools = {}, [], [], defaultdict(list)
     for source in args.only:

@@ -1,0 +1,50 @@
+"""The bi-encoder as a teacher: all-MiniLM-L6-v2's vectors and the cosine of two of them."""
+
+import os
+
+os.environ.setdefault("HF_HUB_OFFLINE", "1")
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from transformers import BertModel
+
+MAX_TOKENS = 256  # as sentence_bert_config.json says
+BATCH = 64
+
+
+class BiEncoder:
+    """Mean-pooled, normalised vectors as sentence-transformers makes them."""
+
+    def __init__(self, folder, dtype=torch.float32):
+        """Load the folder. dtype: of the products."""
+        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self.tokenizer.no_padding()
+        self.tokenizer.enable_truncation(MAX_TOKENS)
+        self.model = BertModel.from_pretrained(folder, dtype=torch.float32).eval()
+        self.dtype = dtype
+
+    def vectors(self, texts):
+        """Vectors [texts, 384], of length 1."""
+        encodings = self.tokenizer.encode_batch(list(texts))
+        order = sorted(range(len(texts)), key=lambda i: -len(encodings[i].ids))
+        out = np.empty((len(texts), self.model.config.hidden_size), np.float32)
+        for start in range(0, len(order), BATCH):
+            part = order[start : start + BATCH]
+            ids = torch.zeros(len(part), len(encodings[part[0]].ids), dtype=torch.long)
+            for row, i in enumerate(part):
+                ids[row, : len(encodings[i].ids)] = torch.tensor(encodings[i].ids)
+            mask = (ids != 0).long()
+            enabled = self.dtype != torch.float32
+            with torch.inference_mode(), torch.autocast("cpu", self.dtype, enabled=enabled):
+                states = self.model(input_ids=ids, attention_mask=mask).last_hidden_state.float()
+            pooled = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
+            if start // BATCH % 50 == 49:
+                print(f"{start + BATCH} of {len(order)} vectors", flush=True)
+            out[part] = torch.nn.functional.normalize(pooled, dim=-1).numpy()
+        return out
+
+    def scores(self, query, passages):
+        """Cosines of a query and passages, as evaluate.py wants them."""
+        vectors = self.vectors([query, *passages])
+        return (vectors[1:] @ vectors[0]).tolist()
