@@ -28,7 +28,7 @@ import numpy as np
 import torch
 
 import bm25
-from cross.teacher import BiEncoder
+from cross.teacher import FEW_TOKENS, BiEncoder
 from cross.texts import READERS, sentences, windows
 from held_out import HeldOut
 from make_training_pairs import write_rows
@@ -37,6 +37,7 @@ from training_data import balanced, english, read_jsonl, read_queries
 QUESTION_BONUS = 6.0
 LEXICAL, SEMANTIC, RANDOM = 5, 7, 2
 LOOKED_AT = 40
+PART = 2048  # texts whose vectors are kept together
 NEAR = 0.95  # of the own passage's cosine, from where on a candidate may be relevant too
 LEAST_CHARACTERS = {"wordnet": 40, "gcide": 90}
 CROPS_OF = {"scitldr": 2, "arxiv": 3, "semeval": 4, "wordnet": 0, "gcide": 0.3}
@@ -75,9 +76,9 @@ def titled(title, source, rng):
 class Collection:
     """Passages and queries as they come together."""
 
-    def __init__(self, held_out, rng):
-        """Start with nothing."""
-        self.held_out, self.rng = held_out, rng
+    def __init__(self, held_out, rng, share):
+        """Start with nothing. share: of the most passages of a source and of the questions."""
+        self.held_out, self.rng, self.share = held_out, rng, share
         self.passages, self.queries, self.dropped = [], [], Counter()
 
     def add_passage(self, source, text):
@@ -116,7 +117,7 @@ class Collection:
             size = self.rng.choice([350, 500, 700, 1100])
             whole = bonus > 0  # such a text is one passage
             for part in [text.text[:1000]] if whole else list(windows(text.text, size)):
-                if len(self.passages) - count >= most:
+                if len(self.passages) - count >= most * self.share:
                     return
                 place = self.add_passage(source, part)
                 if place is None:
@@ -130,6 +131,8 @@ class Collection:
     def add_training_set(self, folder):
         """The English questions, their passages, and crops of these."""
         rows = balanced(english(read_queries(folder, "train")), self.rng)
+        self.rng.shuffle(rows)
+        rows = rows[: int(len(rows) * self.share)]
         used = {key for row in rows for key in (*row["pos"], *row["neg"])}
         places, cropped = {}, Counter()
         for row in english(read_jsonl(folder / "passages.jsonl.gz")):
@@ -140,7 +143,7 @@ class Collection:
         for key in self.rng.sample(sorted(places), len(places)):
             source = self.passages[places[key]]["source"]
             cropped[source] += 1
-            if cropped[source] <= MOST_CROPPED:
+            if cropped[source] <= MOST_CROPPED * self.share:
                 self.add_crops(source, places[key])
         for row in rows:
             if row["pos"][0] in places:
@@ -186,6 +189,23 @@ def mined(queries, vectors, pool, pool_vectors, texts, everything, rng):
         yield query, found
 
 
+def passage_vectors(teacher, texts, folder):
+    """Vectors of the texts; parts that the folder has from an interrupted run stay."""
+    folder.mkdir(exist_ok=True)
+    parts = []
+    for start in range(0, len(texts), PART):
+        part = texts[start : start + PART]
+        path = folder / f"{hashlib.sha256(json.dumps(part).encode()).hexdigest()[:16]}.npy"
+        if not path.exists():
+            fresh = path.with_suffix(".new")
+            with fresh.open("wb") as file:
+                np.save(file, teacher.vectors(part).astype(np.float16))
+            fresh.rename(path)
+            print(start + len(part), "of", len(texts), "vectors", flush=True)
+        parts.append(np.load(path).astype(np.float32))
+    return np.concatenate(parts)
+
+
 def sha256(path):
     """Hash of a file."""
     return hashlib.sha256(path.read_bytes()).hexdigest()
@@ -201,22 +221,24 @@ def main():
     parser.add_argument("--teacher", type=Path, required=True, help="folder of all-MiniLM-L6-v2")
     parser.add_argument("--held-out", type=Path, nargs="+", required=True, metavar="SET")
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
+    parser.add_argument(
+        "--share", type=float, default=1.0, help="of the passages and questions (1)"
+    )
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
     rng = random.Random(args.seed)
-    collection = Collection(HeldOut.of_sets(args.held_out), rng)
+    collection = Collection(HeldOut.of_sets(args.held_out), rng, args.share)
     collection.add_training_set(args.data)
     for source in READERS:
         collection.add_texts(source, args.texts)
     passages = collection.passages
     print(len(passages), "passages,", len(collection.queries), "queries", flush=True)
     print(Counter((q.source, q.kind) for q in collection.queries), flush=True)
-    teacher = BiEncoder(args.teacher, torch.bfloat16)
-    vectors = teacher.vectors([p["text"] for p in passages])
-    print("passages have vectors", flush=True)
+    teacher = BiEncoder(args.teacher, torch.bfloat16, FEW_TOKENS)
+    vectors = passage_vectors(teacher, [p["text"] for p in passages], args.out / "vectors")
     rows = []
     for source in dict.fromkeys(p["source"] for p in passages):
         pool = [i for i, p in enumerate(passages) if p["source"] == source]
@@ -243,7 +265,8 @@ def main():
         "queries": dict(Counter(f"{r['source']} {r['kind']}" for r in rows)),
         "dropped_for_a_run_of_13_tokens": dict(collection.dropped),
         "held_out": sorted(f"{s.parent.name}/{s.name}" for s in args.held_out),
-        "sha256": {path.name: sha256(path) for path in (*inputs, *outputs)},
+        "sha256_of_inputs": {path.name: sha256(path) for path in inputs},
+        "sha256": {path.name: sha256(path) for path in outputs},
     }
     (args.out / "stats.json").write_text(json.dumps(stats, indent=1) + "\n", encoding="utf-8")
 

@@ -10,17 +10,18 @@ from tokenizers import Tokenizer
 from transformers import BertModel
 
 MAX_TOKENS = 256  # as sentence_bert_config.json says
+FEW_TOKENS = 192  # enough for what the cross-encoder reads in training
 BATCH = 64
 
 
 class BiEncoder:
     """Mean-pooled, normalised vectors as sentence-transformers makes them."""
 
-    def __init__(self, folder, dtype=torch.float32):
+    def __init__(self, folder, dtype=torch.float32, max_tokens=MAX_TOKENS):
         """Load the folder. dtype: of the products."""
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.tokenizer.no_padding()
-        self.tokenizer.enable_truncation(MAX_TOKENS)
+        self.tokenizer.enable_truncation(max_tokens)
         self.model = BertModel.from_pretrained(folder, dtype=torch.float32).eval()
         self.dtype = dtype
 
@@ -39,8 +40,6 @@ class BiEncoder:
             with torch.inference_mode(), torch.autocast("cpu", self.dtype, enabled=enabled):
                 states = self.model(input_ids=ids, attention_mask=mask).last_hidden_state.float()
             pooled = (states * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)
-            if start // BATCH % 50 == 49:
-                print(f"{start + BATCH} of {len(order)} vectors", flush=True)
             out[part] = torch.nn.functional.normalize(pooled, dim=-1).numpy()
         return out
 

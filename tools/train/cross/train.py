@@ -99,7 +99,9 @@ def export(model, weights, start, out):
     path = out / "tokenizer.json"
     tokenizer = json.loads(path.read_text(encoding="utf-8"))
     tokenizer["truncation"] = tokenizer["padding"] = None
-    path.write_text(json.dumps(tokenizer, ensure_ascii=False), encoding="utf-8")
+    path.write_text(
+        json.dumps(tokenizer, ensure_ascii=False, separators=(",", ":")), encoding="utf-8"
+    )
 
 
 class Run:
