@@ -3,19 +3,22 @@ import type { Gpu } from '../gpu/device.ts'
 import { canKeepKernels, keepKernels, tunedKernels } from '../gpu/tuned.ts'
 import { linearKernels, tunedName } from './linear.ts'
 import type { LinearDtype } from './tensor.ts'
-import { fastest, linearEntries, measure, prepare } from './tune.ts'
+import { linearEntries, measure, prepare } from './tune.ts'
 
 /** Time for the first load on an adapter, in milliseconds: compiling on a processor takes most of it. */
 const budgetMs = { software: 1000, gpu: 300 }
-/** Rows of the layer that is measured. */
-const rows = { software: 128, gpu: 2048 }
-const leastMs = 10
-const mostRounds = 3
+/** Rows of the layer that is measured: with fewer, upload and readback weigh as much as the layer. */
+const rows = { software: 512, gpu: 2048 }
+const leastMs = 20
+const rounds = { least: 2, most: 3 }
+/** Another kernel than the first must be faster by as much in every round: beside other programs one round says little. */
+const margin = 1.1
 
 /**
  * Measures the kernels of linear layers with weights and activations of these dtypes at the first load on an adapter, and keeps the
  * fastest for all later ones; `tune` does so thoroughly. Nothing is measured where the kernel is asked for, was tuned before,
- * or could not be kept, nor with DAWNRANK_TUNE=0. Where the time does not suffice for all of them, the first one stays.
+ * or could not be kept, nor with DAWNRANK_TUNE=0. The first kernel stays where the time does not suffice, or another is not
+ * clearly faster.
  */
 export async function tuneFirst(
   gpu: Gpu,
@@ -36,27 +39,38 @@ export async function tuneFirst(
   const end = performance.now() + budgetMs[adapterKind]
   const entries = linearEntries(gpu, kernels, dtype, activations, rows[adapterKind])
   const tasks = entries.map(({ task }) => task())
-  const best = tasks.map(() => 0)
+  const measured: number[][] = []
   try {
     for (const task of tasks) await prepare(task)
     // The first round may compile.
-    for (let round = 0; round <= mostRounds && performance.now() < end; round++) {
-      for (const [i, task] of tasks.entries()) {
+    for (let round = 0; round <= rounds.most && performance.now() < end; round++) {
+      const rates: number[] = []
+      for (const task of tasks) {
         signal?.throwIfAborted()
-        const rate = await measure(task, leastMs)
-        if (round > 0) best[i] = Math.max(best[i] as number, rate)
+        rates.push(await measure(task, leastMs))
       }
+      if (round > 0) measured.push(rates)
     }
   } finally {
     for (const { free } of tasks) free()
   }
-  const isMeasured = best.every((rate) => rate > 0)
-  const measured = entries.map((entry, i) => ({ ...entry, gflops: best[i] as number }))
-  const found = isMeasured ? fastest(measured) : { [operation]: kernels[0]?.name ?? '' }
+  const found = { [operation]: kernels[clearlyFastest(measured)]?.name ?? all[0].name }
   // Another process may have finished first; both should take the same kernel, for the same bits.
   const kept = await tunedKernels(facts)
   choices.learn({ ...found, ...kept })
   if (operation in kept) return
   // A folder that cannot be written costs the next load the same time, and nothing else.
   await keepKernels(facts, { ...found, ...kept }).catch(() => {})
+}
+
+/** The kernel that beat the first one clearly in every round, of several the one with the highest rates; else the first. */
+export function clearlyFastest(measured: readonly (readonly number[])[]): number {
+  if (measured.length < rounds.least) return 0
+  const rateOf = (kernel: number) => Math.min(...measured.map((rates) => rates[kernel] as number))
+  const beatsFirst = (kernel: number) =>
+    measured.every((rates) => (rates[kernel] as number) > margin * (rates[0] as number))
+  return (measured[0] ?? [])
+    .map((_, kernel) => kernel)
+    .filter(beatsFirst)
+    .reduce((a, b) => (a === 0 || rateOf(b) > rateOf(a) ? b : a), 0)
 }

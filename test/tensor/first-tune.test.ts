@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
 import { Gpu, type GpuOptions } from '../../src/gpu/device.ts'
 import { keepKernels, tunedKernels } from '../../src/gpu/tuned.ts'
-import { tuneFirst } from '../../src/tensor/first-tune.ts'
+import { clearlyFastest, tuneFirst } from '../../src/tensor/first-tune.ts'
 import { linearKernels } from '../../src/tensor/linear.ts'
 
 let cache: string
@@ -26,6 +26,37 @@ async function on<T>(options: GpuOptions, use: (gpu: Gpu) => Promise<T>): Promis
     gpu.dispose()
   }
 }
+
+it.each([
+  [
+    'one that is clearly faster each time',
+    [
+      [10, 12],
+      [10, 15],
+      [20, 23],
+    ],
+    1,
+  ],
+  [
+    'not one that is slower once',
+    [
+      [10, 20],
+      [10, 20],
+      [10, 10.5],
+    ],
+    0,
+  ],
+  [
+    'of two the faster',
+    [
+      [10, 12, 13],
+      [10, 12, 14],
+    ],
+    2,
+  ],
+  ['not by one round alone', [[10, 20]], 0],
+  ['the first where nothing was measured', [], 0],
+])('takes %s', (_, measured, expected) => expect(clearlyFastest(measured)).toBe(expected))
 
 describe('the first load on an adapter', () => {
   it('measures once, keeps the answer, and leaves no buffer of weights behind', async () => {
