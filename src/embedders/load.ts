@@ -1,5 +1,5 @@
 import { embeddedFolder, openFolder } from '#platform'
-import { Checkpoint, show } from '../checkpoint/index.ts'
+import { Checkpoint, type ReadOptions, type ReadProgress, show } from '../checkpoint/index.ts'
 import { Gpu } from '../gpu/device.ts'
 import { openNamed, refuseFolder } from '../hub/open.ts'
 import type { HubFolder } from '../hub/types.ts'
@@ -13,6 +13,7 @@ import {
 } from '../inference/load-options.ts'
 import { numbersOf, planBatches, prepare } from '../inference/prepare.ts'
 import { BatchQueue, type Output } from '../inference/queue.ts'
+import { runTasks } from '../inference/tasks.ts'
 import type { Backbone } from '../models/backbone.ts'
 import { backboneArchitecture, declareBackbone } from '../models/backbones.ts'
 import type { Batch } from '../models/batch.ts'
@@ -120,10 +121,7 @@ export async function loadEmbedder(
     )
     gpu.choices.checkAsked()
     const bytes = { device: sum(all, ({ bytes }) => bytes.device) }
-    const load: Weights['load'] = async (reading) => {
-      for (const some of all) await some.load(reading)
-    }
-    await prepare(engine, { bytes, load }, plan, {
+    await prepare(engine, { bytes, load: (reading) => loadAll(all, reading) }, plan, {
       record: (tape, batch) => recordAll(tape, batch).map(({ tensor }) => tensor),
       signal,
       onProgress: (progress) => onProgress?.({ ...progress, phase: 'load' }),
@@ -171,6 +169,30 @@ export async function loadEmbedder(
 
 const sum = (all: readonly Weights[], bytesOf: (weights: Weights) => number) =>
   all.reduce((total, one) => total + bytesOf(one), 0)
+
+/**
+ * Reads the weights of several files side by side: a first pass may run meanwhile, and needs the buffers of all. Progress is
+ * told of all together. Settles when nothing is read any more.
+ */
+async function loadAll(
+  all: readonly Weights[],
+  { signal, onProgress }: ReadOptions,
+): Promise<void> {
+  const parts = all.map((): ReadProgress => ({ done: 0, total: 0 }))
+  const sumOf = (count: (part: ReadProgress) => number) =>
+    parts.reduce((total, part) => total + count(part), 0)
+  await runTasks(signal, all.length + 1, async ({ stop, add }) => {
+    for (const [i, some] of all.entries()) {
+      const report = (progress: ReadProgress) => {
+        parts[i] = progress
+        // Before each has begun the total is not known.
+        if (parts.some(({ total }) => total === 0)) return
+        onProgress?.({ done: sumOf(({ done }) => done), total: sumOf(({ total }) => total) })
+      }
+      await add(() => some.load({ signal: stop, onProgress: report }))
+    }
+  })
+}
 
 /**
  * Whether a place has an embedder by its files: a modules.json with a Pooling module.

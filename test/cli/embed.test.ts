@@ -72,13 +72,14 @@ it.each(['npy', 'safetensors'])('writes .%s', async (format) => {
 
 it('prints the three embeddings of bge-m3', async () => {
   const m3 = readEmbeddingFixtures('embed-bge-m3').cases[0]!
-  const { stdout } = await run([
+  const { stdout, ...rest } = await run([
     'embed',
     m3.text,
     '--multi',
     '--model',
     fixtureFolder('embed-bge-m3'),
   ])
+  expect(rest).toEqual({ code: 0, stderr: '' })
   const { dense, sparse, colbert } = JSON.parse(stdout)
   expect(farthest(dense, m3.embedding)).toBeLessThan(1e-3)
   expect(Object.keys(sparse)).toEqual(Object.keys(m3.sparse!))

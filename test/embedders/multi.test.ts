@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Embedder, type MultiEmbedding } from '../../src/embedders/index.ts'
 import { fixtureFolder } from '../fixtures.ts'
+import { readAfterFirstPass } from '../gated-folder.ts'
 import { farthest, folderWith, readEmbeddingFixtures } from './fixtures.ts'
 
 const name = 'embed-bge-m3'
@@ -97,4 +98,20 @@ it.each<[string, Record<string, Blob | undefined>, string]>([
 it('a model without heads has no embedMulti', async () => {
   using embedder = await Embedder.load(fixtureFolder('embed-bert-cls'))
   await expect(embedder.embedMulti(['a'])).rejects.toThrow('has no sparse_linear')
+})
+
+it('heads in files of their own are there for a first pass, however late the weights are read', async () => {
+  const { folder, device } = await readAfterFirstPass(name)
+  const seen: { done: number; total: number }[] = []
+  const onProgress = ({ done, total }: { done: number; total: number }) =>
+    seen.push({ done, total })
+  const embedder = await Embedder.load(folder, { dtype: 'f32', device, onProgress })
+  const [{ text, embedding }] = cases as [(typeof cases)[number]]
+  const [{ dense }] = (await embedder.embedMulti([text])) as [MultiEmbedding]
+  expect(farthest(dense, embedding)).toBeLessThan(tolerance)
+  // Of all files together: it ends once, with the last byte.
+  expect(new Set(seen.map(({ total }) => total)).size).toBe(1)
+  expect(seen.filter(({ done, total }) => done === total)).toHaveLength(1)
+  embedder.dispose()
+  device.destroy()
 })
