@@ -3,6 +3,7 @@ import { arch, platform, release } from 'node:os'
 import { basename } from 'node:path'
 import type { Command } from 'commander'
 import { version } from '../../package.json'
+import { matrixFeature } from '../gpu/device.ts'
 import { CliError } from './errors.ts'
 import { type Io, write } from './io.ts'
 import { noAdapter, noPackage, type System } from './remedies.ts'
@@ -133,8 +134,6 @@ function checkKind({ isFallbackAdapter, description, device, vendor }: GPUAdapte
   }
 }
 
-const matrixFeature = 'chromium-experimental-subgroup-matrix' as GPUFeatureName
-
 /**
  * Tests every embedded model, one after the other, and gives the `info` of the first. Where the adapter has subgroup
  * matrices, which f16 activations are multiplied by, each is tested with those, too.
@@ -145,7 +144,7 @@ async function selfTests(
   checks: Check[],
 ): Promise<unknown> {
   const infos: unknown[] = []
-  const hasMatrices = features.has(matrixFeature) && features.has('shader-f16')
+  const hasMatrices = features.has(matrixFeature as GPUFeatureName) && features.has('shader-f16')
   const kinds = hasMatrices ? (['f32', 'f16'] as const) : (['f32'] as const)
   const tests = embedded.flatMap((model) => kinds.map((activations) => ({ ...model, activations })))
   for (const { name, load, activations } of tests) {

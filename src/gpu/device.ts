@@ -65,7 +65,8 @@ const wantedLimits = [
   'maxComputeWorkgroupStorageSize',
 ] as const
 
-const matrixFeature = 'chromium-experimental-subgroup-matrix'
+/** Subgroup matrices (tensor cores), by Dawn's name. */
+export const matrixFeature = 'chromium-experimental-subgroup-matrix'
 
 /** Some are not among the names that TypeScript knows. */
 const wantedFeatures: readonly string[] = [

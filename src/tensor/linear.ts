@@ -320,7 +320,7 @@ function launch(
   tape.run({
     label: labelOf(layers),
     kernel: specOf(kernel),
-    alternatives: choicesOf(weight.kernel).map(specOf),
+    alternatives: () => choicesOf(weight.kernel).map(specOf),
     params: {
       rows,
       inner,

@@ -11,8 +11,8 @@ type Bound = { readonly block: Block } | Tensor
 export interface Operation {
   readonly label: string
   readonly kernel: KernelSpec
-  /** Kernels that the operation may run on tensors of other sizes: they are compiled together. */
-  readonly alternatives?: readonly KernelSpec[]
+  /** Kernels that the operation may run on tensors of other sizes: they are compiled together. Asked for when a pass is planned. */
+  readonly alternatives?: () => readonly KernelSpec[]
   readonly params: Readonly<Record<string, number>>
   /** What the shader's bindings are bound to, by their names. */
   readonly tensors: Readonly<Record<string, Bound>>
@@ -172,8 +172,8 @@ export class PlanTape extends BaseTape {
     return { shape, dtype, block: this.acquire(bytesOf({ shape, dtype })) }
   }
 
-  run({ kernel, alternatives = [] }: Operation): void {
-    for (const spec of [kernel, ...alternatives]) this.kernels.add(this.gpu.kernel(spec))
+  run({ kernel, alternatives = () => [] }: Operation): void {
+    for (const spec of [kernel, ...alternatives()]) this.kernels.add(this.gpu.kernel(spec))
   }
 }
 
@@ -295,7 +295,7 @@ export class RecordTape extends BaseTape {
     return read
   }
 
-  /** Gives the pass up; nothing was submitted. */
+  /** Gives the pass up; what of it was submitted has no effect. */
   discard(): void {
     this.#recording.discard()
     this.#dropConstants()

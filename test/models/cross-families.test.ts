@@ -40,7 +40,8 @@ const f16Tolerances: Readonly<Record<string, number>> = {
 }
 
 describe.each(Object.entries(layerNames))('%s', (name, layerName) => {
-  const cases = crossCasesOf(name).filter(({ ids }) => ids.length < 1500)
+  const all = crossCasesOf(name)
+  const cases = all.filter(({ ids }) => ids.length < 1500)
 
   it('has the hidden states of PyTorch after every layer', async () => {
     const { gpu, model, dispose } = await openModel(name)
@@ -68,8 +69,10 @@ describe.each(Object.entries(layerNames))('%s', (name, layerName) => {
   it.each([false, true])('has the logits of PyTorch; without subgroups: %s', async (plain) => {
     const { score, dispose } = await openModel(name, { plain })
     expect(cases.length).toBeGreaterThan(50)
-    const [found] = await score(cases)
-    cases.forEach(({ id, logit }, i) => {
+    // The kernels without subgroups take too long there for the longest.
+    const scored = plain ? cases : all
+    const [found] = await score(scored)
+    scored.forEach(({ id, logit }, i) => {
       expectClose([found![i]!], [logit], 1e-4, id)
     })
     dispose()

@@ -138,17 +138,22 @@ def make_document(reference, config, cases, batches):
     return document
 
 
-def main():
-    """Read the arguments and write the file."""
+def read_options(description):
+    """The arguments of a script that records answers, for which PyTorch is set up."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("model", type=Path)
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--cases", type=int, help="only so many cases, and no batches")
-    options = parser.parse_args()
     torch.set_num_threads(1)
     torch.set_grad_enabled(False)
+    return parser.parse_args()
+
+
+def main():
+    """Read the arguments and write the file."""
+    options = read_options(__doc__)
     config = json.loads((options.model / "config.json").read_text())
     reference = Cross(options.model)
     limit = config["max_position_embeddings"]

@@ -271,7 +271,11 @@ def make_document(reference, cases, batches, details):
         "min": min(values),
         "max": max(values),
         "largest_batch_difference": f32(worst),
-        **({"largest_compressed_batch_difference": f32(compressed)} if reference.lightweight else {}),
+        **(
+            {"largest_compressed_batch_difference": f32(compressed)}
+            if reference.lightweight
+            else {}
+        ),
         "largest_padding_difference": f32(drift),
         "skipped": skipped,
     }

@@ -7,15 +7,13 @@ Qwen3-Reranker by its model card, its conversions to classifiers by sentence-tra
 mxbai-rerank-v2 by the package mxbai-rerank, as config.json says. Float32 on the CPU. README.md describes the file.
 """
 
-import argparse
 import json
 from importlib.metadata import version
-from pathlib import Path
 
 import torch
 
 import pairs as default_pairs
-from make_cross_fixtures import FLAG_ALONE, Cross
+from make_cross_fixtures import FLAG_ALONE, Cross, read_options
 from make_fixtures import settings_of, write
 from reference_model import f32, unmasked
 
@@ -245,15 +243,7 @@ def make_document(reference, config, cases, batches):
 
 def main():
     """Read the arguments and write the file."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
-    parser.add_argument("model", type=Path)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--cases", type=int, help="only so many cases, and no batches")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    torch.set_grad_enabled(False)
+    options = read_options(__doc__)
     config = json.loads((options.model / "config.json").read_text(encoding="utf-8"))
     [architecture] = config["architectures"]
     reference = REFERENCES[architecture](options.model)

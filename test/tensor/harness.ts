@@ -15,7 +15,7 @@ import {
   linearUnit,
   paddedInner,
 } from '../../src/tensor/layout.ts'
-import type { Linear, LinearKernel } from '../../src/tensor/linear.ts'
+import { type Linear, type LinearKernel, linear, linears } from '../../src/tensor/linear.ts'
 
 import { PlanTape, RecordTape, type Tape } from '../../src/tensor/tape.ts'
 import type { Vector, Weight } from '../../src/tensor/tensor.ts'
@@ -241,4 +241,29 @@ export function expectClose(
     worst,
     `${what}: number ${at} is ${found[at]}, expected ${expected[at]}`,
   ).toBeLessThanOrEqual(tolerance)
+}
+
+/**
+ * Fails unless each of some layers side by side, in one launch or by itself, gives the bits that it gives in a block of its own.
+ *
+ * @param x [rows, inner]
+ */
+export async function expectSideBySide(
+  gpu: Gpu,
+  kernel: LinearKernel,
+  numbers: readonly Required<LinearNumbers>[],
+  x: Float32Array<ArrayBuffer>,
+  { inner, dtype, activations }: { inner: number; dtype: LinearDtype; activations: 'f32' | 'f16' },
+): Promise<void> {
+  const layers = linearLayers(gpu, kernel, numbers, inner, dtype)
+  const run = (make: (tape: Tape, x: Tensor) => Tensor) =>
+    runOn(gpu, activations, (tape) => make(tape, activation(tape, x, [x.length / inner, inner])))
+  for (const [i, { weight, bias }] of numbers.entries()) {
+    const alone = linearLayer(gpu, kernel, weight, [weight.length / inner, inner], dtype, bias)
+    const expected = await run((tape, x) => linear(tape, x, alone))
+    const together = await run((tape, x) => linears(tape, x, layers)[i] as Tensor)
+    expect(together, `${kernel.name}, layer ${i}`).toEqual(expected)
+    const one = await run((tape, x) => linear(tape, x, layers[i] as Linear))
+    expect(one, `${kernel.name}, layer ${i} of its block`).toEqual(expected)
+  }
 }

@@ -2,15 +2,15 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Gpu } from '../../src/gpu/device.ts'
 import { type KernelSpec, shaderCode } from '../../src/gpu/kernel.ts'
 import type { LinearKernel } from '../../src/tensor/linear.ts'
-import { linear, linearKernels, linears } from '../../src/tensor/linear.ts'
+import { linear, linearKernels } from '../../src/tensor/linear.ts'
 import { matrixKernels } from '../../src/tensor/linear-matrix.ts'
 import { PlanTape } from '../../src/tensor/tape.ts'
-import type { LinearDtype, Tensor } from '../../src/tensor/tensor.ts'
+import type { LinearDtype } from '../../src/tensor/tensor.ts'
 import {
   activation,
   expectClose,
+  expectSideBySide,
   linearLayer,
-  linearLayers,
   randomNumbers,
   runOn,
   stored,
@@ -113,20 +113,7 @@ describe('linear by subgroup matrices', () => {
         bias: randomNumbers(12 + i, columns),
       }))
       for (const kernel of kernelsFor(dtype, skip)) {
-        const layers = linearLayers(gpu, kernel, numbers, inner, dtype)
-        for (const [i, { weight, bias }] of numbers.entries()) {
-          const columns = weight.length / inner
-          const alone = linearLayer(gpu, kernel, weight, [columns, inner], dtype, bias)
-          const expected = await runOn(gpu, 'f16', (tape) =>
-            linear(tape, activation(tape, x, [rows, inner]), alone),
-          )
-          const together = await runOn(
-            gpu,
-            'f16',
-            (tape) => linears(tape, activation(tape, x, [rows, inner]), layers)[i] as Tensor,
-          )
-          expect(together, `${kernel.name}, layer ${i}`).toEqual(expected)
-        }
+        await expectSideBySide(gpu, kernel, numbers, x, { inner, dtype, activations: 'f16' })
       }
     })
 

@@ -138,7 +138,7 @@ describe('the number of rows', () => {
     tape.run = ({ kernel, alternatives }) => {
       const name = ({ LINES = 0, ROWS = 0, COLS = 0 }) => `${LINES * ROWS}x${16 * COLS}`
       tiles.push(name(kernel.sizes ?? {}))
-      for (const other of alternatives ?? []) sizes.add(name(other.sizes ?? {}))
+      for (const other of alternatives?.() ?? []) sizes.add(name(other.sizes ?? {}))
     }
     const block = { bytes: 0 } as never
     const [kernel] = linearKernels(gpuFacts, 'f16')

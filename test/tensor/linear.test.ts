@@ -7,15 +7,14 @@ import {
   linear,
   linearKernel,
   linearKernels,
-  linears,
 } from '../../src/tensor/linear.ts'
-import type { LinearDtype, Tensor } from '../../src/tensor/tensor.ts'
+import type { LinearDtype } from '../../src/tensor/tensor.ts'
 import {
   activation,
   alone,
   expectClose,
+  expectSideBySide,
   linearLayer,
-  linearLayers,
   randomNumbers,
   runOn,
   stored,
@@ -158,22 +157,7 @@ describe('linear', () => {
           bias: randomNumbers(12 + i, columns),
         }))
         for (const kernel of kernelsOf(kind, dtype)) {
-          const layers = linearLayers(gpu, kernel, numbers, inner, dtype)
-          for (const [i, { weight, bias }] of numbers.entries()) {
-            const columns = weight.length / inner
-            const alone = linearLayer(gpu, kernel, weight, [columns, inner], dtype, bias)
-            const expected = await runOn(gpu, 'f32', (tape) =>
-              linear(tape, activation(tape, x, [rows, inner]), alone),
-            )
-            const together = await runOn(gpu, 'f32', (tape) => {
-              return linears(tape, activation(tape, x, [rows, inner]), layers)[i] as Tensor
-            })
-            expect(together, `${kernel.name}, layer ${i}`).toEqual(expected)
-            const one = await runOn(gpu, 'f32', (tape) =>
-              linear(tape, activation(tape, x, [rows, inner]), layers[i] as Linear),
-            )
-            expect(one, `${kernel.name}, layer ${i} of its block`).toEqual(expected)
-          }
+          await expectSideBySide(gpu, kernel, numbers, x, { inner, dtype, activations: 'f32' })
         }
       },
     )
