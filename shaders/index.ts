@@ -30,6 +30,8 @@ import reduce_workgroup from './reduce_workgroup.wgsl'
 import rms_norm from './rms_norm.wgsl'
 import rms_norm_registers from './rms_norm_registers.wgsl'
 import rotary from './rotary.wgsl'
+import rows_float from './rows_float.wgsl'
+import rows_grouped from './rows_grouped.wgsl'
 import score_bias from './score_bias.wgsl'
 import score_bias_alibi from './score_bias_alibi.wgsl'
 import score_bias_relative from './score_bias_relative.wgsl'
@@ -79,6 +81,8 @@ export const shaders = {
   rms_norm,
   rms_norm_registers,
   rotary,
+  rows_float,
+  rows_grouped,
   score_bias,
   score_bias_alibi,
   score_bias_relative,

@@ -5,7 +5,7 @@ import { Config } from './config.ts'
 import { CheckpointError, show, showShape } from './errors.ts'
 import { closeAll, configMissing, openWeights } from './files.ts'
 import { spellings } from './names.ts'
-import { quantizedTensors, readQuantization } from './quantization.ts'
+import { type Quantization, quantizedTensors, readQuantization } from './quantization.ts'
 import type { StoredDtype, TensorInfo } from './safetensors.ts'
 
 /** The dtypes in which weights may be stored. */
@@ -26,8 +26,8 @@ export class Checkpoint {
   readonly config: Config
   /** All tensors by name. */
   readonly tensors: ReadonlyMap<string, TensorInfo>
-  /** What the matrices of the layers are quantized to, where they are. */
-  readonly quantization: QuantizedDtype | undefined
+  /** What the weights are quantized to, where they are. */
+  readonly quantization: Quantization | undefined
   readonly #sources: ReadonlyMap<string, ByteSource>
   #closing: Promise<void> | undefined
 
@@ -36,7 +36,7 @@ export class Checkpoint {
     config: Config,
     tensors: ReadonlyMap<string, TensorInfo>,
     sources: ReadonlyMap<string, ByteSource>,
-    quantization: QuantizedDtype | undefined,
+    quantization: Quantization | undefined,
   ) {
     this.folder = folder
     this.config = config

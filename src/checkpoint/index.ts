@@ -14,9 +14,13 @@ export {
 } from './float.ts'
 export { maxLengthOf } from './max-length.ts'
 export {
+  checkScales,
+  dequantizeRows,
   isLayerMatrix,
+  isWordTable,
   type QuantizedRows,
   quantizeRows,
+  wordTableDtype,
 } from './quantization.ts'
 export { type QuantizedCheckpoint, quantizeCheckpoint } from './quantize-checkpoint.ts'
 export {

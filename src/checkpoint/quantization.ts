@@ -2,9 +2,10 @@
  * Weights as whole numbers of 8 or 4 bits: what is quantized, to what values, and how these are stored in a checkpoint that
  * `dawnrank quantize` wrote. Such a checkpoint's config.json has
  *
- *     "quantization_config": { "quant_method": "dawnrank", "bits": 8, "group_size": 32 }
+ *     "quantization_config": { "quant_method": "dawnrank", "bits": 8, "group_size": 32, "embedding_bits": 8 }
  *
- * and for each matrix [columns, inner] of a layer two tensors. `NAME` holds the numbers: U8 [columns, inner], in four bits
+ * where `bits` is of the matrices of the layers and `embedding_bits` of the matrices with a row for each word, which are floats
+ * where it is missing. A quantized matrix [columns, inner] is two tensors. `NAME` holds the numbers: U8 [columns, inner], in four bits
  * [columns, inner / 2 rounded up], two to a byte, the first in the low half. `NAME.scales` holds for each group of 32
  * neighbours along a row (at its end, of those that are left) a scale and an offset: BF16 [columns, groups, 2]. A weight
  * is number * scale + offset.
@@ -12,7 +13,7 @@
 import { groupSize, type QuantizedDtype, quantizedBits } from '../weight-dtypes.ts'
 import type { Config } from './config.ts'
 import { CheckpointError, show } from './errors.ts'
-import { f32ToBf16, nearestBf16 } from './float.ts'
+import { bf16ToF32, f32ToBf16, nearestBf16 } from './float.ts'
 
 const quantMethod = 'dawnrank'
 
@@ -32,6 +33,16 @@ interface StoredTensor {
 export const isLayerMatrix = (name: string): boolean =>
   /(^|\.)layers?\.\d+\.(.+\.)?weight$/.test(name)
 
+/** Whether a tensor has a row for each word of the vocabulary, going by its name: embeddings, and the head of a language model. */
+export const isWordTable = (name: string): boolean =>
+  /(^|\.)(word_embeddings|embed_tokens|tok_embeddings|lm_head)\.weight$/.test(name)
+
+/**
+ * What these are quantized to, whatever the layers are. Of xlm-roberta-6x384 the root mean square of the error, relative to
+ * that of the weights, is 0.44% in int8 and 6.4% in int4.
+ */
+export const wordTableDtype: QuantizedDtype = 'int8'
+
 /** The tensors that a quantized matrix [columns, inner] is stored as. */
 export function quantizedTensors(
   name: string,
@@ -40,9 +51,11 @@ export function quantizedTensors(
 ): { readonly numbers: StoredTensor; readonly scales: StoredTensor } {
   return {
     numbers: { name, shape: [columns, rowBytes(inner, dtype)] },
-    scales: { name: `${name}.scales`, shape: [columns, Math.ceil(inner / groupSize), 2] },
+    scales: { name: scalesName(name), shape: [columns, Math.ceil(inner / groupSize), 2] },
   }
 }
+
+const scalesName = (name: string): string => `${name}.scales`
 
 const rowBytes = (inner: number, dtype: QuantizedDtype): number =>
   Math.ceil((inner * quantizedBits[dtype]) / 8)
@@ -52,14 +65,23 @@ export const quantizationConfig = (dtype: QuantizedDtype) => ({
   quant_method: quantMethod,
   bits: quantizedBits[dtype],
   group_size: groupSize,
+  embedding_bits: quantizedBits[wordTableDtype],
 })
 
+/** What the weights of a checkpoint are quantized to. */
+export interface Quantization {
+  /** The matrices of the layers. */
+  readonly layers: QuantizedDtype
+  /** The matrices with a row for each word; `undefined` where they are floats. */
+  readonly words: QuantizedDtype | undefined
+}
+
 /**
- * The dtype that config.json says the matrices of the layers are quantized to; `undefined` where it says nothing.
+ * What config.json says the weights are quantized to; `undefined` where it says nothing.
  *
  * @throws CheckpointError `quantization-unsupported` where they are quantized in another way, `config-invalid`
  */
-export function readQuantization(config: Config): QuantizedDtype | undefined {
+export function readQuantization(config: Config): Quantization | undefined {
   const section = config.section('quantization_config')
   if (!section) return undefined
   const unsupported = (found: string, expected: string) =>
@@ -76,10 +98,16 @@ export function readQuantization(config: Config): QuantizedDtype | undefined {
   }
   const size = section.integer('group_size')
   if (size !== groupSize) throw unsupported(`group_size is ${size}`, `${groupSize}`)
-  const bits = section.integer('bits')
-  if (bits === 8) return 'int8'
-  if (bits === 4) return 'int4'
-  throw unsupported(`bits is ${bits}`, '8 or 4')
+  const dtypeOf = (key: string): QuantizedDtype => {
+    const bits = section.integer(key)
+    if (bits === 8) return 'int8'
+    if (bits === 4) return 'int4'
+    throw unsupported(`${key} is ${bits}`, '8 or 4')
+  }
+  return {
+    layers: dtypeOf('bits'),
+    words: section.has('embedding_bits') ? dtypeOf('embedding_bits') : undefined,
+  }
 }
 
 /**
@@ -117,6 +145,44 @@ export function quantizeRows(
   const scales = new Uint16Array(pairs.length)
   f32ToBf16(pairs, scales)
   return { numbers, scales }
+}
+
+/** The values of rows that {@link quantizeRows} gave: each is rounded to f32 once, as kernels round it. */
+export function dequantizeRows(
+  { numbers, scales }: QuantizedRows,
+  inner: number,
+  dtype: QuantizedDtype,
+): Float32Array<ArrayBuffer> {
+  const bits = quantizedBits[dtype]
+  const bytes = rowBytes(inner, dtype)
+  const pairs = bf16ToF32(scales)
+  const values = new Float32Array((numbers.length / bytes) * inner)
+  let pair = 0
+  for (let from = 0, row = 0; from < values.length; from += inner, row++) {
+    for (let k = 0; k < inner; k++) {
+      if (k > 0 && k % groupSize === 0) pair += 2
+      const bit = k * bits
+      const number = (numbers[row * bytes + (bit >>> 3)]! >>> (bit & 7)) & (2 ** bits - 1)
+      values[from + k] = number * pairs[pair]! + pairs[pair + 1]!
+    }
+    pair += 2
+  }
+  return values
+}
+
+/**
+ * Checks the scales and offsets of stored rows.
+ *
+ * @param name of the quantized tensor, for the message
+ * @throws CheckpointError `weights-not-finite`
+ */
+export function checkScales(scales: Uint16Array, name: string): void {
+  // Of bf16 as of f32: an exponent of ones is infinite or not a number.
+  if (!scales.some((pattern) => (pattern & 0x7f80) === 0x7f80)) return
+  throw new CheckpointError(
+    'weights-not-finite',
+    `tensor ${show(scalesName(name))} has a scale or an offset that is infinite or not a number; is the file damaged? Write the folder again with "dawnrank quantize"`,
+  )
 }
 
 /** The values that a group has: number * scale + offset, for numbers from 0 to `most`. */

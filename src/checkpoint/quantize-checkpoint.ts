@@ -5,9 +5,11 @@ import { CheckpointError } from './errors.ts'
 import { type FloatDtype, f32ToF16, storedToF32 } from './float.ts'
 import {
   isLayerMatrix,
+  isWordTable,
   quantizationConfig,
   quantizedTensors,
   quantizeRows,
+  wordTableDtype,
 } from './quantization.ts'
 import { storedBits, type TensorInfo } from './safetensors.ts'
 import { safetensorsLayout } from './writing.ts'
@@ -16,7 +18,7 @@ import { safetensorsLayout } from './writing.ts'
 export interface QuantizedCheckpoint {
   /** The text of config.json. */
   readonly config: string
-  /** How many matrices are quantized. */
+  /** How many matrices of the layers are quantized. */
   readonly matrices: number
   /** Bytes of model.safetensors. */
   readonly bytes: number
@@ -38,10 +40,10 @@ interface Part {
 const pieceBytes = 2 * 2 ** 20
 
 /**
- * Plans the quantized form of a checkpoint: the matrices of the layers in int8 or int4 (see quantization.ts), other
- * matrices and tables of f32 and f64 in f16, which is what the loader makes of them, vectors of f64 in f32, the rest as it
- * is. Loaded, it gives the same
- * scores to the bit as the checkpoint does where that is quantized as it is loaded.
+ * Plans the quantized form of a checkpoint: the matrices of the layers in int8 or int4, those with a row for each word in int8
+ * (see quantization.ts), other matrices and tables of f32 and f64 in f16, which is what the loader makes of them, vectors of
+ * f64 in f32, the rest as it is. Loaded, it gives the same scores to the bit as the checkpoint does where that is quantized as
+ * it is loaded.
  *
  * @throws CheckpointError `already-quantized`, `nothing-to-quantize`, `tensor-dtype`; `pieces` throws
  * `weights-not-finite` and what reading throws
@@ -54,18 +56,26 @@ export function quantizeCheckpoint(
   if (quantization) {
     throw new CheckpointError(
       'already-quantized',
-      `${folder.name}: the weights are ${quantization} already; quantize the folder that this one was made from`,
+      `${folder.name}: the weights are ${quantization.layers} already; quantize the folder that this one was made from`,
     )
   }
   const infos = [...tensors.values()]
-  const matrices = infos.filter(isMatrix).map((info) => quantized(checkpoint, info, dtype))
-  if (matrices.length === 0) {
+  const layers = infos.filter((info) => isMatrix(info, isLayerMatrix))
+  const words = infos.filter((info) => isMatrix(info, isWordTable))
+  if (layers.length === 0) {
     throw new CheckpointError(
       'nothing-to-quantize',
       `${folder.name}: no matrix of a layer, such as "model.layers.0.mlp.up_proj.weight", among the ${tensors.size} tensors; expected the folder of a reranker`,
     )
   }
-  const others = infos.filter((info) => !isMatrix(info)).map((info) => other(checkpoint, info))
+  const matrices = [
+    ...words.map((info) => quantized(checkpoint, info, wordTableDtype)),
+    ...layers.map((info) => quantized(checkpoint, info, dtype)),
+  ]
+  const isQuantized = new Set([...words, ...layers])
+  const others = infos
+    .filter((info) => !isQuantized.has(info))
+    .map((info) => other(checkpoint, info))
   // Elements of a file are aligned to their size where larger ones precede smaller ones.
   others.sort(({ entries: [a] }, { entries: [b] }) => storedBits(b.dtype) - storedBits(a.dtype))
   const parts = [...others, ...matrices]
@@ -73,7 +83,7 @@ export function quantizeCheckpoint(
   const json = { ...config.raw, quantization_config: quantizationConfig(dtype) }
   return {
     config: `${JSON.stringify(json, tagged, 2)}\n`,
-    matrices: matrices.length,
+    matrices: layers.length,
     bytes: size,
     async *pieces() {
       yield header
@@ -86,8 +96,8 @@ export function quantizeCheckpoint(
 const tagged = (_key: string, value: unknown): unknown =>
   typeof value === 'number' && !Number.isFinite(value) ? { __float__: String(value) } : value
 
-const isMatrix = ({ name, shape, bytes }: TensorInfo): boolean =>
-  shape.length === 2 && bytes > 0 && isLayerMatrix(name)
+const isMatrix = ({ name, shape, bytes }: TensorInfo, isOfKind: (name: string) => boolean) =>
+  shape.length === 2 && bytes > 0 && isOfKind(name)
 
 function quantized(checkpoint: Checkpoint, info: TensorInfo, dtype: QuantizedDtype): Part {
   const { name, shape, bytes } = checkpoint.tensor(info.name, info.shape)

@@ -40,7 +40,8 @@ interface QuantizeOptions {
 
 const help = `
 The matrices of the layers become integers with a scale and an offset for each
-group of 32. Embeddings, norms, biases and the head stay in 16 bits (f32 vectors
+group of 32; word embeddings and the head of a language model become int8 in the
+same way. Positions, norms, biases and classifiers stay in 16 bits (f32 vectors
 in 32). The new folder loads like any other and gives the same scores as the old
 one with the same --dtype. No GPU is needed.
 

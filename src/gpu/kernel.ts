@@ -19,10 +19,13 @@ export interface KernelSpec {
 /** Bind groups kept for a kernel; past that they are made anew. */
 const mostGroups = 4096
 
-/** The files that a kernel is made of: the libraries that its first line names as `// uses: weights`, then its own. */
-export function kernelFiles({ shader, libraries }: KernelSpec): ShaderName[] {
+/** The files that a kernel is made of: the libraries that its first line names as `// uses: weights`, and theirs, then its own. */
+export function kernelFiles({ shader, libraries = {} }: KernelSpec): ShaderName[] {
   const used = /^\/\/ uses: (.*)/.exec(shaders[shader])?.[1]?.split(', ') ?? []
-  return [...used.map((name) => libraries?.[name] ?? (name as ShaderName)), shader]
+  const files = used.flatMap((name) =>
+    kernelFiles({ shader: libraries[name] ?? (name as ShaderName), libraries }),
+  )
+  return [...new Set([...files, shader])]
 }
 
 /** The text that is compiled: features, types, sizes, then the {@link kernelFiles}, their `//#` loops written out. */

@@ -138,8 +138,8 @@ export function checkQuantization(
   { dtype = 'auto' }: DeviceOptions,
   invalid: Invalid,
 ): void {
-  if (!quantization || dtype === 'auto' || dtype === quantization) return
+  if (!quantization || dtype === 'auto' || dtype === quantization.layers) return
   throw invalid(
-    `dtype: found ${show(dtype)}; ${folder.name} is quantized to ${quantization}. Leave it out, or load the folder that this one was made from`,
+    `dtype: found ${show(dtype)}; ${folder.name} is quantized to ${quantization.layers}. Leave it out, or load the folder that this one was made from`,
   )
 }

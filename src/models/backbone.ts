@@ -1,7 +1,6 @@
 import { gatherRows } from '../tensor/gather-rows.ts'
 import type { Tape } from '../tensor/tape.ts'
-import type { Tensor } from '../tensor/tensor.ts'
-import type { WeightDtype } from '../weight-dtypes.ts'
+import type { LinearDtype, Tensor } from '../tensor/tensor.ts'
 import type { Batch } from './batch.ts'
 import type { Compression } from './compression.ts'
 
@@ -37,7 +36,7 @@ export interface LayerRange {
 export interface Backbone {
   readonly config: BackboneConfig
   /** Dtype of its weights on the device; the matrices of the layers may be quantized besides. */
-  readonly dtype: WeightDtype
+  readonly dtype: LinearDtype
   /** Layers that are loaded. */
   readonly layers: number
   /** Tokens of the longest sequence that it takes. */

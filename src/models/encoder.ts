@@ -6,6 +6,7 @@ import { type Linear, linear } from '../tensor/linear.ts'
 import { rotary } from '../tensor/rotary.ts'
 import type { Tape } from '../tensor/tape.ts'
 import type { Tensor, Weight } from '../tensor/tensor.ts'
+import { isQuantized } from '../weight-dtypes.ts'
 import { type AttentionTables, attentionTables } from './attention-tables.ts'
 import { type Backbone, type LayerRange, type LayerState, layerStates } from './backbone.ts'
 import { type Batch, checkIds } from './batch.ts'
@@ -63,9 +64,11 @@ export class Encoder implements Backbone {
     const { embeddingProjection: projection } = names
     weights.backbone = prefix
     this.#words = weights.hostTable(`${prefix}.embeddings.word_embeddings.weight`, vocab, embedding)
+    const { dtype } = this.#words
+    const tableDtype = isQuantized(dtype) ? 'f16' : dtype
     const table = (name: string, rows: number) =>
       rows > 0
-        ? weights.table(`${prefix}.embeddings.${name}.weight`, rows, embedding, this.#words.dtype)
+        ? weights.table(`${prefix}.embeddings.${name}.weight`, rows, embedding, tableDtype)
         : undefined
     this.#positions = table('position_embeddings', positions)
     this.#types = table('token_type_embeddings', types)

@@ -1,17 +1,17 @@
 import {
-  type Bytes,
   type Checkpoint,
-  converted,
+  dequantizeRows,
   type FloatDtype,
   isLayerMatrix,
+  isWordTable,
   type Job,
   type Pieces,
-  quantizeRows,
   type ReadOptions,
   readJobs,
   storedToF32,
   type TakeRows,
   type TensorInfo,
+  wordTableDtype,
 } from '../checkpoint/index.ts'
 import type { Gpu } from '../gpu/device.ts'
 import type { Block } from '../gpu/memory.ts'
@@ -33,10 +33,11 @@ import type { RmsNorm } from '../tensor/rms-norm.ts'
 import type { LinearDtype, Vector, Weight } from '../tensor/tensor.ts'
 import { isQuantized, type QuantizedDtype, type WeightDtype } from '../weight-dtypes.ts'
 import { ModelError } from './errors.ts'
+import { type QuantizedSource, quantizedSource, rowsAsWords } from './stored-rows.ts'
 
 /**
  * `auto` keeps 16-bit and quantized files as they are and makes f16 of f32 and f64 files. `int8` and `int4` are for the matrices
- * of the layers; embeddings and heads are then stored as with `auto`.
+ * of the layers; those with a row for each word are then in int8, other tables and heads as with `auto`.
  */
 export type DtypeOption = LinearDtype | 'auto'
 
@@ -63,6 +64,16 @@ interface LinearSource {
   /** The rows, `linearRowWords` each, of what is read. */
   readonly words: (pieces: Pieces) => Uint32Array
   readonly bias?: VectorPart
+}
+
+/** Where a table of the host comes from. */
+interface TableSource {
+  readonly tensors: Job['tensors']
+  readonly dtype: LinearDtype
+  /** The rows, `tableRowWords` each, of what is read. */
+  readonly words: (pieces: Pieces) => Uint32Array<ArrayBuffer>
+  /** Whether these are what is read. */
+  readonly isAsStored: boolean
 }
 
 type WriteWords = (words: Uint32Array<ArrayBuffer>, offset: number) => void
@@ -111,7 +122,15 @@ export class Weights {
   /** What the matrices of the layers are quantized to, in the checkpoint or as they are loaded. */
   get quantization(): QuantizedDtype | undefined {
     const { dtype, checkpoint } = this
-    return dtype !== 'auto' && isQuantized(dtype) ? dtype : checkpoint.quantization
+    return dtype !== 'auto' && isQuantized(dtype) ? dtype : checkpoint.quantization?.layers
+  }
+
+  /** What a matrix is quantized to, in the checkpoint or as it is loaded. */
+  #quantizationOf(name: string): QuantizedDtype | undefined {
+    if (isLayerMatrix(name)) return this.quantization
+    if (!isWordTable(name) || !this.quantization) return undefined
+    const { quantization } = this.checkpoint
+    return quantization ? quantization.words : wordTableDtype
   }
 
   /** The dtype of most matrices of the layers: in a file of several dtypes, that of the largest tensor. */
@@ -195,7 +214,7 @@ export class Weights {
 
   /** One row of a tensor [rows, inner] as a linear layer to one number: a word's logit of a language-model head. */
   linearRow(name: string, rows: number, inner: number, row: number): Linear {
-    return this.#declareLinears([this.#floatSource(name, rows, inner, row, 1)])[0] as Linear
+    return this.#declareLinears([this.#linearSource(name, rows, inner, row, 1)])[0] as Linear
   }
 
   /** Row `plus` of a tensor [rows, inner] less row `minus`, in f32, as a linear layer to one number. */
@@ -206,7 +225,7 @@ export class Weights {
     plus: number,
     minus: number,
   ): Linear {
-    const tensor = this.#tensor(name, [rows, inner])
+    const { tensors, values } = this.#valuesOf(name, rows, inner)
     const dtype = 'f32'
     const kernel = this.#kernel(dtype, inner)
     const shape = [1, inner] as const
@@ -214,15 +233,14 @@ export class Weights {
     const difference = new Float32Array(inner)
     let missing = 2
     const job = (row: number, sign: 1 | -1): Job => ({
-      tensors: [tensor],
+      tensors,
       row,
       rows: 1,
       group: 1,
       open: () => {
         const write = open()
-        return ([piece]) => {
-          const values = storedToF32(piece, tensor.dtype as FloatDtype)
-          values.forEach((value, i) => {
+        return (pieces) => {
+          values(pieces).forEach((value, i) => {
             difference[i] = (difference[i] as number) + sign * value
           })
           if (--missing > 0) return
@@ -235,17 +253,40 @@ export class Weights {
     return { weight: { name, shape, dtype, block, kernel, tile: 0 } }
   }
 
-  /** `count` rows of a tensor [rows, inner], from `row` on. */
-  #linearSource(name: string, rows: number, inner: number, row = 0, count = rows): LinearSource {
-    const { quantization } = this
-    return quantization && isLayerMatrix(name)
-      ? this.#quantizedSource(name, rows, inner, quantization, row, count)
-      : this.#floatSource(name, rows, inner, row, count)
+  /** The numbers of rows of a tensor [rows, inner] in f32, where it is quantized those that its whole numbers stand for. */
+  #valuesOf(
+    name: string,
+    rows: number,
+    inner: number,
+  ): { tensors: Job['tensors']; values: (pieces: Pieces) => Float32Array } {
+    const dtype = this.#quantizationOf(name)
+    if (dtype) {
+      const source = this.#quantizedSource(name, [rows, inner], dtype)
+      const values = (pieces: Pieces) => dequantizeRows(source.rows(pieces), inner, dtype)
+      return { tensors: source.tensors, values }
+    }
+    const tensor = this.#tensor(name, [rows, inner])
+    return {
+      tensors: [tensor],
+      values: ([piece]) => storedToF32(piece, tensor.dtype as FloatDtype),
+    }
   }
 
-  /** A tensor [rows, inner], or `count` rows of it, in a float dtype. */
-  #floatSource(name: string, rows: number, inner: number, row = 0, count = rows): LinearSource {
-    return this.#floatRows(this.#tensor(name, [rows, inner]), inner, row, count)
+  /** `count` rows of a tensor [rows, inner], from `row` on. */
+  #linearSource(name: string, rows: number, inner: number, row = 0, count = rows): LinearSource {
+    const dtype = this.#quantizationOf(name)
+    if (!dtype) return this.#floatRows(this.#tensor(name, [rows, inner]), inner, row, count)
+    const source = this.#quantizedSource(name, [rows, inner], dtype)
+    const words = groupedWords(source, inner, dtype)
+    return { tensors: source.tensors, shape: [count, inner], dtype, row, words }
+  }
+
+  #quantizedSource(
+    name: string,
+    shape: readonly [rows: number, inner: number],
+    dtype: QuantizedDtype,
+  ): QuantizedSource {
+    return quantizedSource(this.checkpoint, name, shape, dtype, this.backbone)
   }
 
   /** `count` rows of a tensor, of `inner` numbers each, from `row` on. */
@@ -254,35 +295,6 @@ export class Weights {
     const padded = paddedInner(inner)
     const words = ([piece]: Pieces) => rowsAsWords(piece, tensor, dtype, inner, padded)
     return { tensors: [tensor], shape: [count, inner], dtype, row, words }
-  }
-
-  /** A tensor [rows, inner], or `count` rows of it, that is quantized in the checkpoint, or is as it is loaded. */
-  #quantizedSource(
-    name: string,
-    rows: number,
-    inner: number,
-    dtype: QuantizedDtype,
-    row: number,
-    count: number,
-  ): LinearSource {
-    const all = [rows, inner] as const
-    const shape = [count, inner] as const
-    if (this.checkpoint.quantization) {
-      const { numbers, scales } = this.checkpoint.quantized(name, all, dtype, this.backbone)
-      const words = ([rows, pairs]: Pieces) => {
-        const { buffer, byteOffset, byteLength } = pairs as Bytes
-        const patterns = new Uint16Array(buffer, byteOffset, byteLength / 2)
-        return groupedRows(rows, patterns, inner, dtype)
-      }
-      return { tensors: [numbers, scales], shape, dtype, row, words }
-    }
-    const tensor = this.#tensor(name, all)
-    const words = ([piece]: Pieces) => {
-      const values = storedToF32(piece, tensor.dtype as FloatDtype)
-      const { numbers, scales } = quantizeRows(values, inner, dtype, name)
-      return groupedRows(numbers, scales, inner, dtype)
-    }
-    return { tensors: [tensor], shape, dtype, row, words }
   }
 
   /** Declares linear layers of one dtype side by side, each filled up to whole column tiles; their biases alike. */
@@ -387,21 +399,20 @@ export class Weights {
 
   /** A table [rows, width] that stays on the host. */
   hostTable(name: string, rows: number, width: number): HostTable {
-    const tensor = this.#tensor(name, [rows, width])
-    const dtype = this.dtypeOf(tensor)
+    const { tensors, dtype, words: wordsOf, isAsStored } = this.#tableSource(name, rows, width)
     const rowWords = tableRowWords(dtype, width)
     this.#hostBytes += 4 * rows * rowWords
-    const whole = tensor.dtype === dtype && width % 2 === 0 && tensor.bytes <= wholeTableBytes
+    const whole = isAsStored && 4 * rows * rowWords <= wholeTableBytes
     let words = new Uint32Array()
     const open = (): TakeRows => {
       if (!whole) words = new Uint32Array(rows * rowWords)
-      return ([piece], row) => {
-        const read = rowsAsWords(piece, tensor, dtype, width, 2 * tablePairs(width))
+      return (pieces, row) => {
+        const read = wordsOf(pieces)
         if (whole) words = read
         else words.set(read, row * rowWords)
       }
     }
-    this.#declare(tensor, rows, open, whole)
+    this.#jobs.push({ tensors, row: 0, rows, group: 1, whole, open })
     return {
       name,
       shape: [rows, width],
@@ -412,8 +423,26 @@ export class Weights {
     }
   }
 
-  #declare(tensor: TensorInfo, rows: number, open: () => TakeRows, whole = false): void {
-    this.#jobs.push({ tensors: [tensor], row: 0, rows, group: 1, whole, open })
+  #tableSource(name: string, rows: number, width: number): TableSource {
+    const quantized = this.#quantizationOf(name)
+    if (quantized) {
+      const source = this.#quantizedSource(name, [rows, width], quantized)
+      const words = groupedWords(source, width, quantized)
+      return { tensors: source.tensors, dtype: quantized, words, isAsStored: false }
+    }
+    const tensor = this.#tensor(name, [rows, width])
+    const dtype = this.dtypeOf(tensor)
+    const padded = 2 * tablePairs(width)
+    return {
+      tensors: [tensor],
+      dtype,
+      words: ([piece]) => rowsAsWords(piece, tensor, dtype, width, padded),
+      isAsStored: tensor.dtype === dtype && width === padded,
+    }
+  }
+
+  #declare(tensor: TensorInfo, rows: number, open: () => TakeRows): void {
+    this.#jobs.push({ tensors: [tensor], row: 0, rows, group: 1, open })
   }
 
   #block(name: string, bytes: number): DeclaredBlock {
@@ -464,11 +493,10 @@ export class Weights {
   }
 }
 
-/** Rows of `width` numbers as words of another dtype, each row filled up with zeros to `padded` numbers. */
-const rowsAsWords = (
-  bytes: Bytes,
-  { dtype: from }: TensorInfo,
-  to: WeightDtype,
-  width: number,
-  padded: number,
-): Uint32Array<ArrayBuffer> => padRows(converted(bytes, from as FloatDtype, to), width, padded)
+/** What is read of quantized rows as words, group by group. */
+const groupedWords =
+  ({ rows }: QuantizedSource, inner: number, dtype: QuantizedDtype) =>
+  (pieces: Pieces): Uint32Array<ArrayBuffer> => {
+    const { numbers, scales } = rows(pieces)
+    return groupedRows(numbers, scales, inner, dtype)
+  }

@@ -1,4 +1,4 @@
-import { Checkpoint, isLayerMatrix, type TensorInfo } from '../checkpoint/index.ts'
+import { Checkpoint, isLayerMatrix, isWordTable, type TensorInfo } from '../checkpoint/index.ts'
 import { numbersOf } from '../inference/prepare.ts'
 import { type Folder, readWhole } from '../platform/files.ts'
 import type { RecipeName } from './options.ts'
@@ -31,12 +31,18 @@ export interface ModelDescription {
   readonly warnings: readonly string[]
 }
 
-/** Bits of a weight of the layers; other weights have 16 unless all have 32. Groups of 32 share a scale and an offset. */
-const layerBits = { f32: 32, f16: 16, int8: 9, int4: 5 } as const
+/**
+ * Bits of a weight of the layers and of one of the word embeddings; other weights have 16 unless all have 32. Groups of 32 share a
+ * scale and an offset.
+ */
+const bitsByDtype = {
+  f32: { layer: 32, word: 32 },
+  f16: { layer: 16, word: 16 },
+  int8: { layer: 9, word: 9 },
+  int4: { layer: 5, word: 9 },
+} as const
 
-/** The table of word embeddings, which stays on the host. */
-const isWordTable = (name: string) =>
-  /(^|\.)(word_embeddings|embed_tokens|tok_embeddings)\.weight$/.test(name)
+type Bits = (typeof bitsByDtype)[keyof typeof bitsByDtype]
 
 /** The head over the vocabulary, of which a row or two are read. */
 const isVocabularyHead = (name: string) => /^lm_head(\.\d+)?\.weight$/.test(name)
@@ -63,13 +69,15 @@ export async function describeModel(
       recipe: recipe.name,
       activation: recipe.activation,
       maxLength: typeof length === 'number' ? length : undefined,
-      stored: quantization ? [quantization] : [...new Set(tensors.map(({ dtype }) => dtype))],
+      stored: quantization
+        ? [quantization.layers]
+        : [...new Set(tensors.map(({ dtype }) => dtype))],
       parameters: tensors.reduce((sum, { shape }) => sum + count(shape), 0),
       sizes: numbersOf(sizes),
       memory: quantization
         ? {}
         : Object.fromEntries(
-            Object.entries(layerBits).map(([dtype, bits]) => [dtype, bytesOf(tensors, bits)]),
+            Object.entries(bitsByDtype).map(([dtype, bits]) => [dtype, bytesOf(tensors, bits)]),
           ),
       licence: await licenceOf(folder),
       warnings: config.warnings,
@@ -81,14 +89,14 @@ export async function describeModel(
 
 const count = (shape: readonly number[]) => shape.reduce((product, size) => product * size, 1)
 
-function bytesOf(tensors: readonly TensorInfo[], bits: number): WeightBytes {
-  const others = Math.max(16, bits)
+function bytesOf(tensors: readonly TensorInfo[], { layer, word }: Bits): WeightBytes {
+  const others = Math.max(16, layer)
   let [device, host] = [0, 0]
   for (const { name, shape } of tensors) {
-    if (isWordTable(name)) host += (count(shape) * others) / 8
-    else if (shape.length > 1 && isLayerMatrix(name)) device += (count(shape) * bits) / 8
-    else if (!isVocabularyHead(name))
-      device += (count(shape) * (shape.length > 1 ? others : 32)) / 8
+    if (isVocabularyHead(name)) continue
+    if (isWordTable(name)) host += (count(shape) * word) / 8
+    else if (shape.length > 1 && isLayerMatrix(name)) device += (count(shape) * layer) / 8
+    else device += (count(shape) * (shape.length > 1 ? others : 32)) / 8
   }
   return { device: Math.round(device), host: Math.round(host) }
 }

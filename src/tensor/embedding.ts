@@ -1,7 +1,8 @@
-import type { WeightDtype } from '../weight-dtypes.ts'
+import type { KernelSpec } from '../gpu/kernel.ts'
+import { groupSize, isQuantized, quantizedBits } from '../weight-dtypes.ts'
 import { tablePairs, tableRowWords } from './layout.ts'
 import { type Tape, tapeFeatures } from './tape.ts'
-import { expectShape, type Tensor, type Weight } from './tensor.ts'
+import { expectShape, type LinearDtype, type Tensor, type Weight } from './tensor.ts'
 
 /**
  * A table of rows that stays on the host: only the rows of the tokens at hand go to the device. A vocabulary
@@ -10,8 +11,8 @@ import { expectShape, type Tensor, type Weight } from './tensor.ts'
 export interface HostTable {
   readonly name: string
   readonly shape: readonly [rows: number, width: number]
-  readonly dtype: WeightDtype
-  /** All rows, each filled up to whole words. */
+  readonly dtype: LinearDtype
+  /** All rows, each filled up to whole words, in whole numbers to whole groups. */
   readonly words: Uint32Array<ArrayBuffer>
 }
 
@@ -25,6 +26,15 @@ export function gatherTable(tape: Tape, table: HostTable, ids: Uint32Array): Ten
   }
   return tape.upload(rows, [ids.length, words], 'u32')
 }
+
+/** How kernels read gathered rows of a dtype. */
+const reading = (dtype: LinearDtype): Pick<KernelSpec, 'sizes' | 'libraries'> =>
+  isQuantized(dtype)
+    ? {
+        sizes: { BITS: quantizedBits[dtype], GROUP: groupSize },
+        libraries: { rows: 'rows_grouped' },
+      }
+    : { libraries: { rows: 'rows_float', weights: `weights_${dtype}` } }
 
 /** Rows from {@link gatherTable} as activations, times a scale: [tokens, width]. */
 export function embedRows(
@@ -44,7 +54,7 @@ export function embedRows(
       shader: 'unpack_rows',
       enable: tapeFeatures(tape),
       types: { T: tape.activations },
-      libraries: { weights: `weights_${dtype}` },
+      ...reading(dtype),
     },
     params: { width, pairs, scale },
     tensors: { rows, y },
@@ -61,7 +71,8 @@ interface TableRows {
 
 /**
  * word + type[types] + position[positions], the sum of an encoder's embeddings before their norm (`BertEmbeddings`), of which
- * a model may lack the types or the positions. word: rows from {@link gatherTable}. Gives [tokens, width].
+ * a model may lack the types or the positions. word: rows from {@link gatherTable}; where they are floats, the tables are of
+ * their dtype, else both of one. Gives [tokens, width].
  */
 export function embed(
   tape: Tape,
@@ -77,6 +88,7 @@ export function embed(
     expectShape(term.table.name, 'rows', term.rows, [tokens])
   }
   const pairs = tablePairs(width)
+  const { sizes, libraries } = reading(dtype)
   const y = tape.tensor([tokens, width])
   tape.run({
     label: 'embeddings',
@@ -84,12 +96,13 @@ export function embed(
       shader: 'embed',
       enable: tapeFeatures(tape),
       types: { T: tape.activations },
-      libraries: { weights: `weights_${dtype}` },
+      ...(sizes && { sizes }),
+      libraries: { weights: `weights_${(type ?? position)?.table.dtype ?? 'f16'}`, ...libraries },
     },
     params: { width, pairs, has_types: type ? 1 : 0, has_positions: position ? 1 : 0 },
     // A binding must be bound, read or not: the words stand in.
     tensors: {
-      word,
+      rows: word,
       token_type: type?.table ?? word,
       token_types: type?.rows ?? word,
       position: position?.table ?? word,

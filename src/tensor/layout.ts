@@ -1,11 +1,5 @@
 /** How weights are stored on the device, as pure functions of host memory: words are u32, little-endian. */
-import {
-  groupSize,
-  isQuantized,
-  type QuantizedDtype,
-  quantizedBits,
-  type WeightDtype,
-} from '../weight-dtypes.ts'
+import { groupSize, isQuantized, type QuantizedDtype, quantizedBits } from '../weight-dtypes.ts'
 import { dtypeBytes, type LinearDtype } from './tensor.ts'
 
 /** Groups that a row of `inner` numbers has, the last one filled up. */
@@ -70,9 +64,9 @@ export const packTiles =
 /** Numbers of a row of a table that share one word pair: rows are filled up to an even count. */
 export const tablePairs = (width: number): number => Math.ceil(width / 2)
 
-/** Words that a row of a table takes. */
-export const tableRowWords = (dtype: WeightDtype, width: number): number =>
-  tablePairs(width) * (dtype === 'f32' ? 2 : 1)
+/** Words that a row of a table takes; in whole numbers it is as in a linear weight. */
+export const tableRowWords = (dtype: LinearDtype, width: number): number =>
+  isQuantized(dtype) ? linearRowWords(dtype, width) : tablePairs(width) * (dtype === 'f32' ? 2 : 1)
 
 /** Rows of `width` numbers as words, each row filled up with zeros to `padded` numbers. */
 export function padRows(

@@ -1,11 +1,20 @@
 import { describe, expect, it } from 'vitest'
-import { bf16ToF32, Config, isLayerMatrix, quantizeRows } from '../../src/checkpoint/index.ts'
+import {
+  bf16ToF32,
+  Config,
+  checkScales,
+  dequantizeRows,
+  isLayerMatrix,
+  isWordTable,
+  quantizeRows,
+} from '../../src/checkpoint/index.ts'
 import {
   quantizationConfig,
   quantizedTensors,
   readQuantization,
 } from '../../src/checkpoint/quantization.ts'
 import { Random } from '../mutations.ts'
+import { dequantized } from '../tensor/harness.ts'
 import { expectFault } from './folders.ts'
 
 const dtypes = [
@@ -91,6 +100,15 @@ describe.each(dtypes)('$dtype', ({ dtype, bits }) => {
     },
   )
 
+  it('gives back the values of its grids', () => {
+    const random = new Random(8)
+    for (const inner of widths) {
+      const values = Float32Array.from({ length: 3 * inner }, () => kinds.even!(random))
+      const rows = quantizeRows(values, inner, dtype, 'w')
+      expect(dequantizeRows(rows, inner, dtype)).toEqual(dequantized(rows, inner, dtype))
+    }
+  })
+
   it('refuses what is not finite', async () => {
     for (const value of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY]) {
       for (const at of [0, 5, 39]) {
@@ -145,12 +163,49 @@ it.each([
   expect(isLayerMatrix(name)).toBe(expected)
 })
 
+it.each([
+  ['roberta.embeddings.word_embeddings.weight', true],
+  ['embeddings.word_embeddings.weight', true],
+  ['model.embed_tokens.weight', true],
+  ['model.embeddings.tok_embeddings.weight', true],
+  ['lm_head.weight', true],
+  ['lm_head.0.linear_head.weight', false],
+  ['embeddings.position_embeddings.weight', false],
+  ['embeddings.token_type_embeddings.weight', false],
+  ['deberta.encoder.rel_embeddings.weight', false],
+  ['lm_head.weight.scales', false],
+  ['my_lm_head.weight', false],
+])('%s has a row for each word: %s', (name, expected) => {
+  expect(isWordTable(name)).toBe(expected)
+})
+
+it.each([
+  ['infinity', 0x7f80],
+  ['minus infinity', 0xff80],
+  ['not a number', 0x7fc1],
+])('a scale or an offset that is %s is refused', async (_, pattern) => {
+  checkScales(Uint16Array.of(0x3f80, 0, 0x7f7f, 0xff7f), 'w')
+  for (const at of [0, 3]) {
+    await expectFault(
+      () => checkScales(new Uint16Array(4).fill(pattern, at, at + 1), 'w'),
+      'weights-not-finite',
+      'tensor "w.scales" has a scale or an offset that is infinite or not a number; is the file damaged?',
+    )
+  }
+})
+
 describe('quantization_config', () => {
   const config = (section: unknown) => new Config('config.json', { quantization_config: section })
 
   it('says what the writer wrote', () => {
     for (const { dtype } of dtypes) {
-      expect(readQuantization(config(quantizationConfig(dtype)))).toBe(dtype)
+      const written = quantizationConfig(dtype)
+      expect(readQuantization(config(written))).toEqual({ layers: dtype, words: 'int8' })
+      const { embedding_bits, ...older } = written
+      expect(embedding_bits).toBe(8)
+      expect(readQuantization(config(older))).toEqual({ layers: dtype, words: undefined })
+      const fewer = { ...written, embedding_bits: 4 }
+      expect(readQuantization(config(fewer))).toEqual({ layers: dtype, words: 'int4' })
     }
     expect(readQuantization(new Config('config.json', {}))).toBeUndefined()
     expect(readQuantization(config(null))).toBeUndefined()
@@ -168,6 +223,16 @@ describe('quantization_config', () => {
     ],
     [{ ...written, bits: '8' }, 'config-invalid', '"bits" is "8"; expected a whole number'],
     [{ ...written, bits: 2 }, 'quantization-unsupported', 'bits is 2; expected 8 or 4'],
+    [
+      { ...written, embedding_bits: 6 },
+      'quantization-unsupported',
+      'embedding_bits is 6; expected 8 or 4',
+    ],
+    [
+      { ...written, embedding_bits: '8' },
+      'config-invalid',
+      '"embedding_bits" is "8"; expected a whole number',
+    ],
     [{ ...written, group_size: 0 }, 'quantization-unsupported', 'group_size is 0; expected 32'],
     [{ ...written, group_size: 1e300 }, 'config-invalid', '"group_size" is 1e+300'],
   ])('%j is refused', async (section, code, message) => {

@@ -5,6 +5,7 @@ import {
   type FloatDtype,
   f32ToF16,
   isLayerMatrix,
+  isWordTable,
   type QuantizedDtype,
   quantizeCheckpoint,
   quantizeRows,
@@ -48,34 +49,37 @@ const models = ['xlm-roberta-514', 'minicpm-layerwise', 'mistral', 'gemma'] as c
 
 describe.each(models)('%s', (name) => {
   it.each(['int8', 'int4'] as const)(
-    'in %s has the layers quantized, the rest as it was',
+    'in %s has the layers quantized, the words in int8, the rest as it was',
     async (dtype) => {
       const { plan, file, files } = await quantizedFiles(await openFolder(fixturePath(name)), dtype)
       const original = await Checkpoint.open(await openFolder(fixturePath(name)))
       const written = await Checkpoint.open(memoryFolder(files))
       const other = secondReader(file)
-      expect(written.quantization).toBe(dtype)
+      expect(written.quantization).toEqual({ layers: dtype, words: 'int8' })
       expect(JSON.parse(plan.config)).toEqual({
         ...original.config.raw,
         quantization_config: {
           quant_method: 'dawnrank',
           bits: dtype === 'int8' ? 8 : 4,
           group_size: 32,
+          embedding_bits: 8,
         },
       })
-      let matrices = 0
+      const matrices = { layers: 0, words: 0 }
       for (const info of original.tensors.values()) {
         const bytes = await original.read(info)
         const { shape } = info
         const [columns, inner] = shape as [number, number]
-        if (shape.length === 2 && isLayerMatrix(info.name)) {
-          matrices++
+        const isLayer = isLayerMatrix(info.name)
+        if (shape.length === 2 && (isLayer || isWordTable(info.name))) {
+          matrices[isLayer ? 'layers' : 'words']++
+          const own = isLayer ? dtype : 'int8'
           const values = storedToF32(bytes, info.dtype as FloatDtype)
-          const expected = quantizeRows(values, inner, dtype, info.name)
-          const { numbers, scales } = written.quantized(info.name, [columns, inner], dtype)
-          expect(other.getTensor(info.name)).toEqual(expected.numbers)
-          expect(await written.read(numbers)).toEqual(expected.numbers)
-          expect(await written.read(scales)).toEqual(new Uint8Array(expected.scales.buffer))
+          const expected = quantizeRows(values, inner, own, info.name)
+          const { numbers, scales } = written.quantized(info.name, [columns, inner], own)
+          expectBytes(other.getTensor(info.name) as Uint8Array, expected.numbers)
+          expectBytes(await written.read(numbers), expected.numbers)
+          expectBytes(await written.read(scales), new Uint8Array(expected.scales.buffer))
         } else if (info.dtype === 'f32' && shape.length > 1) {
           const halves = f32ToF16(storedToF32(bytes, 'f32'))
           const found = written.tensor(info.name, shape)
@@ -88,10 +92,12 @@ describe.each(models)('%s', (name) => {
         }
       }
       expect([plan.matrices, written.tensors.size]).toEqual([
-        matrices,
-        original.tensors.size + matrices,
+        matrices.layers,
+        original.tensors.size + matrices.layers + matrices.words,
       ])
-      expect(matrices).toBeGreaterThan(6)
+      expect(matrices.layers).toBeGreaterThan(6)
+      // Mistral's head is its own.
+      expect(matrices.words).toBe(name === 'mistral' ? 2 : 1)
       await original.close()
       await written.close()
     },
@@ -119,15 +125,18 @@ it.each(['int8', 'int4'] as const)('f64 in %s is the file that f32 makes', async
 it('lays elements on multiples of their size, whatever they are converted to', async () => {
   const header = {
     'layers.0.weight': entry('F32', [2, 2], 0, 16),
+    'embed_tokens.weight': entry('F32', [1, 2], 64, 72),
     table: entry('F32', [3, 1], 16, 28),
     vector: entry('F32', [1], 28, 32),
     wide: entry('F64', [1, 3], 32, 56),
     ids: entry('I64', [1], 56, 64),
   }
-  const { files } = await quantizedFiles(folderOf(header, 64), 'int8')
+  const { files } = await quantizedFiles(folderOf(header, 72), 'int8')
   const { tensors } = await Checkpoint.open(memoryFolder(files))
   const kinds = [...tensors.values()].map(({ name, dtype }) => `${name} ${dtype}`)
   expect(kinds.slice(0, 4)).toEqual(['ids i64', 'vector f32', 'table f16', 'wide f16'])
+  // Numbers of the words are followed by their scales, which two bytes must divide.
+  expect(tensors.get('embed_tokens.weight.scales')!.start % 2).toBe(0)
 })
 
 it('writes what JSON has no words for as transformers 5 does', async () => {

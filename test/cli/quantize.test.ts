@@ -65,7 +65,10 @@ describe('quantize', () => {
     }
     expect(JSON.parse(readFileSync(join(out, 'config.json'), 'utf8'))).toMatchObject({
       architectures: ['GemmaForCausalLM'],
-      quantization_config: { quant_method: 'dawnrank', bits: 8, group_size: 32 },
+      quantization_config: {
+        ...{ quant_method: 'dawnrank', bits: 8, group_size: 32 },
+        embedding_bits: 8,
+      },
     })
     expect(on.loads).toEqual([])
   })

@@ -1,14 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { quantizeRows } from '../../src/checkpoint/index.ts'
 import { Gpu } from '../../src/gpu/device.ts'
 import { ropeFrequencies } from '../../src/models/rope-scaling.ts'
-import { embed, gatherTable } from '../../src/tensor/embedding.ts'
+import { embed, embedRows, gatherTable } from '../../src/tensor/embedding.ts'
 import { gatherRows } from '../../src/tensor/gather-rows.ts'
 import { headProducts } from '../../src/tensor/head-products.ts'
 import { layerNorm } from '../../src/tensor/layer-norm.ts'
+import { groupedRows } from '../../src/tensor/layout.ts'
 import { neighbors } from '../../src/tensor/neighbors.ts'
 import { rmsNorm } from '../../src/tensor/rms-norm.ts'
 import { rotary, rotaryTable } from '../../src/tensor/rotary.ts'
 import { softCap } from '../../src/tensor/soft-cap.ts'
+import type { Tape } from '../../src/tensor/tape.ts'
 import {
   activation,
   asWords,
@@ -253,6 +256,60 @@ describe('embed', () => {
       }
     })
   }
+})
+
+describe('rows of whole numbers', () => {
+  const ids = new Uint32Array([6, 0, 6, 3])
+
+  it.each([
+    ['int8', 'f32'],
+    ['int8', 'f16'],
+    ['int8', 'bf16'],
+    ['int4', 'f16'],
+  ] as const)('of %s are added to tables of %s, and scaled', async (dtype, tableDtype) => {
+    // 1, and just below, at and above a group and two; more than a workgroup has.
+    for (const width of [1, 2, 31, 32, 33, 63, 64, 65, 130, 384]) {
+      const [words, positions] = [7, 4].map((rows, i) => randomNumbers(i, rows * width)) as [
+        Numbers,
+        Numbers,
+      ]
+      const { numbers, scales } = quantizeRows(words, width, dtype, 'words')
+      const shape = [7, width] as const
+      const host = {
+        name: 'words',
+        shape,
+        dtype,
+        words: groupedRows(numbers, scales, width, dtype),
+      }
+      const position = table(gpu, 'positions', positions, [4, width], tableDtype)
+      const places = new Uint32Array([2, 3, 1, 2])
+      const rows = (tape: Tape) => gatherTable(tape, host, ids)
+      const summed = await runOn(gpu, 'f32', (tape) =>
+        embed(tape, rows(tape), host, {
+          position: { table: position, rows: tape.upload(places, [4], 'u32') },
+        }),
+      )
+      const alone = await runOn(gpu, 'f32', (tape) => embed(tape, rows(tape), host, {}))
+      const scaled = await runOn(gpu, 'f32', (tape) => embedRows(tape, rows(tape), host, 3))
+      const [w, p] = [stored(words, dtype, width), stored(positions, tableDtype)]
+      const expected = [...ids].flatMap((id) => [...w.slice(id * width, (id + 1) * width)])
+      // The kernel's values are the format's to the bit.
+      expect([...alone], `width ${width}`).toEqual(expected)
+      const at = (i: number) => p[places[Math.floor(i / width)]! * width + (i % width)]!
+      expectClose(
+        summed,
+        expected.map((value, i) => value + at(i)),
+        1e-6,
+        `width ${width}, sum`,
+      )
+      expectClose(
+        scaled,
+        expected.map((value) => 3 * value),
+        1e-6,
+        `width ${width}, scaled`,
+      )
+    }
+  })
 })
 
 describe('headProducts', () => {

@@ -17,7 +17,7 @@ import { rotary } from '../../src/tensor/rotary.ts'
 import { softCap, softCapBias } from '../../src/tensor/soft-cap.ts'
 import { PlanTape } from '../../src/tensor/tape.ts'
 import type { LinearDtype, Weight } from '../../src/tensor/tensor.ts'
-import type { WeightDtype } from '../../src/weight-dtypes.ts'
+import { isQuantized } from '../../src/weight-dtypes.ts'
 
 export interface ProjectKernel {
   /** `linear_tiled 64x64`, `attention_tiled 128`, or the shader's name: what floors are kept by. */
@@ -100,10 +100,10 @@ export function projectKernels(facts: AdapterFacts, activations: 'f32' | 'f16'):
     }
   }
   const rows = tape.tensor([4], 'u32')
-  for (const dtype of ['f32', 'f16', 'bf16'] satisfies WeightDtype[]) {
-    const table = weightOf([8, 64], dtype)
+  for (const dtype of ['f32', 'f16', 'bf16', 'int8', 'int4'] satisfies LinearDtype[]) {
+    const table = weightOf([8, 64], isQuantized(dtype) ? 'f16' : dtype)
     const words = new Uint32Array(8 * 64)
-    const host = { ...table, shape: [8, 64] as const, words }
+    const host = { ...table, dtype, shape: [8, 64] as const, words }
     plan(dtype, '', true, () => {
       const gathered = gatherTable(tape, host, new Uint32Array(4))
       embedRows(tape, gathered, host, 1)
