@@ -37,10 +37,7 @@ export const isLayerMatrix = (name: string): boolean =>
 export const isWordTable = (name: string): boolean =>
   /(^|\.)(word_embeddings|embed_tokens|tok_embeddings|lm_head)\.weight$/.test(name)
 
-/**
- * What these are quantized to, whatever the layers are. Of xlm-roberta-6x384 the root mean square of the error, relative to
- * that of the weights, is 0.44% in int8 and 6.4% in int4.
- */
+/** What these are quantized to unless another dtype is asked for, whatever the layers are. */
 export const wordTableDtype: QuantizedDtype = 'int8'
 
 /** The tensors that a quantized matrix [columns, inner] is stored as. */
@@ -61,11 +58,11 @@ const rowBytes = (inner: number, dtype: QuantizedDtype): number =>
   Math.ceil((inner * quantizedBits[dtype]) / 8)
 
 /** The entry of config.json for quantized weights. */
-export const quantizationConfig = (dtype: QuantizedDtype) => ({
+export const quantizationConfig = (dtype: QuantizedDtype, words: QuantizedDtype) => ({
   quant_method: quantMethod,
   bits: quantizedBits[dtype],
   group_size: groupSize,
-  embedding_bits: quantizedBits[wordTableDtype],
+  embedding_bits: quantizedBits[words],
 })
 
 /** What the weights of a checkpoint are quantized to. */
@@ -114,6 +111,7 @@ export function readQuantization(config: Config): Quantization | undefined {
  * Quantizes rows of `inner` weights, group by group, each weight to the nearest value that its group has.
  *
  * @param name of the tensor, for the message
+ * @param fits whether the number of a group's steps is the one that loses least, see {@link fittedGrid}
  * @throws CheckpointError `weights-not-finite`
  */
 export function quantizeRows(
@@ -121,8 +119,10 @@ export function quantizeRows(
   inner: number,
   dtype: QuantizedDtype,
   name: string,
+  fits = false,
 ): QuantizedRows {
   const bits = quantizedBits[dtype]
+  const most = 2 ** bits - 1
   const rows = values.length / inner
   const bytes = rowBytes(inner, dtype)
   const numbers = new Uint8Array(rows * bytes)
@@ -132,7 +132,8 @@ export function quantizeRows(
     for (let start = 0; start < inner; start += groupSize) {
       const from = row * inner + start
       const to = Math.min(from + groupSize, (row + 1) * inner)
-      const grid = gridOf(values, from, to, bits, name)
+      const range = rangeOf(values, from, to, name)
+      const grid = fits ? fittedGrid(values, from, to, range, most) : gridOf(range, most)
       pairs[pair++] = grid.scale
       pairs[pair++] = grid.offset
       for (let i = from; i < to; i++) {
@@ -204,7 +205,48 @@ interface Grid {
  * (The last one's smaller error misleads. The model was trained from a copy in Q4_0, and the grid takes back what the
  * training changed; of random normal weights it loses 8.56%, the first 7.79%.)
  */
-function gridOf(values: Float32Array, from: number, to: number, bits: number, name: string): Grid {
+function gridOf({ least, greatest }: Range, most: number, steps = most): Grid {
+  const offset = toBf16(least)
+  return { scale: toBf16(Math.max(0, greatest - offset) / steps), offset, most }
+}
+
+/**
+ * The same with as many steps, up to `most`, as lose least by the squares of the errors. Weights that were on a grid of four bits
+ * before are put back on it: for the word embeddings of xlm-roberta-6x384, which come from a copy in Q4_0 and were not trained
+ * on, the error in int4 is 0.29% instead of 6.4% (in int8 0.44%); for those of all-minilm-l6-v2 it is 7.6% instead of 7.8%.
+ */
+function fittedGrid(
+  values: Float32Array,
+  from: number,
+  to: number,
+  range: Range,
+  most: number,
+): Grid {
+  let best = gridOf(range, most)
+  let least = squaredError(values, from, to, best)
+  for (let steps = most - 1; steps > 0; steps--) {
+    const grid = gridOf(range, most, steps)
+    const error = squaredError(values, from, to, grid)
+    if (error < least) [best, least] = [grid, error]
+  }
+  return best
+}
+
+function squaredError(values: Float32Array, from: number, to: number, grid: Grid): number {
+  let sum = 0
+  for (let i = from; i < to; i++) {
+    sum += (nearest(values[i]!, grid) * grid.scale + grid.offset - values[i]!) ** 2
+  }
+  return sum
+}
+
+/** The least and the greatest weight of a group. */
+interface Range {
+  readonly least: number
+  readonly greatest: number
+}
+
+function rangeOf(values: Float32Array, from: number, to: number, name: string): Range {
   let least = values[from]!
   let greatest = least
   let sum = 0
@@ -220,9 +262,7 @@ function gridOf(values: Float32Array, from: number, to: number, bits: number, na
       `tensor ${show(name)} has a weight that is infinite or not a number, which no whole number stands for; is the file damaged?`,
     )
   }
-  const most = 2 ** bits - 1
-  const offset = toBf16(least)
-  return { scale: toBf16(Math.max(0, greatest - offset) / most), offset, most }
+  return { least, greatest }
 }
 
 /** The number whose value in the grid is nearest. */

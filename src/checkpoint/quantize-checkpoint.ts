@@ -41,16 +41,18 @@ const pieceBytes = 2 * 2 ** 20
 
 /**
  * Plans the quantized form of a checkpoint: the matrices of the layers in int8 or int4, those with a row for each word in int8
- * (see quantization.ts), other matrices and tables of f32 and f64 in f16, which is what the loader makes of them, vectors of
- * f64 in f32, the rest as it is. Loaded, it gives the same scores to the bit as the checkpoint does where that is quantized as
- * it is loaded.
+ * or int4 too (see quantization.ts), other matrices and tables of f32 and f64 in f16, which is what the loader makes of them,
+ * vectors of f64 in f32, the rest as it is. Loaded, it gives the same scores to the bit as the checkpoint does where that is
+ * quantized as it is loaded, unless words are in int4.
  *
+ * @param words the dtype of the matrices with a row for each word
  * @throws CheckpointError `already-quantized`, `nothing-to-quantize`, `tensor-dtype`; `pieces` throws
  * `weights-not-finite` and what reading throws
  */
 export function quantizeCheckpoint(
   checkpoint: Checkpoint,
   dtype: QuantizedDtype,
+  words: QuantizedDtype = wordTableDtype,
 ): QuantizedCheckpoint {
   const { folder, config, quantization, tensors } = checkpoint
   if (quantization) {
@@ -61,7 +63,7 @@ export function quantizeCheckpoint(
   }
   const infos = [...tensors.values()]
   const layers = infos.filter((info) => isMatrix(info, isLayerMatrix))
-  const words = infos.filter((info) => isMatrix(info, isWordTable))
+  const tables = infos.filter((info) => isMatrix(info, isWordTable))
   if (layers.length === 0) {
     throw new CheckpointError(
       'nothing-to-quantize',
@@ -69,10 +71,10 @@ export function quantizeCheckpoint(
     )
   }
   const matrices = [
-    ...words.map((info) => quantized(checkpoint, info, wordTableDtype)),
+    ...tables.map((info) => quantized(checkpoint, info, words, words === 'int4')),
     ...layers.map((info) => quantized(checkpoint, info, dtype)),
   ]
-  const isQuantized = new Set([...words, ...layers])
+  const isQuantized = new Set([...tables, ...layers])
   const others = infos
     .filter((info) => !isQuantized.has(info))
     .map((info) => other(checkpoint, info))
@@ -80,7 +82,7 @@ export function quantizeCheckpoint(
   others.sort(({ entries: [a] }, { entries: [b] }) => storedBits(b.dtype) - storedBits(a.dtype))
   const parts = [...others, ...matrices]
   const { header, size } = safetensorsLayout(parts.flatMap(({ entries }) => entries))
-  const json = { ...config.raw, quantization_config: quantizationConfig(dtype) }
+  const json = { ...config.raw, quantization_config: quantizationConfig(dtype, words) }
   return {
     config: `${JSON.stringify(json, tagged, 2)}\n`,
     matrices: layers.length,
@@ -99,7 +101,12 @@ const tagged = (_key: string, value: unknown): unknown =>
 const isMatrix = ({ name, shape, bytes }: TensorInfo, isOfKind: (name: string) => boolean) =>
   shape.length === 2 && bytes > 0 && isOfKind(name)
 
-function quantized(checkpoint: Checkpoint, info: TensorInfo, dtype: QuantizedDtype): Part {
+function quantized(
+  checkpoint: Checkpoint,
+  info: TensorInfo,
+  dtype: QuantizedDtype,
+  fits = false,
+): Part {
   const { name, shape, bytes } = checkpoint.tensor(info.name, info.shape)
   const [columns, inner] = shape as [number, number]
   const { numbers, scales } = quantizedTensors(name, [columns, inner], dtype)
@@ -112,7 +119,7 @@ function quantized(checkpoint: Checkpoint, info: TensorInfo, dtype: QuantizedDty
       const after: Bytes[] = []
       for await (const piece of read(checkpoint, info, bytes / columns)) {
         const values = storedToF32(piece, info.dtype as FloatDtype)
-        const rows = quantizeRows(values, inner, dtype, name)
+        const rows = quantizeRows(values, inner, dtype, name, fits)
         after.push(new Uint8Array(rows.scales.buffer))
         yield rows.numbers
       }

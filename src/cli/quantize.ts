@@ -34,6 +34,7 @@ import {
 
 interface QuantizeOptions {
   dtype: QuantizedDtype
+  embeddings: QuantizedDtype
   revision?: string
   progress: boolean
 }
@@ -41,9 +42,9 @@ interface QuantizeOptions {
 const help = `
 The matrices of the layers become integers with a scale and an offset for each
 group of 32; word embeddings and the head of a language model become int8 in the
-same way. Positions, norms, biases and classifiers stay in 16 bits (f32 vectors
+same way, or int4. Positions, norms, biases and classifiers stay in 16 bits (f32 vectors
 in 32). The new folder loads like any other and gives the same scores as the old
-one with the same --dtype. No GPU is needed.
+one with the same --dtype, unless embeddings are int4. No GPU is needed.
 
 Example:
   dawnrank quantize bge-reranker-v2-m3 bge-reranker-v2-m3-int8 --dtype int8
@@ -62,6 +63,11 @@ export function addQuantize(program: Command, io: Io): void {
         .choices(['int8', 'int4'])
         .makeOptionMandatory(),
     )
+    .addOption(
+      new Option('--embeddings <type>', 'dtype of the word embeddings')
+        .choices(['int8', 'int4'])
+        .default('int8'),
+    )
     .option(...revisionOption)
     .option(...noProgressOption)
     .addHelpText('after', help)
@@ -74,7 +80,7 @@ export function addQuantize(program: Command, io: Io): void {
 async function quantize(
   model: string,
   out: string,
-  { dtype, revision, progress }: QuantizeOptions,
+  { dtype, embeddings, revision, progress }: QuantizeOptions,
   io: Io,
 ): Promise<void> {
   const exists = await isEmptyFolder(out)
@@ -86,7 +92,7 @@ async function quantize(
   }).finally(() => bar.stop())
   const checkpoint = await Checkpoint.open(folder)
   try {
-    const plan = quantizeCheckpoint(checkpoint, dtype)
+    const plan = quantizeCheckpoint(checkpoint, dtype, embeddings)
     const part = `${out}.part`
     await writable(part, mkdir(dirname(part), { recursive: true }))
     await newFolder(part)

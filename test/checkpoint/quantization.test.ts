@@ -124,6 +124,25 @@ describe.each(dtypes)('$dtype', ({ dtype, bits }) => {
   })
 })
 
+it('puts weights back on a grid of fewer steps that they were on, and loses less of others', () => {
+  const random = new Random(9)
+  const squares = (values: Float32Array, fits: boolean) =>
+    dequantizeRows(quantizeRows(values, 64, 'int4', 'w', fits), 64, 'int4').reduce(
+      (sum, value, i) => sum + (value - values[i]!) ** 2,
+      0,
+    )
+  for (const most of [1, 2, 7, 12, 14, 15]) {
+    const grid = Float32Array.from({ length: 128 }, (_, i) =>
+      // Both ends are there in each group.
+      i % 32 < 2 ? (i % 2) * most * 0.25 - 1 : random.below(most + 1) * 0.25 - 1,
+    )
+    expect(squares(grid, true), `${most} steps`).toBe(0)
+  }
+  const others = Float32Array.from({ length: 6400 }, () => random.below(2 ** 20) / 2 ** 19 - 1)
+  expect(squares(others, true)).toBeLessThan(squares(others, false))
+  expect(squares(others, true)).toBeGreaterThan(0)
+})
+
 it('packs two numbers of four bits to a byte, each row on its own', () => {
   const row = [0, 1, 2, 3, 15]
   const { numbers, scales } = quantizeRows(
@@ -199,19 +218,19 @@ describe('quantization_config', () => {
 
   it('says what the writer wrote', () => {
     for (const { dtype } of dtypes) {
-      const written = quantizationConfig(dtype)
+      const written = quantizationConfig(dtype, 'int8')
       expect(readQuantization(config(written))).toEqual({ layers: dtype, words: 'int8' })
       const { embedding_bits, ...older } = written
       expect(embedding_bits).toBe(8)
       expect(readQuantization(config(older))).toEqual({ layers: dtype, words: undefined })
-      const fewer = { ...written, embedding_bits: 4 }
+      const fewer = quantizationConfig(dtype, 'int4')
       expect(readQuantization(config(fewer))).toEqual({ layers: dtype, words: 'int4' })
     }
     expect(readQuantization(new Config('config.json', {}))).toBeUndefined()
     expect(readQuantization(config(null))).toBeUndefined()
   })
 
-  const written = quantizationConfig('int8')
+  const written = quantizationConfig('int8', 'int8')
   it.each<[unknown, string, string]>([
     [[], 'config-invalid', 'found a list of 0; expected an object'],
     ['dawnrank', 'config-invalid', 'found "dawnrank"; expected an object'],

@@ -80,7 +80,11 @@ describe('quantize', () => {
     mkdirSync(join(model, 'onnx'))
     const out = join(folder, 'empty')
     mkdirSync(out)
-    expect(await session().run('quantize', model, out, '--dtype', 'int4')).toBe(0)
+    const dtypes = ['--dtype', 'int8', '--embeddings', 'int4']
+    expect(await session().run('quantize', model, out, ...dtypes)).toBe(0)
+    expect(JSON.parse(readFileSync(join(out, 'config.json'), 'utf8'))).toMatchObject({
+      quantization_config: { bits: 8, embedding_bits: 4 },
+    })
     expect(readdirSync(out).sort()).toEqual(['LICENSE', 'config.json', 'model.safetensors'])
   })
 

@@ -25,10 +25,11 @@ const quantized = ['int8', 'int4'] as const
 async function quantizedFolder(
   path: string,
   dtype: (typeof quantized)[number],
+  words?: (typeof quantized)[number],
 ): Promise<Record<string, Blob>> {
   const folder = await openFolder(path)
   const checkpoint = await Checkpoint.open(folder)
-  const plan = quantizeCheckpoint(checkpoint, dtype)
+  const plan = quantizeCheckpoint(checkpoint, dtype, words)
   const pieces: Uint8Array<ArrayBuffer>[] = []
   for await (const piece of plan.pieces()) pieces.push(piece)
   await checkpoint.close()
@@ -176,6 +177,15 @@ it.each(wordKinds)('%s in int8 scores as its dequantized weights do in f32', asy
   const exact = await dequantizedFolder(files, everywhere)
   expectNear(await scoresOf(files), await scoresOf(exact, 'f32'), 1e-5)
 })
+
+it.each(['xlm-roberta-514', 'gemma', 'qwen3'])(
+  '%s with words in int4 scores as its dequantized weights do in f32',
+  async (name) => {
+    const files = await quantizedFolder(fixtureFolder(name), 'int8', 'int4')
+    const exact = await dequantizedFolder(files, everywhere)
+    expectNear(await scoresOf(files), await scoresOf(exact, 'f32'), 1e-5)
+  },
+)
 
 it.each(['xlm-roberta-514', 'gemma'])(
   '%s is read as it was written before words were quantized',
