@@ -25,6 +25,7 @@ import load_x4 from './load_x4.wgsl'
 import load_x16 from './load_x16.wgsl'
 import mean_rows from './mean_rows.wgsl'
 import neighbors from './neighbors.wgsl'
+import pair_cosine from './pair_cosine.wgsl'
 import reduce_subgroup from './reduce_subgroup.wgsl'
 import reduce_workgroup from './reduce_workgroup.wgsl'
 import rms_norm from './rms_norm.wgsl'
@@ -76,6 +77,7 @@ export const shaders = {
   load_x16,
   mean_rows,
   neighbors,
+  pair_cosine,
   reduce_subgroup,
   reduce_workgroup,
   rms_norm,

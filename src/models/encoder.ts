@@ -38,7 +38,8 @@ interface EncoderLayer extends QueryKeyValue {
  * attention in both directions. A sequence is scored at its first token.
  */
 export class Encoder implements Backbone {
-  readonly #words: HostTable
+  /** The table of words, [vocab, embedding]. */
+  readonly words: HostTable
   readonly #types: Weight | undefined
   readonly #positions: Weight | undefined
   readonly #embeddingNorm: LayerNorm
@@ -52,19 +53,22 @@ export class Encoder implements Backbone {
   /**
    * @param prefix what the checkpoint calls the encoder, such as `bert`
    * @param names what it calls the tensors
+   * @param words the table of another encoder, where they share it
    */
   constructor(
     readonly config: EncoderConfig,
     weights: Weights,
     prefix: string,
     readonly names: EncoderNames = bertNames,
+    words?: HostTable,
   ) {
     const { vocab, hidden, heads, positions, types, intermediate, eps, layers, rope } = config
     const { embedding = hidden, relative, convolution } = config
     const { embeddingProjection: projection } = names
     weights.backbone = prefix
-    this.#words = weights.hostTable(`${prefix}.embeddings.word_embeddings.weight`, vocab, embedding)
-    const { dtype } = this.#words
+    this.words =
+      words ?? weights.hostTable(`${prefix}.embeddings.word_embeddings.weight`, vocab, embedding)
+    const { dtype } = this.words
     const tableDtype = isQuantized(dtype) ? 'f16' : dtype
     const table = (name: string, rows: number) =>
       rows > 0
@@ -129,7 +133,7 @@ export class Encoder implements Backbone {
   }
 
   get dtype() {
-    return this.#words.dtype
+    return this.words.dtype
   }
 
   get layers() {
@@ -222,7 +226,7 @@ export class Encoder implements Backbone {
       rows: this.#positionIds(batch),
     }
     return tape.scope([], () => {
-      const sum = embed(tape, gatherTable(tape, this.#words, ids), this.#words, {
+      const sum = embed(tape, gatherTable(tape, this.words, ids), this.words, {
         ...(type && { type: { table: type.table, rows: upload(type.rows) } }),
         ...(position && { position: { table: position.table, rows: upload(position.rows) } }),
       })

@@ -1,5 +1,6 @@
 import type { Config } from '../checkpoint/index.ts'
 import { bert } from './bert.ts'
+import { bertWithSimilarity } from './bert-with-similarity.ts'
 import { deberta } from './deberta.ts'
 import { electra } from './electra.ts'
 import type { Family, LayerwiseFamily } from './family.ts'
@@ -29,6 +30,7 @@ export const families: Readonly<Record<string, Family>> = {
   LayerWiseMiniCPMForCausalLM: minicpm as LayerwiseFamily,
   CostWiseGemmaForCausalLM: gemma2 as LayerwiseFamily,
   BertForSequenceClassification: bert,
+  BertWithSimilarityForSequenceClassification: bertWithSimilarity,
   RobertaForSequenceClassification: roberta,
   ElectraForSequenceClassification: electra,
   DebertaV2ForSequenceClassification: deberta,

@@ -211,6 +211,7 @@ const publishedOtherwise: Readonly<
       : 'FlagReranker'
   },
   BertForSequenceClassification: () => 'CrossEncoder',
+  BertWithSimilarityForSequenceClassification: () => 'CrossEncoder',
   RobertaForSequenceClassification: () => 'CrossEncoder',
   ElectraForSequenceClassification: () => 'CrossEncoder',
   DebertaV2ForSequenceClassification: () => 'CrossEncoder',

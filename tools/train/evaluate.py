@@ -22,9 +22,13 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import pytrec_eval
 import torch
 from tokenizers import Tokenizer
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoConfig, AutoModelForSequenceClassification, BertModel
+
+from read_model import read_config, read_tensors
 
 BATCH = 32
+BI_ENCODER = "bi_encoder."
+WORDS = "embeddings.word_embeddings.weight"
 
 
 class Layout(NamedTuple):
@@ -68,6 +72,14 @@ def read_set(folder):
     return corpus, queries, qrels, run
 
 
+def load(model, tensors):
+    """Fill a model with tensors; it must have no other."""
+    missing, _ = model.load_state_dict(tensors, strict=False)
+    if missing:
+        sys.exit(f"the folder lacks {missing}")
+    model.eval()
+
+
 class Reranker:
     """Scores pairs as FlagEmbedding's FlagReranker does."""
 
@@ -76,9 +88,15 @@ class Reranker:
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.tokenizer.no_truncation()
         self.tokenizer.no_padding()
-        self.model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32)
-        self.model.eval()
-        self.layout = LAYOUTS[self.model.config.model_type]
+        config, tensors = AutoConfig.from_pretrained(folder), read_tensors(folder)
+        self.model = AutoModelForSequenceClassification.from_config(config)
+        load(self.model, tensors)
+        self.scale = read_config(folder).get("similarity_scale")
+        if self.scale is not None:
+            own = {k[len(BI_ENCODER) :]: v for k, v in tensors.items() if k.startswith(BI_ENCODER)}
+            self.bi_encoder = BertModel(config, add_pooling_layer=False)
+            load(self.bi_encoder, {**own, WORDS: tensors[f"bert.{WORDS}"]})
+        self.layout = LAYOUTS[config.model_type]
         self.max_length = max_length
 
     def scores(self, query, passages):
@@ -108,7 +126,21 @@ class Reranker:
                 logits = self.model(**inputs).logits.view(-1).tolist()
                 for i, logit in zip(part, logits, strict=True):
                     out[i] = logit
+            if self.scale is not None:
+                for i, cosine in enumerate(self.similarities(pairs, head)):
+                    out[i] += self.scale * cosine
         return out
+
+    def similarities(self, pairs, head):
+        """Cosines of the bi-encoder's mean-pooled states of query and passage; the passage gets a first token of its own."""
+        passages = [[self.layout.first, *pair[head:]] for pair in pairs]
+        vectors = torch.stack([self.vector(ids) for ids in [pairs[0][:head], *passages]])
+        return (vectors[1:] @ vectors[0]).tolist()
+
+    def vector(self, ids):
+        """The mean of the states, of length 1."""
+        states = self.bi_encoder(input_ids=torch.tensor([ids])).last_hidden_state
+        return torch.nn.functional.normalize(states.mean(1)[0], dim=0)
 
 
 def rerank(reranker, corpus, queries, first, top):
