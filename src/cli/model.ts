@@ -13,7 +13,7 @@ import { loadProgress, noProgressOption, type Progress, progressOn } from './pro
 
 /** The options of every command that loads a model. */
 export interface ModelOptions {
-  model?: string
+  model?: string | undefined
   revision?: string
   dtype: NonNullable<LoadOptions['dtype']>
   activations?: NonNullable<LoadOptions['activations']>

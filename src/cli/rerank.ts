@@ -1,6 +1,7 @@
 import { type Command, Option } from 'commander'
 import { overlap } from '../eval/index.ts'
 import type { LayerwiseRankOptions } from '../rerankers/index.ts'
+import { defaultModel, type Texts } from './default-model.ts'
 import { CliError } from './errors.ts'
 import { type Input, openInput, readPassages } from './input.ts'
 import type { CliReranker, Io } from './io.ts'
@@ -15,7 +16,15 @@ import {
 } from './model.ts'
 import { answerPrinter, type Format, formatFor, printRanked } from './print.ts'
 import type { Progress } from './progress.ts'
-import { type Answer, type AnswerFields, answerGroup, type Group, groupRecords } from './records.ts'
+import {
+  type Answer,
+  type AnswerFields,
+  answerGroup,
+  type Group,
+  groupRecords,
+  type ListRecord,
+  type PairRecord,
+} from './records.ts'
 import { ofRecord, refusal } from './refusal.ts'
 
 interface RerankOptions extends ModelOptions, LayerOptions {
@@ -144,7 +153,10 @@ async function rerankList(
   options: RerankOptions,
   io: Io,
 ): Promise<void> {
-  const ranked = await withModel(options, io, (reranker, progress) => {
+  const byDefault = defaultModel(options, io)
+  const model = await byDefault.choose(() => ({ queries: [query], passages }))
+  await byDefault.warn([query])
+  const ranked = await withModel({ ...options, model }, io, (reranker, progress) => {
     progress.start('reranking', passages.length)
     // A cascade counts a passage once for each of its stages.
     const onProgress = ({ done, total }: { done: number; total: number }) =>
@@ -154,9 +166,44 @@ async function rerankList(
   await printRanked(query, ranked, formatFor(options.format, io), io)
 }
 
-function rerankRecords(input: Input, options: RerankOptions, io: Io): Promise<void> {
+/** The texts of groups. */
+const textsOf = (groups: readonly Group[]): Texts => {
+  const records = groups.flatMap((group): readonly (ListRecord | PairRecord)[] => {
+    if ('failed' in group) return []
+    return 'list' in group ? [group.list] : group.pairs
+  })
+  return {
+    queries: records.map(({ query }) => query),
+    passages: records.flatMap((one) => ('passages' in one ? one.passages : [one.passage])),
+  }
+}
+
+/** The first item, where there is one, and all of them. */
+async function peek<T>(items: AsyncIterable<T>): Promise<[T | undefined, AsyncIterable<T>]> {
+  const iterator = items[Symbol.asyncIterator]()
+  const first = await iterator.next()
+  async function* all() {
+    try {
+      if (first.done) return
+      yield first.value
+      yield* { [Symbol.asyncIterator]: () => iterator }
+    } finally {
+      await iterator.return?.()
+    }
+  }
+  return [first.done ? undefined : first.value, all()]
+}
+
+async function rerankRecords(input: Input, options: RerankOptions, io: Io): Promise<void> {
   const fields: AnswerFields = { results: options.resultsField, score: options.scoreField }
-  return withModel(options, io, async (reranker: CliReranker, progress: Progress) => {
+  const byDefault = defaultModel(options, io)
+  let batches = input.batches()
+  const model = await byDefault.choose(async () => {
+    const [first = [], all] = await peek(batches)
+    batches = all
+    return textsOf(groupRecords(first, input.name, fields))
+  })
+  return withModel({ ...options, model }, io, async (reranker: CliReranker, progress: Progress) => {
     const printer = answerPrinter(formatFor(options.format, io), fields, io)
     let done = 0
     let skipped = 0
@@ -173,8 +220,9 @@ function rerankRecords(input: Input, options: RerankOptions, io: Io): Promise<vo
     }
     // On a terminal the answers show the progress.
     if (!io.stdout.isTTY && input.size !== undefined) progress.start('reranking', input.size)
-    for await (const lines of input.batches()) {
+    for await (const lines of batches) {
       const all = groupRecords(lines, input.name, fields)
+      await byDefault.warn(textsOf(all).queries)
       const failed = options.onError === 'stop' ? all.findIndex((group) => 'failed' in group) : -1
       const groups = failed < 0 ? all : all.slice(0, failed + 1)
       const answer = (group: Group) => answerGroup(group, reranker, callOptions(options, io))

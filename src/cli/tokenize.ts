@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import { defaultModel } from './default-model.ts'
 import { type Io, write } from './io.ts'
 import { type ModelOptions, withModel, withModelOptions } from './model.ts'
 import { table } from './table.ts'
@@ -33,7 +34,11 @@ async function tokenize(
   options: ModelOptions & { json: boolean },
   io: Io,
 ): Promise<void> {
-  const windows = await withModel(options, io, async (reranker) =>
+  const model = await defaultModel(options, io).choose(() => ({
+    queries: [query],
+    passages: [passage],
+  }))
+  const windows = await withModel({ ...options, model }, io, async (reranker) =>
     reranker
       .tokenizeWindows(query, passage)
       .map((ids) => ({ ids, pieces: reranker.tokenizer.pieces(ids) })),

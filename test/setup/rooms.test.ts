@@ -53,6 +53,7 @@ const imports: [file: string, specifier: string, message: string | undefined][] 
   ['inference/a.ts', '../hub/index.ts', upwards],
   ['rerankers/a.ts', '../devices/index.ts', upwards],
   ['rerankers/a.ts', 'zod', npmPackage],
+  ['rerankers/a.ts', 'eld/extrasmall', npmPackage],
   ['cli/a.ts', '../adapters/langchain.ts', upwards],
   ['models/a.ts', '../index.ts', face],
   ['models/deeper/a.ts', '../../index.ts', face],
