@@ -1,17 +1,17 @@
 import { mkdir, open, readFile, truncate, writeFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import type { Command } from 'commander'
-import { openFile, openFolder } from '#platform'
+import { openFile } from '#platform'
 import {
+  collectPassages,
+  type EvaluationData,
   type FirstStage,
   type Run,
   type RunFile,
-  readCorpus,
-  readQrels,
-  readQueries,
   readRun,
   rerankedDocuments,
 } from '../eval/index.ts'
+import { type DataSetOptions, findDataSets } from './data-sets.ts'
 import { CliError } from './errors.ts'
 import { openSource } from './input.ts'
 import type { Io } from './io.ts'
@@ -56,16 +56,19 @@ async function appendWhole(path: string, text: string): Promise<void> {
 }
 
 /** Options of reading a first stage and its judgements. */
-export interface RunOptions {
+export interface RunOptions extends DataSetOptions {
   top: number
-  qrels: string
   keepIdenticalIds: boolean
 }
 
 /** Adds the options of {@link RunOptions} but `--top` to a command. */
 export function withRunOptions(command: Command): Command {
   return command
-    .option('--qrels <name>', 'file of judgements in qrels/, without .tsv', 'test')
+    .option(
+      '--qrels <split>',
+      'part of the judgements, such as dev (default: test; dev in MIRACL), or a file of judgements',
+    )
+    .option('--root <folder>', 'where data sets by name are, such as beir/scifact/test')
     .option(
       '--keep-identical-ids',
       'keep documents with the id of their query; BEIR and this command remove them by default',
@@ -74,27 +77,36 @@ export function withRunOptions(command: Command): Command {
 }
 
 /**
- * Reads a folder in BEIR's format and a first-stage run, plain or gzip; `-` is stdin.
+ * Reads one data set and a first-stage run, plain or gzip; `-` is stdin.
  *
  * @throws CliError `input-missing`, and what the readers throw
  */
 export async function readEvaluationData(
-  data: string,
+  place: string,
   runFile: string,
-  { top, qrels, keepIdenticalIds }: RunOptions,
+  options: RunOptions,
   io: Io,
 ): Promise<FirstStage> {
-  const { signal } = io
-  const folder = await openFolder(data)
-  const judged = await readQrels(await openFolder(join(data, 'qrels')), qrels, signal)
-  const run = await readRunFile(runFile, io)
-  const stage = { run, topK: top, keepIdenticalIds }
-  return {
-    ...stage,
-    qrels: judged,
-    queries: await readQueries(folder, signal),
-    passages: await readCorpus(folder, rerankedDocuments(stage), signal),
+  const sets = await findDataSets([place], options)
+  if (sets.length > 1) {
+    const names = sets.map(({ name }) => name).join(', ')
+    throw new CliError('usage', `${place}: holds several data sets (${names}); expected one`)
   }
+  return readStage(sets[0]!.data, () => readRunFile(runFile, io), options, io.signal)
+}
+
+/** Reads what the reranking of a first stage needs; of the corpus only the passages that will be scored are kept. */
+export async function readStage(
+  data: EvaluationData,
+  readRun: () => Promise<Run>,
+  { top, keepIdenticalIds }: Pick<RunOptions, 'top' | 'keepIdenticalIds'>,
+  signal: AbortSignal,
+): Promise<FirstStage> {
+  const qrels = await data.qrels(signal)
+  const stage = { run: await readRun(), topK: top, keepIdenticalIds }
+  const queries = await data.queries(signal)
+  const passages = await collectPassages(data.passages(signal), rerankedDocuments(stage))
+  return { ...stage, qrels, queries, passages }
 }
 
 export async function readRunFile(path: string, io: Io): Promise<Run> {

@@ -1,7 +1,7 @@
-import { parseJson } from '../json.ts'
 import type { ByteSource, Folder } from '../platform/files.ts'
 import { EvaluationError } from './errors.ts'
-import { type Line, readLines } from './lines.ts'
+import { type LineAt, linesIn } from './lines.ts'
+import { parseRecord, stringOf } from './records.ts'
 
 /** Opens `file`, or `file.gz` where only that is there. */
 export async function openPlainOrGzip(
@@ -16,7 +16,7 @@ export async function* linesOf(
   folder: Folder,
   file: string,
   signal: AbortSignal | undefined,
-): AsyncGenerator<{ line: Line; at: string }> {
+): AsyncGenerator<LineAt> {
   const source = await openPlainOrGzip(folder, file)
   if (!source) {
     throw new EvaluationError(
@@ -25,74 +25,112 @@ export async function* linesOf(
         'queries.jsonl and qrels/test.tsv',
     )
   }
-  try {
-    for await (const line of readLines(source, signal)) {
-      if (line.text.trim() !== '') yield { line, at: `${source.name}:${line.number}` }
-    }
-  } finally {
-    await source.close()
-  }
-}
-
-/** One record of corpus.jsonl or queries.jsonl, checked. */
-function parseRecord(text: string, at: string): { id: string; title: string; text: string } {
-  let value: unknown
-  try {
-    value = parseJson(text)
-  } catch (cause) {
-    const why = cause instanceof Error ? cause.message : String(cause)
-    throw new EvaluationError('data-malformed', `${at}: not JSON (${why})`, { cause })
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new EvaluationError('data-malformed', `${at}: expected an object with "_id" and "text"`)
-  }
-  const record = value as Record<string, unknown>
-  const string = (key: string, fallback?: string): string => {
-    const found = record[key] ?? fallback
-    if (typeof found === 'string') return found
-    const type =
-      record[key] === null ? 'null' : found === undefined ? 'missing' : `of type ${typeof found}`
-    throw new EvaluationError('data-malformed', `${at}: "${key}" is ${type}, expected a string`)
-  }
-  const id = string('_id')
-  if (id === '') throw new EvaluationError('data-malformed', `${at}: "_id" is empty`)
-  return { id, title: string('title', ''), text: string('text') }
+  yield* linesIn(source, signal)
 }
 
 /**
- * Reads queries.jsonl: query id -> text. Of an id that is there several times the last text counts, as BEIR reads it.
+ * Queries: id -> text. Of an id that is there several times the last text counts, as BEIR reads it.
  *
- * @throws EvaluationError `data-missing`, `data-malformed`
+ * @param key the key of the id
+ * @throws EvaluationError `data-malformed`
  */
-export async function readQueries(
-  folder: Folder,
-  signal?: AbortSignal,
+export async function readQueryLines(
+  lines: AsyncIterable<LineAt>,
+  key = '_id',
 ): Promise<Map<string, string>> {
   const queries = new Map<string, string>()
-  for await (const { line, at } of linesOf(folder, 'queries.jsonl', signal)) {
-    const { id, text } = parseRecord(line.text, at)
-    queries.set(id, text)
+  for await (const { line, at } of lines) {
+    const record = parseRecord(line.text, at, [key, 'text'])
+    queries.set(idOf(record, key, at), stringOf(record, 'text', at))
   }
   return queries
 }
 
 /**
- * Reads corpus.jsonl: document id -> passage, which is `title + ' ' + text` (the text alone where
- * there is no title), trimmed, as BEIR has it. Of an id that is there several times the last passage counts.
+ * Queries as MIRACL has them: id and text with a tab between.
+ *
+ * @throws EvaluationError `data-malformed`
+ */
+export async function readTopics(lines: AsyncIterable<LineAt>): Promise<Map<string, string>> {
+  const queries = new Map<string, string>()
+  for await (const { line, at } of lines) {
+    const tab = line.text.indexOf('\t')
+    if (tab < 1) {
+      const found = JSON.stringify(line.text.slice(0, 100))
+      throw new EvaluationError(
+        'data-malformed',
+        `${at}: expected query id and text with a tab between, found ${found}`,
+      )
+    }
+    queries.set(line.text.slice(0, tab), line.text.slice(tab + 1))
+  }
+  return queries
+}
+
+/** A passage of a corpus. */
+export interface Passage {
+  readonly id: string
+  readonly text: string
+}
+
+/**
+ * The passages of a corpus in the order of its lines, each `title + ' ' + text` (the text alone where there is no title),
+ * trimmed, as BEIR has it. One after the other, so that a corpus need not fit into memory.
+ *
+ * @param key the key of the id
+ * @throws EvaluationError `data-malformed`
+ */
+export async function* passageLines(
+  lines: AsyncIterable<LineAt>,
+  key = '_id',
+): AsyncGenerator<Passage> {
+  for await (const { line, at } of lines) {
+    const record = parseRecord(line.text, at, [key, 'text'])
+    const id = idOf(record, key, at)
+    const title = stringOf(record, 'title', at, '')
+    yield { id, text: `${title} ${stringOf(record, 'text', at)}`.trim() }
+  }
+}
+
+/**
+ * Passages by id. Of an id that is there several times the last passage counts, as BEIR reads it.
+ *
+ * @param wanted keeps only these passages in memory; all of them where omitted
+ */
+export async function collectPassages(
+  corpus: AsyncIterable<Passage>,
+  wanted?: ReadonlySet<string>,
+): Promise<Map<string, string>> {
+  const passages = new Map<string, string>()
+  for await (const { id, text } of corpus) {
+    if (!wanted || wanted.has(id)) passages.set(id, text)
+  }
+  return passages
+}
+
+function idOf(record: Readonly<Record<string, unknown>>, key: string, at: string): string {
+  const id = stringOf(record, key, at)
+  if (id === '') throw new EvaluationError('data-malformed', `${at}: "${key}" is empty`)
+  return id
+}
+
+/**
+ * Reads queries.jsonl: query id -> text.
+ *
+ * @throws EvaluationError `data-missing`, `data-malformed`
+ */
+export const readQueries = (folder: Folder, signal?: AbortSignal): Promise<Map<string, string>> =>
+  readQueryLines(linesOf(folder, 'queries.jsonl', signal))
+
+/**
+ * Reads corpus.jsonl: document id -> passage.
  *
  * @param wanted keeps only these documents in memory; all of them where omitted
  * @throws EvaluationError `data-missing`, `data-malformed`
  */
-export async function readCorpus(
+export const readCorpus = (
   folder: Folder,
   wanted?: ReadonlySet<string>,
   signal?: AbortSignal,
-): Promise<Map<string, string>> {
-  const passages = new Map<string, string>()
-  for await (const { line, at } of linesOf(folder, 'corpus.jsonl', signal)) {
-    const { id, title, text } = parseRecord(line.text, at)
-    if (wanted && !wanted.has(id)) continue
-    passages.set(id, `${title} ${text}`.trim())
-  }
-  return passages
-}
+): Promise<Map<string, string>> =>
+  collectPassages(passageLines(linesOf(folder, 'corpus.jsonl', signal)), wanted)

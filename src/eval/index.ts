@@ -1,5 +1,5 @@
 /** Evaluation: data in BEIR's format, TREC runs, measures, reranking of a first stage, and layer sweeps. */
-export { openPlainOrGzip, readCorpus, readQueries } from './beir.ts'
+export { collectPassages, openPlainOrGzip, type Passage, readCorpus, readQueries } from './beir.ts'
 export { cascadeScores } from './cascade-scores.ts'
 export { isGzip } from './content.ts'
 export { EvaluationError } from './errors.ts'
@@ -19,7 +19,13 @@ export {
   type LayerSweepOptions,
   sweepLayers,
 } from './layer-sweep.ts'
-export { type Line, lineBatches, sourceChunks } from './lines.ts'
+export {
+  type EvaluationData,
+  folderData,
+  type ListedFolder,
+  layoutsText,
+} from './layouts.ts'
+export { type Line, lineBatches, linesIn, readText, sourceChunks } from './lines.ts'
 export {
   type Evaluation,
   evaluate,
@@ -30,6 +36,8 @@ export {
   type Values,
 } from './metrics.ts'
 export { overlap } from './overlap.ts'
-export { readQrels } from './qrels.ts'
+export { readQrels, readQrelsLines } from './qrels.ts'
+export { questionContextData } from './question-contexts.ts'
+export { rerankingData } from './reranking-sets.ts'
 export type { RunFile, RunSettings } from './resume.ts'
 export { checkTrecFields, formatTrec, readRun } from './trec.ts'

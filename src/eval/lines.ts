@@ -102,6 +102,34 @@ export async function* readLines(source: ByteSource, signal?: AbortSignal): Asyn
   }
 }
 
+/** A line with its place for messages: `file:number`. */
+export interface LineAt {
+  readonly line: Line
+  readonly at: string
+}
+
+/** The lines of an open file that are not blank. The file is closed at the end. */
+export async function* linesIn(source: ByteSource, signal?: AbortSignal): AsyncGenerator<LineAt> {
+  try {
+    for await (const line of readLines(source, signal)) {
+      if (line.text.trim() !== '') yield { line, at: `${source.name}:${line.number}` }
+    }
+  } finally {
+    await source.close()
+  }
+}
+
+/** The text of a whole file, plain or gzip. The file is closed at the end. */
+export async function readText(source: ByteSource, signal?: AbortSignal): Promise<string> {
+  const lines: string[] = []
+  try {
+    for await (const line of readLines(source, signal)) lines.push(line.text)
+  } finally {
+    await source.close()
+  }
+  return lines.join('\n')
+}
+
 /**
  * The bytes of a text file in order, unpacked where they are gzip, whatever its name.
  *

@@ -1,7 +1,9 @@
 import type { Folder } from '../platform/files.ts'
 import { linesOf } from './beir.ts'
 import { EvaluationError } from './errors.ts'
+import type { LineAt } from './lines.ts'
 import type { Qrels } from './metrics.ts'
+import { parseRecord, stringOf } from './records.ts'
 import { trecFields } from './trec.ts'
 
 /** Where a line of judgements has what. */
@@ -54,14 +56,18 @@ const isHeader = (fields: readonly string[], { query, document, grade, count }: 
  *
  * @throws EvaluationError `data-missing`, `data-malformed`
  */
-export async function readQrels(
-  folder: Folder,
-  split = 'test',
-  signal?: AbortSignal,
-): Promise<Qrels> {
-  const qrels = new Map<string, Map<string, number>>()
+export const readQrels = (folder: Folder, split = 'test', signal?: AbortSignal): Promise<Qrels> =>
+  readQrelsLines(linesOf(folder, `${split}.tsv`, signal), `${folder.name}/${split}.tsv`)
+
+/**
+ * The same for the lines of any file.
+ *
+ * @param name the file's, for messages
+ */
+export async function readQrelsLines(lines: AsyncIterable<LineAt>, name: string): Promise<Qrels> {
+  const judgements = judgementsOf(name)
   let columns: Columns | undefined
-  for await (const { line, at } of linesOf(folder, `${split}.tsv`, signal)) {
+  for await (const { line, at } of lines) {
     const isFirst = columns === undefined
     columns ??= [beir, trec].find((form) => {
       const fields = fieldsOf(line.text, form)
@@ -77,16 +83,45 @@ export async function readQrels(
       )
     }
     if (!fits(fields, columns)) continue
-    const query = fields[columns.query]!
-    const judged = qrels.get(query) ?? new Map<string, number>()
-    qrels.set(query, judged)
-    judged.set(fields[columns.document]!, Number(fields[columns.grade]))
+    judgements.add(fields[columns.query]!, fields[columns.document]!, Number(fields[columns.grade]))
   }
-  if (qrels.size === 0) {
-    throw new EvaluationError(
-      'data-malformed',
-      `${folder.name}/${split}.tsv: has no judgement in it`,
-    )
+  return judgements.all()
+}
+
+/**
+ * Judgements as JSON objects `{"qid", "pid", "score"}`, as C-MTEB has them.
+ *
+ * @throws EvaluationError `data-malformed`
+ */
+export async function readQrelsRecords(lines: AsyncIterable<LineAt>, name: string): Promise<Qrels> {
+  const judgements = judgementsOf(name)
+  for await (const { line, at } of lines) {
+    const record = parseRecord(line.text, at, ['qid', 'pid', 'score'])
+    const { score } = record
+    if (!Number.isInteger(score)) {
+      throw new EvaluationError(
+        'data-malformed',
+        `${at}: "score" is ${JSON.stringify(score) ?? 'missing'}, expected a whole number`,
+      )
+    }
+    judgements.add(stringOf(record, 'qid', at), stringOf(record, 'pid', at), score as number)
   }
-  return qrels
+  return judgements.all()
+}
+
+/** Judgements as they are read; of a pair that is judged several times the last grade counts. */
+export function judgementsOf(name: string) {
+  const qrels = new Map<string, Map<string, number>>()
+  return {
+    add(query: string, document: string, grade: number) {
+      const judged = qrels.get(query) ?? new Map<string, number>()
+      qrels.set(query, judged)
+      judged.set(document, grade)
+    },
+    /** @throws EvaluationError `data-malformed` where there is none */
+    all(): Qrels {
+      if (qrels.size > 0) return qrels
+      throw new EvaluationError('data-malformed', `${name}: has no judgement in it`)
+    },
+  }
 }

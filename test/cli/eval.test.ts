@@ -136,7 +136,7 @@ describe('eval', () => {
       [['--data', join(folder, 'none'), '--run', run], 'none: does not exist'],
       [
         ['--data', data, '--run', run, '--qrels', 'train'],
-        'has neither train.tsv nor train.tsv.gz',
+        'has neither qrels/train.tsv nor qrels/train.tsv.gz; there are qrels/test.tsv',
       ],
     ]
     for (const [args, message] of cases) {

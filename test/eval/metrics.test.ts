@@ -13,6 +13,12 @@ interface Fixture {
       per_query: Record<string, Record<string, number>>
       mean_complete: Record<string, number>
     }
+    beir: Record<string, number>
+    llama_index: {
+      top_k: number
+      per_query: Record<string, Record<string, number>>
+      mean: Record<string, number>
+    }
   }
 }
 
@@ -40,10 +46,11 @@ for (const k of [1, 3, 5, 10, 20, 100]) {
 }
 const counts = ['num_rel', 'num_rel_ret']
 
+const files = readdirSync(folder).filter(
+  (name) => name.endsWith('.json') && name !== 'bm25-baselines.json',
+)
+
 describe('measures equal trec_eval', () => {
-  const files = readdirSync(folder).filter(
-    (name) => name.endsWith('.json') && name !== 'bm25-baselines.json',
-  )
   it('finds the fixtures', () => expect(files).toHaveLength(10))
 
   it.each(files)('%s', (file) => {
@@ -58,7 +65,7 @@ describe('measures equal trec_eval', () => {
       for (const [name, value] of Object.entries(want)) {
         if (counts.includes(name)) continue
         const found = got[names.get(name)!]!
-        if (!(Math.abs(found - value) <= 1e-6)) {
+        if (!(Math.abs(found - value) <= 1e-9)) {
           throw new Error(`${where} ${name}: got ${found}, want ${value}`)
         }
         checked++
@@ -69,6 +76,45 @@ describe('measures equal trec_eval', () => {
     }
     compare('mean', result.mean, mean_complete)
     expect(checked).toBe((Object.keys(per_query).length + 1) * names.size)
+  })
+})
+
+const near = (got: number, want: number) => expect(Math.abs(got - want)).toBeLessThanOrEqual(1e-9)
+
+describe('measures equal those of other evaluations', () => {
+  const read = (file: string): Fixture => JSON.parse(readFileSync(new URL(file, folder), 'utf8'))
+
+  // With equal scores BEIR keeps the order of the run; trec_eval and pytrec_eval order by id.
+  it.each(files.filter((file) => file !== 'ties.json' && file !== 'float32.json'))(
+    "BEIR's MRR: %s",
+    (file) => {
+      const fixture = read(file)
+      const { beir } = fixture.expected
+      const { mean } = evaluate(qrelsOf(fixture), runOf(fixture), Object.keys(beir) as Measure[])
+      for (const [name, value] of Object.entries(beir)) near(mean[name]!, value)
+    },
+  )
+
+  it.each(files)("llama-index's hit rate and MRR: %s", (file) => {
+    const fixture = read(file)
+    const { per_query, mean, top_k } = fixture.expected.llama_index
+    const names = new Map<string, Measure>([
+      ['hit_rate', `hit@${top_k}`],
+      ['mrr', `MRR@${top_k}`],
+      ['hit_rate_granular', `recall@${top_k}`],
+    ])
+    // llama-index takes no query without an expected document.
+    const qrels: Qrels = new Map(
+      [...qrelsOf(fixture)].filter(([query]) => Object.hasOwn(per_query, query)),
+    )
+    const result = evaluate(qrels, runOf(fixture), [...names.values()])
+    expect(result.queries).toBe(Object.keys(per_query).length)
+    for (const [theirs, ours] of names) {
+      for (const [query, values] of Object.entries(per_query)) {
+        near(result.perQuery.get(query)?.[ours] ?? 0, values[theirs]!)
+      }
+      near(result.mean[ours]!, mean[theirs]!)
+    }
   })
 })
 
