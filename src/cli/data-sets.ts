@@ -14,6 +14,7 @@ import {
   rerankingData,
 } from '../eval/index.ts'
 import { CliError } from './errors.ts'
+import { shortNames } from './short-names.ts'
 
 /** A data set of an evaluation. */
 export interface DataSet {
@@ -189,20 +190,5 @@ function fileData(path: string): EvaluationData {
     qrels: qrelsOf(path),
     queries: async () => refuse(),
     passages: refuse,
-  }
-}
-
-/** The last parts of paths, as many as make them differ. */
-export function shortNames(paths: readonly string[]): string[] {
-  const parts = paths.map((path) =>
-    path
-      .replace(/\.(jsonl?|tsv|txt|trec|qrels)(\.gz)?$/, '')
-      .split('/')
-      .filter((part) => part !== '' && part !== '.'),
-  )
-  const longest = Math.max(1, ...parts.map((list) => list.length))
-  for (let count = 1; ; count++) {
-    const names = parts.map((list, i) => list.slice(-count).join('/') || paths[i]!)
-    if (new Set(names).size === names.length || count >= longest) return names
   }
 }

@@ -1,45 +1,53 @@
-import { basename } from 'node:path'
-import type { Command } from 'commander'
-import {
-  cascadeScores,
-  evaluateRerank,
-  type Measure,
-  type RerankEvaluation,
-  type Scorer,
-  type Values,
-} from '../eval/index.ts'
-import { modelFiles } from './fingerprint.ts'
-import type { CliReranker } from './io.ts'
+import { join } from 'node:path'
+import { type Command, InvalidArgumentError } from 'commander'
+import { evaluateRerank, type FirstStage, type Measure, parseMeasure } from '../eval/index.ts'
+import { printReport, writeReports } from './eval-output.ts'
+import { type Ranker, type RankerOptions, rankerSpecs, withRanker } from './eval-rankers.ts'
+import { oneAsJson, oneAsText, rerankReport, type SetResult, shown } from './eval-report.ts'
+import { measureRuns } from './eval-runs.ts'
+import { type EvaluationSet, evaluationSets, type SetOptions } from './eval-sets.ts'
 import { type Io, write } from './io.ts'
 import {
-  type LayerOptions,
-  type ModelOptions,
-  scoreSettings,
+  revisionOption,
   wholeNumber,
   withDevices,
   withLayerOptions,
-  withModel,
-  withModelOptions,
+  withLoadingOptions,
 } from './model.ts'
-import { ofRecord, refusal } from './refusal.ts'
-import { diskRunFile, type RunOptions, readEvaluationData, withRunOptions } from './run-file.ts'
-import { table } from './table.ts'
+import { checkOutput } from './output.ts'
+import { noProgressOption } from './progress.ts'
+import { diskRunFile, withRunOptions } from './run-file.ts'
 
-interface EvalOptions extends ModelOptions, LayerOptions, RunOptions {
-  data: string
-  run: string
+/** The options of `dawnrank eval`. */
+export interface EvalOptions extends RankerOptions, SetOptions {
+  model?: readonly string[]
+  measures?: readonly Measure[]
   out?: string
   json: boolean
+  report: readonly string[]
+  runsOnly: boolean
+  resamples: number
+  seed: number
 }
 
 const help = `
-The data is a folder in BEIR's format: corpus.jsonl, queries.jsonl and
-qrels/test.tsv, each plain or .gz. A line of judgements has query id, document
-id and grade, separated by tabs, with or without a header, or TREC's four
-columns. If an id or a judgement is repeated, the last one counts, as in BEIR.
+Data sets are folders in the layout of BEIR (corpus.jsonl, queries.jsonl and
+qrels/test.tsv), MIRACL (topics, qrels and docs-0.jsonl, …) or C-MTEB (qrels.jsonl),
+or files: C-MTEB's sets for rerankers (.jsonl with query, positive and negative)
+and llama-index's (.json). Each file may be gzip. A folder of data sets stands for
+each of them. With --root, names such as beir/scifact/test are looked up there.
 
-The run is a first stage in TREC's format: query Q0 document rank score tag.
-Each file may be a pipe; --run - reads stdin.
+A line of judgements has query id, document id and grade, separated by tabs, with
+or without a header, or TREC's four columns. If an id or a judgement is repeated,
+the last one counts, as in BEIR.
+
+The run is a first stage in TREC's format: query Q0 document rank score tag. Each
+file may be a pipe; --run - reads stdin. For several data sets give one name that
+each folder has, a path with {data} for the name of the data set, or one run for
+each. Several runs may be given for one data set.
+
+Several models are compared on the same first stage. MODEL@28 is a layerwise
+model at layer 28, MODEL@12:40,28 a cascade.
 
 Documents with the id of their query (in ArguAna and Quora the text of the query
 itself) are removed from the first stage before it is cut to --top, as in BEIR;
@@ -47,165 +55,183 @@ itself) are removed from the first stage before it is cut to --top, as in BEIR;
 their order below the reranked ones.
 
 With --out, each query is written when it is done. Run the same command again to
-continue after an interruption.
+continue after an interruption. For several sets or models it is a folder, with
+a run for each set and model.
+
+Intervals are 95% bootstrap intervals (BCa) over queries. Systems are compared by
+paired randomization tests, their p-values adjusted by Holm's method.
 
 With --cascade, dropped passages are ranked below the others, in the order of
 the cascade. Their scores in the output are shifted for that; the scores of the
 last stage are the model's.
 
-Example:
+Examples:
   dawnrank eval --data squad-dev-hard --run squad-dev-hard/bm25.trec --top 20 \\
     --out reranked.trec
+  dawnrank eval --root datasets --data beir/scifact/test beir/nfcorpus/test \\
+    --run bm25.trec --model BAAI/bge-reranker-base BAAI/bge-reranker-v2-m3 \\
+    --out runs --report report.html report.json
+  dawnrank eval --data qrels.txt --run a.trec b.trec --runs-only
 `
 
 /** Adds `dawnrank eval` to the program. */
 export function addEval(program: Command, io: Io): void {
   const command = program
     .command('eval')
-    .summary('measure a model by reranking a first-stage run')
-    .description('Reranks a first-stage run and measures both: nDCG, MRR, recall, hit rate.')
-    .requiredOption('-d, --data <folder>', "data in BEIR's format")
-    .requiredOption('-r, --run <file>', 'the first-stage run')
+    .summary('measure models by reranking first-stage runs')
+    .description(
+      'Reranks first-stage runs and measures both: nDCG, MRR, MAP, recall, precision, hit rate.',
+    )
+    .requiredOption('-d, --data <places...>', 'data sets: folders, files, or names under --root')
+    .option('-r, --run <files...>', 'the first-stage runs')
     .option('-n, --top <k>', 'how many documents of each query to rerank', wholeNumber, 100)
-    .option('-o, --out <file>', 'write the reranked run to this file, or continue it')
+    .option(
+      '-m, --model <models...>',
+      'folders of models, or their names on the Hugging Face Hub (default: an embedded one)',
+      modelNames,
+    )
+    .option(...revisionOption)
+    .option(
+      '--measures <names...>',
+      'such as nDCG@10 MAP recall@100 (default: nDCG@10, MRR@10, hit@10, recall@10 and recall@K of --top)',
+      measureNames,
+    )
+    .option('-o, --out <path>', 'write the reranked run to this file, or continue it')
     .option('--json', 'print the result as JSON', false)
-  withDevices(withModelOptions(withLayerOptions(withRunOptions(command))))
+    .option(
+      '--report <files...>',
+      'write reports: .json, .md or .html with charts',
+      reportNames,
+      [],
+    )
+    .option('--runs-only', 'measure the runs as they are, without a model', false)
+    .option('--resamples <n>', 'resamples of the bootstrap', wholeNumber, 2000)
+    .option('--seed <n>', 'seed of bootstrap and tests', wholeNumber, 1)
+  withDevices(withLoadingOptions(withLayerOptions(withRunOptions(command))))
+    .option(...noProgressOption)
     .addHelpText('after', help)
-    .action((options: EvalOptions) => evaluateModel(options, io))
+    .action((options: EvalOptions) => evaluate(options, io))
 }
+
+/** Reads the names of several values of an option: each is checked as it comes. */
+const collect =
+  <T>(check: (text: string) => T) =>
+  (text: string, before: readonly T[] | undefined): T[] => {
+    try {
+      return [...(before ?? []), check(text)]
+    } catch (error) {
+      throw new InvalidArgumentError(error instanceof Error ? error.message : String(error))
+    }
+  }
+
+const modelNames = collect((text) => {
+  rankerSpecs([text])
+  return text
+})
+const measureNames = collect(parseMeasure)
+const reportNames = collect((text) => {
+  if (/\.(json|md|html)$/.test(text)) return text
+  throw new Error('Expected a name that ends in .json, .md or .html.')
+})
 
 /** Runs `dawnrank eval`. */
-async function evaluateModel(options: EvalOptions, io: Io): Promise<void> {
-  const firstStage = await readEvaluationData(options.data, options.run, options, io)
-  const { run } = firstStage
+async function evaluate(options: EvalOptions, io: Io): Promise<void> {
+  for (const file of options.report) await checkOutput(file)
+  const measures = options.measures ?? usualMeasures(options.top)
+  if (options.runsOnly) {
+    const report = await measureRuns(options, measures, io)
+    await printReport(report, options, io)
+    return
+  }
+  const sets = await evaluationSets(options, io)
+  const specs = rankerSpecs(options.model)
+  // One set is read once, and before the model. Of several, one at a time is in memory.
+  const kept = sets.length === 1 ? await sets[0]!.read() : undefined
+  const total = kept?.run.size ?? (await countQueries(sets))
   io.signal.throwIfAborted()
 
-  await withModel(options, io, async (reranker, progress) => {
-    const output = options.out === undefined ? undefined : diskRunFile(options.out)
-    const start = performance.now()
-    let done = 0
-    progress.start('reranking', run.size)
-    try {
-      const result = await evaluateRerank({
-        ...firstStage,
-        measures: measuresFor(options.top),
-        score: scorerOf(reranker, options, io),
-        tag: `dawnrank-${basename(reranker.info.model).replace(/\s/g, '_')}`,
-        signal: io.signal,
-        ...(output && { output, settings: await settingsOf(options, reranker) }),
-        onProgress: ({ before, after, ...state }) => {
-          done = state.done
-          progress.update(done, `nDCG@10 ${shown(before['nDCG@10'])} -> ${shown(after['nDCG@10'])}`)
-        },
-      })
-      progress.stop()
-      const seconds = (performance.now() - start) / 1000
-      await write(io.stdout, (options.json ? asJson : asText)(result, options, reranker, seconds))
-    } catch (error) {
-      progress.stop()
-      if (io.signal.aborted && output) {
-        const text = `${done} of ${run.size} queries are in ${output.name}; the same command goes on from there\n`
-        await write(io.stderr, text)
+  const isOne = sets.length === 1 && specs.length === 1
+  const results: SetResult[] = []
+  for (const [i, spec] of specs.entries()) {
+    await withRanker(spec, options, io, async (ranker, progress) => {
+      progress.start(isOne ? 'reranking' : `${ranker.name}, ${i + 1} of ${specs.length}`, total)
+      let before = 0
+      for (const set of sets) {
+        const stage = kept ?? (await set.read())
+        const out = isOne ? options.out : runOf(options.out, set, ranker)
+        const update = (done: number, note: string) =>
+          progress.update(before + done, isOne ? note : `${set.name} ${note}`)
+        const job = { set, stage, ranker, measures, out, update }
+        results.push(await rerankSet(job, () => progress.stop(), io))
+        before += stage.run.size
       }
-      throw error
-    }
-  })
-}
-
-/** The scores of a query: the model's, or scores in the order of a cascade. */
-export function scorerOf(
-  reranker: CliReranker,
-  { cascade }: Pick<LayerOptions, 'cascade'>,
-  { signal }: { readonly signal?: AbortSignal },
-): Scorer {
-  const scores = async (query: string, texts: readonly string[]) =>
-    cascade
-      ? cascadeScores(await reranker.rank(query, texts, { cascade, signal }))
-      : await reranker.computeScore(
-          texts.map((text) => [query, text]),
-          { signal },
-        )
-  return (query, texts, ids) =>
-    scores(query, texts).catch((error: unknown) => {
-      if (!ofRecord(error)) throw error
-      const document = (i: number) => `, document "${ids.documents[i]}"`
-      throw refusal(error, (i) => `query "${ids.query}"${i === undefined ? '' : document(i)}`)
+      progress.stop()
     })
+  }
+  const report = rerankReport(sets, results, measures, options)
+  if (isOne) {
+    await write(io.stdout, (options.json ? oneAsJson : oneAsText)(results[0]!, options))
+    await writeReports(report, options.report)
+  } else await printReport(report, options, io)
 }
 
 /** The usual cutoffs, and recall@K, which is the upper bound for a reranker of the first K. */
-function measuresFor(top: number): Measure[] {
+function usualMeasures(top: number): Measure[] {
   const measures: Measure[] = ['nDCG@10', 'MRR@10', 'hit@10', 'recall@10']
   return top === 10 ? measures : [...measures, `recall@${top}`]
 }
 
-/**
- * Everything that the scores depend on, so that an output run is never mixed. The batch size is not included: no score
- * depends on the rest of its batch.
- */
-async function settingsOf(options: EvalOptions, reranker: CliReranker) {
-  return {
-    model: basename(reranker.info.model),
-    modelFiles: await modelFiles(reranker.info),
-    dtype: reranker.info.dtype,
-    activations: reranker.info.activations,
-    ...scoreSettings(options),
-    ...(options.keepIdenticalIds && { keepIdenticalIds: true }),
+/** Reads all but the corpora, so that faults are found before the work. */
+async function countQueries(sets: readonly EvaluationSet[]): Promise<number> {
+  let count = 0
+  for (const set of sets) count += await set.check()
+  return count
+}
+
+/** The file of one of several runs in the folder of `--out`. */
+const runOf = (out: string | undefined, set: EvaluationSet, ranker: Ranker) =>
+  out === undefined ? undefined : join(out, set.name, `${ranker.name.replaceAll('/', '_')}.trec`)
+
+/** One set to be reranked by one ranker. */
+interface Job {
+  readonly set: EvaluationSet
+  readonly stage: FirstStage
+  readonly ranker: Ranker
+  readonly measures: readonly Measure[]
+  readonly out: string | undefined
+  readonly update: (done: number, note: string) => void
+}
+
+async function rerankSet(
+  { set, stage, ranker, measures, out, update }: Job,
+  onStop: () => void,
+  { signal, stderr }: Io,
+): Promise<SetResult> {
+  const main = measures[0]!
+  const output = out === undefined ? undefined : diskRunFile(out)
+  const start = performance.now()
+  let done = 0
+  try {
+    const { run: _, ...result } = await evaluateRerank({
+      ...stage,
+      measures,
+      score: ranker.score,
+      tag: `dawnrank-${ranker.tag}`,
+      signal,
+      ...(output && { output, settings: ranker.settings }),
+      onProgress: ({ before, after, ...state }) => {
+        done = state.done
+        update(done, `${main} ${shown(before[main])} -> ${shown(after[main])}`)
+      },
+    })
+    const seconds = (performance.now() - start) / 1000
+    return { ...result, set, ranker, out, seconds, queries: [...stage.qrels.keys()] }
+  } catch (error) {
+    onStop()
+    if (signal.aborted && output) {
+      const text = `${done} of ${stage.run.size} queries are in ${output.name}; the same command goes on from there\n`
+      await write(stderr, text)
+    }
+    throw error
   }
-}
-
-const shown = (value: number | undefined) => (value === undefined ? '-' : value.toFixed(4))
-
-function stagesText(options: EvalOptions): string {
-  const { cutoffLayer, cascade } = scoreSettings(options)
-  if (cascade !== undefined) return `, cascade ${cascade},`
-  return cutoffLayer === undefined ? '' : `, layer ${cutoffLayer},`
-}
-
-function asText(
-  { before, after, resumed, pairs, leftOut }: RerankEvaluation,
-  options: EvalOptions,
-  reranker: CliReranker,
-  seconds: number,
-): string {
-  const names = Object.keys(before.mean)
-  const row = (title: string, { mean }: { mean: Values }) => [
-    title,
-    ...names.map((name) => shown(mean[name])),
-  ]
-  const speed = pairs > 0 ? `, ${(pairs / seconds).toFixed(1)} pairs/s` : ''
-  const kept = resumed > 0 ? `; ${resumed} queries were in ${options.out} already` : ''
-  return (
-    `${basename(options.data)}: ${before.queries} judged queries; ` +
-    `${basename(reranker.info.model)}${stagesText(options)} on the first ${options.top} of ${basename(options.run)}\n\n` +
-    table(['', ...names], [row('first stage', before), row('reranked', after)]) +
-    `\n${pairs} pairs in ${seconds.toFixed(1)} s${speed}${kept}\n` +
-    (leftOut > 0 ? `left out: ${leftOut} documents that have the id of their query\n` : '')
-  )
-}
-
-function asJson(
-  { before, after, resumed, pairs, leftOut }: RerankEvaluation,
-  options: EvalOptions,
-  reranker: CliReranker,
-  seconds: number,
-): string {
-  const { data, run, top } = options
-  const report = {
-    data,
-    run,
-    model: reranker.info.model,
-    dtype: reranker.info.dtype,
-    activations: reranker.info.activations,
-    ...scoreSettings(options),
-    top,
-    queries: before.queries,
-    firstStage: before.mean,
-    reranked: after.mean,
-    pairs,
-    resumed,
-    identicalIdsLeftOut: leftOut,
-    seconds,
-  }
-  return `${JSON.stringify(report, null, 2)}\n`
 }

@@ -1,7 +1,7 @@
 /** What offline jobs hold and give: slices of JSON lines, or queries of a first stage. */
 import { formatTrec, type Line, placeScores, type ScoredDocument } from '../eval/index.ts'
 import { CliError } from './errors.ts'
-import { scorerOf } from './eval.ts'
+import { scorerOf } from './eval-rankers.ts'
 import type { CliReranker } from './io.ts'
 import type { LayerOptions } from './model.ts'
 import { answerJson } from './print.ts'

@@ -73,11 +73,10 @@ export function firstStagePairs(stage: FirstStage): FirstStagePairs {
 }
 
 /** Checks that a run in {@link firstStageOrder}, and the judgements, know only ids that the data has. */
-export function checkIds({ queries, passages, qrels, topK }: FirstStage, run: Run): void {
+export function checkIds(stage: FirstStage, run: Run): void {
+  checkQueries(stage, run)
+  const { passages, topK } = stage
   for (const [query, documents] of run) {
-    if (!queries.has(query)) {
-      throw new EvaluationError('id-unknown', `the run has query "${query}", the queries do not`)
-    }
     const lost = documents.slice(0, topK).find(({ id }) => !passages.has(id))
     if (lost) {
       throw new EvaluationError(
@@ -86,6 +85,14 @@ export function checkIds({ queries, passages, qrels, topK }: FirstStage, run: Ru
       )
     }
   }
+}
+
+/** Checks that a run and the judgements know only queries that the data has, and have some in common. */
+export function checkQueries({ queries, qrels }: Pick<FirstStage, 'queries' | 'qrels'>, run: Run) {
+  const unknown = [...run.keys()].find((query) => !queries.has(query))
+  if (unknown !== undefined) {
+    throw new EvaluationError('id-unknown', `the run has query "${unknown}", the queries do not`)
+  }
   const stray = [...qrels.keys()].find((query) => !queries.has(query))
   if (stray !== undefined) {
     throw new EvaluationError(
@@ -93,10 +100,14 @@ export function checkIds({ queries, passages, qrels, topK }: FirstStage, run: Ru
       `query "${stray}" is judged, and is not among the queries`,
     )
   }
-  if (![...qrels.keys()].some((query) => run.has(query))) {
-    throw new EvaluationError(
-      'id-unknown',
-      `none of the ${qrels.size} judged queries is in the run of ${run.size} queries; do they belong together?`,
-    )
-  }
+  checkJudged(qrels, run)
+}
+
+/** Checks that some query is both judged and in the run. */
+export function checkJudged(qrels: Qrels, run: Run): void {
+  if ([...qrels.keys()].some((query) => run.has(query))) return
+  throw new EvaluationError(
+    'id-unknown',
+    `none of the ${qrels.size} judged queries is in the run of ${run.size} queries; do they belong together?`,
+  )
 }

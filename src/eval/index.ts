@@ -11,7 +11,14 @@ export {
   type RerankProgress,
   type Scorer,
 } from './evaluate-rerank.ts'
-export { type FirstStage, firstStagePairs, rerankedDocuments } from './first-stage.ts'
+export {
+  checkJudged,
+  checkQueries,
+  type FirstStage,
+  firstStageOrder,
+  firstStagePairs,
+  rerankedDocuments,
+} from './first-stage.ts'
 export {
   type LayerFindings,
   type LayerScorer,
@@ -30,6 +37,7 @@ export {
   type Evaluation,
   evaluate,
   type Measure,
+  parseMeasure,
   type Qrels,
   type Run,
   type ScoredDocument,
@@ -40,4 +48,14 @@ export { readQrels, readQrelsLines } from './qrels.ts'
 export { questionContextData } from './question-contexts.ts'
 export { rerankingData } from './reranking-sets.ts'
 export type { RunFile, RunSettings } from './resume.ts'
+export type { Interval, IntervalOptions } from './statistics.ts'
+export {
+  type Comparison,
+  type Estimate,
+  type Outcome,
+  type Summary,
+  type SummaryRow,
+  type SummarySet,
+  summarize,
+} from './summary.ts'
 export { checkTrecFields, formatTrec, readRun } from './trec.ts'

@@ -76,6 +76,39 @@ const definitions: Record<Name, (ranking: Ranking, cut: number) => number> = {
   hit: ({ grades }, cut) => (countRelevant(grades, cut) > 0 ? 1 : 0),
 }
 
+/** Names that other tools give the measures, in lower case. */
+const otherNames: Readonly<Record<string, Name>> = {
+  ndcg: 'nDCG',
+  ndcg_cut: 'nDCG',
+  map: 'MAP',
+  map_cut: 'MAP',
+  mrr: 'MRR',
+  recip_rank: 'MRR',
+  recall: 'recall',
+  r: 'recall',
+  precision: 'precision',
+  p: 'precision',
+  hit: 'hit',
+  hit_rate: 'hit',
+  success: 'hit',
+}
+
+/**
+ * A measure by its name here, in any case, or in trec_eval, pytrec_eval or ir-measures: `ndcg@10`, `ndcg_cut_10`, `P_5`.
+ *
+ * @throws EvaluationError `measure-unknown`
+ */
+export function parseMeasure(text: string): Measure {
+  const [, name = '', cut] = /^(.*?)(?:[@._](\d+))?$/s.exec(text) ?? []
+  const known = Object.hasOwn(otherNames, name.toLowerCase())
+    ? otherNames[name.toLowerCase()]!
+    : undefined
+  const measure = (cut === undefined ? (known ?? text) : `${known}@${Number(cut)}`) as Measure
+  if (known === undefined) parse(text as Measure)
+  parse(measure)
+  return measure
+}
+
 function parse(measure: Measure): (ranking: Ranking) => number {
   const [name, cut, ...rest] = measure.split('@')
   const k = cut === undefined ? Infinity : Number(cut)

@@ -1,0 +1,137 @@
+import { basename } from 'node:path'
+import { cascadeScores, type RunSettings, type Scorer } from '../eval/index.ts'
+import { modelFiles } from './fingerprint.ts'
+import type { CliReranker, Io } from './io.ts'
+import {
+  type LayerOptions,
+  type ModelOptions,
+  parseCascade,
+  scoreSettings,
+  withModel,
+} from './model.ts'
+import type { Progress } from './progress.ts'
+import { ofRecord, refusal } from './refusal.ts'
+import { shortNames } from './short-names.ts'
+
+/** Something that scores passages: a row of an evaluation. */
+export interface Ranker {
+  /** What the reports call it. */
+  readonly name: string
+  /** Its name in runs. */
+  readonly tag: string
+  /** What reports say of it, such as `model` and `dtype`. */
+  readonly details: RankerDetails
+  /** Everything that its scores depend on, so that an output run is never mixed. */
+  readonly settings: RunSettings
+  /** The scores of the passages of a query. */
+  readonly score: Scorer
+}
+
+/** What JSON reports say of a ranker, in this order. */
+export interface RankerDetails extends RunSettings {
+  readonly model: string
+}
+
+/** How a ranker was asked for. */
+export interface RankerSpec {
+  readonly name: string | undefined
+  /** A model as the commands take it; `undefined` for the embedded one. */
+  readonly model: string | undefined
+  readonly layers: LayerOptions
+}
+
+/** The options that apply to all rankers. */
+export type RankerOptions = Omit<ModelOptions, 'model'> &
+  LayerOptions & { keepIdenticalIds: boolean }
+
+/** One kind of rankers. */
+interface RankerKind {
+  readonly takes: (model: string | undefined) => boolean
+  /** Opens a ranker, calls `use` with it and a progress bar, and frees both in any case. */
+  readonly open: <T>(
+    spec: RankerSpec,
+    options: RankerOptions,
+    io: Io,
+    use: (ranker: Ranker, progress: Progress) => Promise<T>,
+  ) => Promise<T>
+}
+
+/** The first that takes the name of a model opens it. */
+const kinds: readonly RankerKind[] = [{ takes: () => true, open: withLocalModel }]
+
+/** Opens a ranker of the kind that takes its model. */
+export const withRanker: RankerKind['open'] = (spec, options, io, use) =>
+  kinds.find(({ takes }) => takes(spec.model))!.open(spec, options, io, use)
+
+/**
+ * Reads the names of models. `MODEL@28` is a layerwise model at layer 28, `MODEL@12:40,28` a cascade.
+ *
+ * @param models the embedded one where there is none
+ */
+export function rankerSpecs(models: readonly string[] | undefined): RankerSpec[] {
+  if (!models || models.length === 0) return [{ name: undefined, model: undefined, layers: {} }]
+  const unique = [...new Set(models)]
+  const names = shortNames(unique)
+  return unique.map((text, i) => {
+    const [, model, stages] = /^(.+)@([\d:,]+)$/.exec(text) ?? [text, text]
+    return { name: names[i]!, model: model!, layers: stages === undefined ? {} : layersOf(stages) }
+  })
+}
+
+function layersOf(stages: string): LayerOptions {
+  const cascade = parseCascade(stages)
+  return cascade.length === 1 ? { cutoffLayer: cascade[0]!.layer } : { cascade }
+}
+
+/** A model that runs here. */
+function withLocalModel<T>(
+  { name, model, layers }: RankerSpec,
+  { cutoffLayer, cascade, ...general }: RankerOptions,
+  io: Io,
+  use: (ranker: Ranker, progress: Progress) => Promise<T>,
+): Promise<T> {
+  const own = Object.keys(layers).length > 0
+  const stages = own ? layers : { ...(cutoffLayer && { cutoffLayer }), ...(cascade && { cascade }) }
+  const options = { ...general, ...(model !== undefined && { model }), ...stages }
+  return withModel(options, io, async (reranker, progress) => {
+    const { info } = reranker
+    const inputs = scoreSettings(options)
+    const { dtype, activations } = info
+    const ranker: Ranker = {
+      name: name ?? basename(info.model),
+      tag: basename(info.model).replace(/\s/g, '_'),
+      details: { model: info.model, dtype, activations, ...inputs },
+      settings: {
+        model: basename(info.model),
+        modelFiles: await modelFiles(info),
+        dtype,
+        activations,
+        ...inputs,
+        ...(options.keepIdenticalIds && { keepIdenticalIds: true }),
+      },
+      score: scorerOf(reranker, options, io),
+    }
+    return use(ranker, progress)
+  })
+}
+
+/** The scores of a query: the model's, or scores in the order of a cascade. */
+export function scorerOf(
+  reranker: CliReranker,
+  { cascade }: Pick<LayerOptions, 'cascade'>,
+  { signal }: { readonly signal?: AbortSignal },
+): Scorer {
+  const scores = async (query: string, texts: readonly string[]) =>
+    cascade
+      ? cascadeScores(await reranker.rank(query, texts, { cascade, signal }))
+      : await reranker.computeScore(
+          texts.map((text) => [query, text]),
+          { signal },
+        )
+  return (query, texts, ids) =>
+    scores(query, texts).catch((error: unknown) => {
+      if (!ofRecord(error)) throw error
+      const document = (i: number) => `, document "${ids.documents[i]}"`
+      throw refusal(error, (i) => `query "${ids.query}"${i === undefined ? '' : document(i)}`)
+    })
+}

@@ -1,0 +1,116 @@
+import { stat } from 'node:fs/promises'
+import { isAbsolute, join } from 'node:path'
+import { checkQueries, type EvaluationData, type FirstStage, type Run } from '../eval/index.ts'
+import { type DataSet, findDataSets } from './data-sets.ts'
+import { CliError } from './errors.ts'
+import type { Io } from './io.ts'
+import { type RunOptions, readRunFile, readStage } from './run-file.ts'
+import { shortNames } from './short-names.ts'
+
+/** Gives the ranked documents of each query of a data set. */
+export type RunSource = (set: DataSet, io: Io) => Promise<Run>
+
+/** A data set with the first stage that is reranked. */
+export interface EvaluationSet extends DataSet {
+  /** `undefined` where the data itself says what is to be reranked: there is no order to measure then. */
+  readonly firstStage: string | undefined
+  readonly read: () => Promise<FirstStage>
+  /** Reads all but the corpus, to find what is wrong before the work; gives the number of queries. */
+  readonly check: () => Promise<number>
+}
+
+/** The options that choose data and first stages. */
+export interface SetOptions extends RunOptions {
+  data: readonly string[]
+  run?: readonly string[]
+}
+
+/**
+ * The data sets and their first stages: one run for all sets, as many as sets, or several for one set.
+ *
+ * @throws CliError `usage`, `input-missing`, and what reading throws
+ */
+export async function evaluationSets(options: SetOptions, io: Io): Promise<EvaluationSet[]> {
+  const sets = await findDataSets(options.data, options)
+  const runs = options.run ?? []
+  const ofRuns = sets.filter(({ data }) => !data.candidates)
+  checkCounts(ofRuns, runs)
+  const names = shortNames(runs)
+  return sets.flatMap((set) => {
+    const { candidates } = set.data
+    const chosen = candidates ? [undefined] : runsOf(ofRuns.indexOf(set), ofRuns.length, runs)
+    return chosen.map((i): EvaluationSet => {
+      const run = i === undefined ? undefined : runs[i]!
+      const source = run === undefined ? () => candidates!(io.signal) : runOfFile(run, sets.length)
+      return {
+        ...set,
+        name: chosen.length > 1 ? `${set.name} (${names[i!]})` : set.name,
+        firstStage: run,
+        read: () => readStage(set.data, () => source(set, io), options, io.signal),
+        check: () => checkSet(set.data, () => source(set, io), io.signal),
+      }
+    })
+  })
+}
+
+function checkCounts(sets: readonly DataSet[], runs: readonly string[]): void {
+  if (sets.length === 0) return
+  if (runs.length === 0) {
+    const message = `${sets[0]!.name}: has no first stage; give its run by --run`
+    throw new CliError('usage', message)
+  }
+  if (runs.length > 1 && sets.length > 1 && runs.length !== sets.length) {
+    throw new CliError(
+      'usage',
+      `${runs.length} runs for ${sets.length} data sets; expected one run for all (a name such as bm25.trec in each ` +
+        'folder, or a path with {data}), one for each, or several for one data set',
+    )
+  }
+  if (runs.includes('-') && sets.length > 1) {
+    throw new CliError('usage', '--run -: stdin holds one run, there are several data sets')
+  }
+}
+
+/** Which of the runs belong to the data set with an index. */
+function runsOf(set: number, sets: number, runs: readonly string[]): number[] {
+  if (sets === 1) return [...runs.keys()]
+  return [runs.length === 1 ? 0 : set]
+}
+
+/**
+ * A run in a file: at its path, with the name of the data set in place of `{data}`, or in the folder of the data set, which
+ * goes first where there are several sets.
+ */
+export const runOfFile =
+  (run: string, sets: number): RunSource =>
+  async ({ name, path }, io) =>
+    readRunFile(await runPath(run, name, path, sets), io)
+
+async function runPath(run: string, set: string, folder: string, sets: number): Promise<string> {
+  const given = run.replaceAll('{data}', set)
+  if (run === '-' || isAbsolute(run)) return given
+  const inside = join(folder, given)
+  const places = sets > 1 ? [inside, given] : [given, inside]
+  for (const place of places) {
+    if ((await isFile(place)) || (await isFile(`${place}.gz`))) return place
+  }
+  return places[0]!
+}
+
+const isFile = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (info) => !info.isDirectory(),
+    () => false,
+  )
+
+async function checkSet(
+  data: EvaluationData,
+  readRun: () => Promise<Run>,
+  signal: AbortSignal,
+): Promise<number> {
+  const qrels = await data.qrels(signal)
+  const queries = await data.queries(signal)
+  const run = await readRun()
+  checkQueries({ queries, qrels }, run)
+  return run.size
+}
