@@ -1,63 +1,20 @@
 import { basename } from 'node:path'
-import { cascadeScores, type RunSettings, type Scorer } from '../eval/index.ts'
+import { cascadeScores, type Scorer } from '../eval/index.ts'
+import { isService } from '../services/index.ts'
+import type { Ranker, RankerKind, RankerOptions, RankerSpec } from './eval-ranker.ts'
+import { withService } from './eval-services.ts'
 import { modelFiles } from './fingerprint.ts'
 import type { CliReranker, Io } from './io.ts'
-import {
-  type LayerOptions,
-  type ModelOptions,
-  parseCascade,
-  scoreSettings,
-  withModel,
-} from './model.ts'
+import { type LayerOptions, parseCascade, scoreSettings, withModel } from './model.ts'
 import type { Progress } from './progress.ts'
 import { ofRecord, refusal } from './refusal.ts'
 import { shortNames } from './short-names.ts'
 
-/** Something that scores passages: a row of an evaluation. */
-export interface Ranker {
-  /** What the reports call it. */
-  readonly name: string
-  /** Its name in runs. */
-  readonly tag: string
-  /** What reports say of it, such as `model` and `dtype`. */
-  readonly details: RankerDetails
-  /** Everything that its scores depend on, so that an output run is never mixed. */
-  readonly settings: RunSettings
-  /** The scores of the passages of a query. */
-  readonly score: Scorer
-}
-
-/** What JSON reports say of a ranker, in this order. */
-export interface RankerDetails extends RunSettings {
-  readonly model: string
-}
-
-/** How a ranker was asked for. */
-export interface RankerSpec {
-  readonly name: string | undefined
-  /** A model as the commands take it; `undefined` for the embedded one. */
-  readonly model: string | undefined
-  readonly layers: LayerOptions
-}
-
-/** The options that apply to all rankers. */
-export type RankerOptions = Omit<ModelOptions, 'model'> &
-  LayerOptions & { keepIdenticalIds: boolean }
-
-/** One kind of rankers. */
-interface RankerKind {
-  readonly takes: (model: string | undefined) => boolean
-  /** Opens a ranker, calls `use` with it and a progress bar, and frees both in any case. */
-  readonly open: <T>(
-    spec: RankerSpec,
-    options: RankerOptions,
-    io: Io,
-    use: (ranker: Ranker, progress: Progress) => Promise<T>,
-  ) => Promise<T>
-}
-
 /** The first that takes the name of a model opens it. */
-const kinds: readonly RankerKind[] = [{ takes: () => true, open: withLocalModel }]
+const kinds: readonly RankerKind[] = [
+  { takes: (model) => model !== undefined && isService(model), open: withService },
+  { takes: () => true, open: withLocalModel },
+]
 
 /** Opens a ranker of the kind that takes its model. */
 export const withRanker: RankerKind['open'] = (spec, options, io, use) =>
@@ -71,7 +28,7 @@ export const withRanker: RankerKind['open'] = (spec, options, io, use) =>
 export function rankerSpecs(models: readonly string[] | undefined): RankerSpec[] {
   if (!models || models.length === 0) return [{ name: undefined, model: undefined, layers: {} }]
   const unique = [...new Set(models)]
-  const names = shortNames(unique)
+  const names = shortNames(unique).map((name, i) => (isService(unique[i]!) ? unique[i]! : name))
   return unique.map((text, i) => {
     const [, model, stages] = /^(.+)@([\d:,]+)$/.exec(text) ?? [text, text]
     return { name: names[i]!, model: model!, layers: stages === undefined ? {} : layersOf(stages) }

@@ -9,7 +9,7 @@ import {
   summarize,
   type Values,
 } from '../eval/index.ts'
-import type { Ranker, RankerDetails } from './eval-rankers.ts'
+import type { Ranker, RankerDetails } from './eval-ranker.ts'
 import type { EvaluationSet } from './eval-sets.ts'
 import { table } from './table.ts'
 

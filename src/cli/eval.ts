@@ -2,9 +2,11 @@ import { join } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
 import { evaluateRerank, type FirstStage, type Measure, parseMeasure } from '../eval/index.ts'
 import { printReport, writeReports } from './eval-output.ts'
-import { type Ranker, type RankerOptions, rankerSpecs, withRanker } from './eval-rankers.ts'
+import type { Ranker, RankerOptions } from './eval-ranker.ts'
+import { rankerSpecs, withRanker } from './eval-rankers.ts'
 import { oneAsJson, oneAsText, rerankReport, type SetResult, shown } from './eval-report.ts'
 import { measureRuns } from './eval-runs.ts'
+import { withServiceOptions } from './eval-services.ts'
 import { type EvaluationSet, evaluationSets, type SetOptions } from './eval-sets.ts'
 import { type Io, write } from './io.ts'
 import {
@@ -47,7 +49,11 @@ each folder has, a path with {data} for the name of the data set, or one run for
 each. Several runs may be given for one data set.
 
 Several models are compared on the same first stage. MODEL@28 is a layerwise
-model at layer 28, MODEL@12:40,28 a cascade.
+model at layer 28, MODEL@12:40,28 a cascade. A model may be a service:
+cohere:MODEL, jina:MODEL, voyage:MODEL, openai:EMBEDDER, or a URL that ends in
+/rerank or /embeddings, with #MODEL after it. Keys come from CO_API_KEY,
+JINA_API_KEY, VOYAGE_API_KEY, OPENAI_API_KEY and, for a URL, DAWNRANK_API_KEY.
+The cost is estimated before the work; each answer is kept and billed once.
 
 Documents with the id of their query (in ArguAna and Quora the text of the query
 itself) are removed from the first stage before it is cut to --top, as in BEIR;
@@ -71,6 +77,8 @@ Examples:
   dawnrank eval --root datasets --data beir/scifact/test beir/nfcorpus/test \\
     --run bm25.trec --model BAAI/bge-reranker-base BAAI/bge-reranker-v2-m3 \\
     --out runs --report report.html report.json
+  dawnrank eval --data scifact --run bm25.trec --top 50 --max-cost 2 \\
+    --model BAAI/bge-reranker-v2-m3 cohere:rerank-v3.5
   dawnrank eval --data qrels.txt --run a.trec b.trec --runs-only
 `
 
@@ -107,6 +115,7 @@ export function addEval(program: Command, io: Io): void {
     .option('--runs-only', 'measure the runs as they are, without a model', false)
     .option('--resamples <n>', 'resamples of the bootstrap', wholeNumber, 2000)
     .option('--seed <n>', 'seed of bootstrap and tests', wholeNumber, 1)
+  withServiceOptions(command)
   withDevices(withLoadingOptions(withLayerOptions(withRunOptions(command))))
     .option(...noProgressOption)
     .addHelpText('after', help)
@@ -154,6 +163,7 @@ async function evaluate(options: EvalOptions, io: Io): Promise<void> {
   const results: SetResult[] = []
   for (const [i, spec] of specs.entries()) {
     await withRanker(spec, options, io, async (ranker, progress) => {
+      await ranker.announce?.(kept ? only(kept) : stagesOf(sets))
       progress.start(isOne ? 'reranking' : `${ranker.name}, ${i + 1} of ${specs.length}`, total)
       let before = 0
       for (const set of sets) {
@@ -186,6 +196,14 @@ async function countQueries(sets: readonly EvaluationSet[]): Promise<number> {
   let count = 0
   for (const set of sets) count += await set.check()
   return count
+}
+
+async function* stagesOf(sets: readonly EvaluationSet[]): AsyncGenerator<FirstStage> {
+  for (const set of sets) yield await set.read()
+}
+
+async function* only(stage: FirstStage): AsyncGenerator<FirstStage> {
+  yield stage
 }
 
 /** The file of one of several runs in the folder of `--out`. */
