@@ -45,34 +45,45 @@ export async function findDataSets(
   places: readonly string[],
   options: DataSetOptions,
 ): Promise<DataSet[]> {
-  const found: Omit<DataSet, 'name'>[] = []
+  const found: Found[] = []
   for (const place of places) found.push(...(await setsAt(place, options)))
-  const names = shortNames(found.map(({ path }) => path))
+  // In a group a set may be called as little as "ar"; its name tells the group, too.
+  const paths = found.map(({ path, group }) => ({ path, least: group === undefined ? 1 : 2 }))
+  const names = shortNames(paths)
   return found.map((set, i) => ({ ...set, name: names[i]! }))
 }
 
-async function setsAt(
-  place: string,
-  { root, qrels }: DataSetOptions,
-): Promise<Omit<DataSet, 'name'>[]> {
+type Found = Omit<DataSet, 'name'>
+
+async function setsAt(place: string, { root, qrels }: DataSetOptions): Promise<Found[]> {
   const { path, split } = await located(place, root)
   const part = qrels ?? split
   const group = undefined
   if ((await kindOf(path)) === 'file') return [{ group, path, data: fileData(path) }]
   const data = await dataIn(path, part)
   if (data) return [{ group, path: split === undefined ? path : join(path, split), data }]
-  const inner: Omit<DataSet, 'name'>[] = []
-  for (const entry of (await readdir(path)).sort()) {
-    const inside = join(path, entry)
-    const one = (await kindOf(inside)) === 'folder' ? await dataIn(inside, part) : undefined
-    if (one) inner.push({ group: basename(path), path: inside, data: one })
-  }
+  const inner = await setsIn(path, part, 1)
   if (inner.length > 0) return inner
   throw new EvaluationError(
     'data-missing',
     `${path}: neither this folder nor those in it are in a known layout: ${layoutsText}. ` +
       'A set of C-MTEB for rerankers or of llama-index is given as its file, .jsonl or .json',
   )
+}
+
+/** The data sets in the folders of a folder: a group, unless some of these are groups themselves. */
+async function setsIn(path: string, part: string | undefined, depth: number): Promise<Found[]> {
+  const found: Found[] = []
+  const grouped: Found[] = []
+  for (const entry of (await readdir(path)).sort()) {
+    const inside = join(path, entry)
+    if ((await kindOf(inside)) !== 'folder') continue
+    const data = await dataIn(inside, part)
+    if (data) found.push({ group: basename(path), path: inside, data })
+    else if (depth > 0) grouped.push(...(await setsIn(inside, part, depth - 1)))
+  }
+  if (grouped.length === 0) return found
+  return [...found.map((set) => ({ ...set, group: undefined })), ...grouped]
 }
 
 /** The path of a data set, and the split that its name ends with. */

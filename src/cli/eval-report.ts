@@ -158,13 +158,14 @@ export function oneAsText(
   const { cutoffLayer, cascade, model } = ranker.details
   const stages = cascade === undefined ? layerText(cutoffLayer) : `, cascade ${cascade},`
   const { firstStage } = set
-  const of = firstStage === undefined ? 'its candidates' : basename(firstStage)
+  const of =
+    firstStage === undefined ? 'all candidates' : `the first ${top} of ${basename(firstStage)}`
   const rows = firstStage === undefined ? [] : [row('first stage', before)]
   const speed = pairs > 0 ? `, ${(pairs / seconds).toFixed(1)} pairs/s` : ''
   const kept = resumed > 0 ? `; ${resumed} queries were in ${out} already` : ''
   return (
     `${set.name}: ${before.queries} judged queries; ` +
-    `${basename(model)}${stages} on the first ${top} of ${of}\n\n` +
+    `${basename(model)}${stages} on ${of}\n\n` +
     table(['', ...names], [...rows, row('reranked', after)]) +
     `\n${pairs} pairs in ${seconds.toFixed(1)} s${speed}${kept}\n` +
     (leftOut > 0 ? `left out: ${leftOut} documents that have the id of their query\n` : '')

@@ -42,11 +42,13 @@ export async function evaluationSets(options: SetOptions, io: Io): Promise<Evalu
     return chosen.map((i): EvaluationSet => {
       const run = i === undefined ? undefined : runs[i]!
       const source = run === undefined ? () => candidates!(io.signal) : runOfFile(run, sets.length)
+      // Candidates have no order by which the first could be taken.
+      const stageOptions = candidates ? { ...options, top: Number.MAX_SAFE_INTEGER } : options
       return {
         ...set,
         name: chosen.length > 1 ? `${set.name} (${names[i!]})` : set.name,
         firstStage: run,
-        read: () => readStage(set.data, () => source(set, io), options, io.signal),
+        read: () => readStage(set.data, () => source(set, io), stageOptions, io.signal),
         check: () => checkSet(set.data, () => source(set, io), io.signal),
       }
     })

@@ -1,0 +1,147 @@
+import type { CustomSeriesRenderItem, EChartsOption } from 'echarts'
+
+/** A point with the ends of its interval. */
+export interface ChartPoint {
+  readonly mean: number
+  readonly interval: readonly [number, number]
+}
+
+/** Points of one colour, one in each category, from the top down. */
+export interface ChartSeries {
+  readonly name: string
+  readonly points: readonly (ChartPoint | undefined)[]
+}
+
+/** A chart of means with their intervals, one below the other. */
+export interface IntervalChart {
+  /** Of the horizontal axis. */
+  readonly axis: string
+  readonly categories: readonly string[]
+  readonly series: readonly ChartSeries[]
+  /** Draws a line at 0, which the axis then shows. */
+  readonly zero?: boolean
+}
+
+/** Colours that the colour-blind tell apart (Okabe and Ito). */
+const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#6b6b6b']
+const width = 960
+const ink = '#222222'
+/** Of a point, a gap between categories, and all that is not points. */
+const sizes = { point: 14, gap: 12, head: 40, foot: 56 }
+
+/** Draws a chart as SVG. ECharts is large: it is loaded when it is needed. */
+export async function drawIntervals(chart: IntervalChart): Promise<string> {
+  const [core, charts, components, renderers] = await Promise.all([
+    import('echarts/core'),
+    import('echarts/charts'),
+    import('echarts/components'),
+    import('echarts/renderers'),
+  ])
+  core.use([
+    charts.CustomChart,
+    components.GridComponent,
+    components.LegendComponent,
+    components.MarkLineComponent,
+    renderers.SVGRenderer,
+  ])
+  const rows = chart.categories.length * (chart.series.length * sizes.point + sizes.gap)
+  const height = sizes.head + rows + sizes.foot
+  const made = core.init(null, null, { renderer: 'svg', ssr: true, width, height })
+  try {
+    made.setOption(optionOf(chart, height))
+    return made.renderToSVGString()
+  } finally {
+    made.dispose()
+  }
+}
+
+function optionOf(
+  { axis, categories, series, zero }: IntervalChart,
+  height: number,
+): EChartsOption {
+  const text = { fontFamily: 'sans-serif', color: ink }
+  const longest = Math.max(...categories.map((name) => name.length))
+  const left = Math.min(400, 24 + 7 * longest)
+  return {
+    animation: false,
+    backgroundColor: '#ffffff',
+    color: colours,
+    textStyle: text,
+    legend: {
+      show: series.length > 1,
+      left,
+      top: 8,
+      itemWidth: 12,
+      itemHeight: 12,
+      icon: 'circle',
+      textStyle: text,
+      data: series.map(({ name }) => name),
+    },
+    grid: { left, right: 24, top: sizes.head, height: height - sizes.head - sizes.foot },
+    xAxis: {
+      type: 'value',
+      scale: !zero,
+      name: axis,
+      nameLocation: 'middle',
+      nameGap: 28,
+      nameTextStyle: text,
+      axisLabel: text,
+      splitLine: { lineStyle: { color: '#e4e4e4' } },
+    },
+    yAxis: {
+      type: 'category',
+      data: [...categories],
+      inverse: true,
+      axisTick: { show: false },
+      axisLabel: { ...text, width: left - 16, overflow: 'truncate' },
+    },
+    series: series.map(({ name, points }, at) => ({
+      name,
+      type: 'custom' as const,
+      color: colours[at % colours.length]!,
+      clip: true,
+      encode: { x: [0, 2, 3], y: 1 },
+      data: points.flatMap((point, i) => (point ? [[point.mean, i, ...point.interval]] : [])),
+      renderItem: pointWithEnds(
+        (at - (series.length - 1) / 2) * sizes.point,
+        colours[at % colours.length]!,
+      ),
+      ...(zero &&
+        at === 0 && {
+          markLine: {
+            silent: true,
+            symbol: 'none',
+            label: { show: false },
+            lineStyle: { color: ink, type: 'solid' as const, width: 1 },
+            data: [{ xAxis: 0 }],
+          },
+        }),
+    })),
+  }
+}
+
+/** Draws a point, and a line from one end of its interval to the other, a little above or below the middle. */
+const pointWithEnds =
+  (offset: number, colour: string): CustomSeriesRenderItem =>
+  (_, api) => {
+    const row = api.value(1)
+    const [x, middle] = api.coord([api.value(0), row]) as [number, number]
+    const [x1] = api.coord([api.value(2), row]) as [number, number]
+    const [x2] = api.coord([api.value(3), row]) as [number, number]
+    const y = middle + offset
+    const style = { stroke: colour, lineWidth: 2 }
+    const end = (at: number) => ({
+      type: 'line' as const,
+      shape: { x1: at, y1: y - 3, x2: at, y2: y + 3 },
+      style,
+    })
+    return {
+      type: 'group',
+      children: [
+        { type: 'line', shape: { x1, y1: y, x2, y2: y }, style },
+        end(x1),
+        end(x2),
+        { type: 'circle', shape: { cx: x, cy: y, r: 4 }, style: { fill: colour } },
+      ],
+    }
+  }
