@@ -1,5 +1,5 @@
 import { readdir, stat } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { basename, dirname, join } from 'node:path'
 import { openFile, openFolder } from '#platform'
 import {
   type EvaluationData,
@@ -22,8 +22,10 @@ export interface DataSet {
   readonly name: string
   /** The name of the folder that holds it and others, where that was given. */
   readonly group: string | undefined
-  /** Its place. */
+  /** Its place, with the split where its name had one. */
   readonly path: string
+  /** The folder of its files. */
+  readonly folder: string
   readonly data: EvaluationData
 }
 
@@ -59,9 +61,13 @@ async function setsAt(place: string, { root, qrels }: DataSetOptions): Promise<F
   const { path, split } = await located(place, root)
   const part = qrels ?? split
   const group = undefined
-  if ((await kindOf(path)) === 'file') return [{ group, path, data: fileData(path) }]
+  if ((await kindOf(path)) === 'file') {
+    return [{ group, path, folder: dirname(path), data: fileData(path) }]
+  }
   const data = await dataIn(path, part)
-  if (data) return [{ group, path: split === undefined ? path : join(path, split), data }]
+  if (data) {
+    return [{ group, path: split === undefined ? path : join(path, split), folder: path, data }]
+  }
   const inner = await setsIn(path, part, 1)
   if (inner.length > 0) return inner
   throw new EvaluationError(
@@ -79,12 +85,14 @@ async function setsIn(path: string, part: string | undefined, depth: number): Pr
     const inside = join(path, entry)
     if ((await kindOf(inside)) !== 'folder') continue
     const data = await dataIn(inside, part)
-    if (data) found.push({ group: basename(path), path: inside, data })
+    if (data) found.push({ group: basename(path), path: inside, folder: inside, data })
     else if (depth > 0) grouped.push(...(await setsIn(inside, part, depth - 1)))
   }
   if (grouped.length === 0) return found
   return [...found.map((set) => ({ ...set, group: undefined })), ...grouped]
 }
+
+const usualSplits = /^(train|dev|validation|test)$/
 
 /** The path of a data set, and the split that its name ends with. */
 async function located(
@@ -96,7 +104,11 @@ async function located(
   for (const path of placesOf(place, parts, root)) if (await kindOf(path)) return { path }
   const shorter = parts.slice(0, -1)
   for (const path of placesOf(shorter.join('/'), shorter, root)) {
-    if ((await kindOf(path)) && (await dataIn(path, last))) return { path, split: last }
+    if ((await kindOf(path)) !== 'folder') continue
+    const isGroup = usualSplits.test(last) && (await setsIn(path, last, 0)).length > 0
+    if (isGroup || (await dataIn(path, last))) {
+      return { path, split: last }
+    }
   }
   // Its error names the place, and what is there.
   if (root === undefined) await openFolder(place)

@@ -1,5 +1,5 @@
-import type { EvalReport } from './eval-report.ts'
-import { methodText, type ReportTable, reportTables, rowName, subjectOf } from './eval-text.ts'
+import type { EvalReport, ReportTable } from './eval-report.ts'
+import { methodText, reportTables, rowName, subjectOf } from './eval-text.ts'
 import { drawIntervals, type IntervalChart } from './interval-chart.ts'
 
 const styles = `
@@ -9,7 +9,7 @@ svg { max-width: 100%; height: auto }
 table { border-collapse: collapse; font-size: 14px; white-space: nowrap; font-variant-numeric: tabular-nums }
 th, td { padding: .25em .7em; text-align: right; border-bottom: 1px solid #ddd }
 th:first-child, td:first-child { text-align: left }
-footer { margin-top: 2em; color: #555; font-size: 13px; white-space: pre-line }
+footer, .note { margin-top: 2em; color: #555; font-size: 13px; white-space: pre-line }
 `
 
 /** A report as a page that stands alone: charts of the first measure, and all tables. */
@@ -74,11 +74,15 @@ function chartsOf(report: EvalReport): { title: string; chart: IntervalChart }[]
 const section = (title: string, content: string) =>
   `<h2>${escaped(title)}</h2>\n<div class="wide">${content}</div>`
 
-function tableOf({ head, rows }: ReportTable): string {
+function tableOf({ head, rows, note }: ReportTable): string {
   const line = (cells: readonly string[], tag: 'th' | 'td') =>
-    `<tr>${cells.map((cell) => `<${tag}>${escaped(cell)}</${tag}>`).join('')}</tr>`
-  return `<table>\n${[line(head, 'th'), ...rows.map((row) => line(row, 'td'))].join('\n')}\n</table>`
+    `<tr>${cells.map((cell) => `<${tag}>${bold(escaped(cell))}</${tag}>`).join('')}</tr>`
+  const below = note === undefined ? '' : `<p class="note">${escaped(note)}</p>`
+  return `<table>\n${[line(head, 'th'), ...rows.map((row) => line(row, 'td'))].join('\n')}\n</table>${below}`
 }
+
+/** What is bold in Markdown. */
+const bold = (html: string) => html.replace(/^\*\*(.*)\*\*$/, '<b>$1</b>')
 
 const escaped = (text: string) =>
   text.replaceAll('&', '&amp;').replaceAll('<', '&lt;').replaceAll('>', '&gt;')

@@ -44,6 +44,14 @@ export interface ReportOutcome extends Outcome {
   readonly work?: Pick<SetResult, 'pairs' | 'resumed' | 'seconds'>
 }
 
+/** A table: heads, rows of the same length, and what is to be said below. */
+export interface ReportTable {
+  readonly title: string
+  readonly head: readonly string[]
+  readonly rows: readonly string[][]
+  readonly note?: string
+}
+
 /** All that a report says. */
 export interface EvalReport extends IntervalOptions {
   readonly measures: readonly Measure[]
@@ -53,6 +61,8 @@ export interface EvalReport extends IntervalOptions {
   readonly systems: readonly ReportSystem[]
   readonly outcomes: readonly ReportOutcome[]
   readonly summary: Summary
+  /** Published tables with the figures of this report in them. */
+  readonly tables?: readonly ReportTable[]
 }
 
 /** The options of a report's intervals and tests. */
@@ -116,7 +126,9 @@ export function rerankReport(
 }
 
 /** Adds intervals and comparisons. */
-export function finishReport(found: Omit<EvalReport, 'summary' | 'confidence'>): EvalReport {
+export function finishReport(
+  found: Omit<EvalReport, 'summary' | 'confidence' | 'tables'>,
+): EvalReport {
   const { sets, systems, outcomes, measures } = found
   const names = systems.map(({ name }) => name)
   const options = { ...found, confidence }

@@ -85,8 +85,8 @@ function runsOf(set: number, sets: number, runs: readonly string[]): number[] {
  */
 export const runOfFile =
   (run: string, sets: number): RunSource =>
-  async ({ name, path }, io) =>
-    readRunFile(await runPath(run, name, path, sets), io)
+  async ({ name, folder }, io) =>
+    readRunFile(await runPath(run, name, folder, sets), io)
 
 async function runPath(run: string, set: string, folder: string, sets: number): Promise<string> {
   const given = run.replaceAll('{data}', set)

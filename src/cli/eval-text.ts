@@ -1,13 +1,6 @@
 import type { Comparison, Estimate, Interval, SummaryRow } from '../eval/index.ts'
-import { type EvalReport, shown } from './eval-report.ts'
+import { type EvalReport, type ReportTable, shown } from './eval-report.ts'
 import { table } from './table.ts'
-
-/** A table of a report: heads, and rows of the same length. */
-export interface ReportTable {
-  readonly title: string
-  readonly head: readonly string[]
-  readonly rows: readonly string[][]
-}
 
 const counted = (count: number, one: string, many = `${one}s`) =>
   `${count} ${count === 1 ? one : many}`
@@ -96,6 +89,13 @@ export function comparisonTable(
   }
 }
 
+/** Published tables as Markdown, their columns aligned. */
+export const publishedText = (tables: readonly ReportTable[]): string =>
+  tables.map((one) => `${one.title}\n\n${tableText(one)}`).join('\n')
+
+const tableText = ({ head, rows, note }: ReportTable): string =>
+  markdownTable(head, rows) + (note === undefined ? '' : `\n${note}\n`)
+
 /** A report for a terminal: means by the first measure, and how the systems compare over all sets. */
 export function reportText(report: EvalReport): string {
   const { summary, measures } = report
@@ -106,6 +106,7 @@ export function reportText(report: EvalReport): string {
     : measureTable(report, main, (estimate) => shown(estimate.mean))
   const last = summary.rows.at(-1)!
   const compared = comparisonTable('', [last], main)
+  if (report.tables) return publishedText(report.tables) + workText(report)
   const parts = [`${subjectOf(report)}\n`]
   if (!isOne) parts.push(`${main}:\n`)
   parts.push(table(means.head, means.rows))
@@ -140,11 +141,12 @@ function workText({ outcomes, sets }: EvalReport): string {
 export const withInterval = ({ mean, interval }: Estimate): string =>
   `${mean.toFixed(4)} ${intervalText(interval)}`
 
-/** The tables of a report: means with intervals by each measure, and comparisons by the first. */
+/** The tables of a report: published ones, means with intervals by each measure, and comparisons by the first. */
 export function reportTables(report: EvalReport): ReportTable[] {
   const { measures, summary } = report
   const compared = comparisonTable('Comparisons', summary.rows, measures[0]!)
   return [
+    ...(report.tables ?? []),
     ...measures.map((measure) => measureTable(report, measure, withInterval)),
     ...(compared.rows.length > 0 ? [compared] : []),
   ]
@@ -153,15 +155,19 @@ export function reportTables(report: EvalReport): ReportTable[] {
 /** A report as Markdown. */
 export function reportMarkdown(report: EvalReport): string {
   const tables = reportTables(report).map(
-    ({ title, head, rows }) => `## ${title}\n\n${markdownTable(head, rows)}`,
+    (one) => `## ${one.title}
+
+${tableText(one)}`,
   )
   return `# Evaluation\n\n${subjectOf(report)}.\n\n${tables.join('\n')}\n${methodText(report).replace('\n', '  \n')}\n`
 }
 
-/** A table of Markdown. */
+/** A table of Markdown, its columns aligned. */
 export function markdownTable(head: readonly string[], rows: readonly string[][]): string {
-  const line = (cells: readonly string[]) =>
-    `| ${cells.map((cell) => cell.replaceAll('|', '\\|')).join(' | ')} |\n`
-  const rule = `|${head.map((_, i) => (i === 0 ? ' --- |' : ' --: |')).join('')}\n`
-  return line(head) + rule + rows.map(line).join('')
+  const cells = [head, ...rows].map((row) => row.map((cell) => cell.replaceAll('|', '\\|')))
+  const widths = head.map((_, i) => Math.max(3, ...cells.map((row) => row[i]!.length)))
+  const line = (row: readonly string[]) =>
+    `| ${row.map((cell, i) => (i === 0 ? cell.padEnd(widths[i]!) : cell.padStart(widths[i]!))).join(' | ')} |\n`
+  const rule = widths.map((width, i) => (i === 0 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`))
+  return [line(cells[0]!), line(rule), ...cells.slice(1).map(line)].join('')
 }

@@ -1,13 +1,23 @@
 import { join } from 'node:path'
-import { type Command, InvalidArgumentError } from 'commander'
+import { type Command, InvalidArgumentError, Option } from 'commander'
 import { evaluateRerank, type FirstStage, type Measure, parseMeasure } from '../eval/index.ts'
+import { findDataSets } from './data-sets.ts'
+import { CliError } from './errors.ts'
 import { printReport, writeReports } from './eval-output.ts'
 import type { Ranker, RankerOptions } from './eval-ranker.ts'
 import { rankerSpecs, withRanker } from './eval-rankers.ts'
-import { oneAsJson, oneAsText, rerankReport, type SetResult, shown } from './eval-report.ts'
+import {
+  type EvalReport,
+  oneAsJson,
+  oneAsText,
+  rerankReport,
+  type SetResult,
+  shown,
+} from './eval-report.ts'
 import { measureRuns } from './eval-runs.ts'
 import { withServiceOptions } from './eval-services.ts'
 import { type EvaluationSet, evaluationSets, type SetOptions } from './eval-sets.ts'
+import { publishedText } from './eval-text.ts'
 import { type Io, write } from './io.ts'
 import {
   revisionOption,
@@ -18,6 +28,8 @@ import {
 } from './model.ts'
 import { checkOutput } from './output.ts'
 import { noProgressOption } from './progress.ts'
+import { type FamilyName, publishedFamilies } from './published-sets.ts'
+import { publishedTables } from './published-tables.ts'
 import { diskRunFile, withRunOptions } from './run-file.ts'
 
 /** The options of `dawnrank eval`. */
@@ -27,10 +39,14 @@ export interface EvalOptions extends RankerOptions, SetOptions {
   out?: string
   json: boolean
   report: readonly string[]
+  table?: FamilyName
   runsOnly: boolean
   resamples: number
   seed: number
 }
+
+/** The same before the data sets of a published table are looked for. */
+type GivenOptions = Omit<EvalOptions, 'data'> & Partial<Pick<EvalOptions, 'data'>>
 
 const help = `
 Data sets are folders in the layout of BEIR (corpus.jsonl, queries.jsonl and
@@ -90,7 +106,7 @@ export function addEval(program: Command, io: Io): void {
     .description(
       'Reranks first-stage runs and measures both: nDCG, MRR, MAP, recall, precision, hit rate.',
     )
-    .requiredOption('-d, --data <places...>', 'data sets: folders, files, or names under --root')
+    .option('-d, --data <places...>', 'data sets: folders, files, or names under --root')
     .option('-r, --run <files...>', 'the first-stage runs')
     .option('-n, --top <k>', 'how many documents of each query to rerank', wholeNumber, 100)
     .option(
@@ -112,6 +128,12 @@ export function addEval(program: Command, io: Io): void {
       reportNames,
       [],
     )
+    .addOption(
+      new Option(
+        '--table <name>',
+        'put the figures into a published table; without --data, its data sets under --root are measured',
+      ).choices(Object.keys(publishedFamilies)),
+    )
     .option('--runs-only', 'measure the runs as they are, without a model', false)
     .option('--resamples <n>', 'resamples of the bootstrap', wholeNumber, 2000)
     .option('--seed <n>', 'seed of bootstrap and tests', wholeNumber, 1)
@@ -119,7 +141,7 @@ export function addEval(program: Command, io: Io): void {
   withDevices(withLoadingOptions(withLayerOptions(withRunOptions(command))))
     .option(...noProgressOption)
     .addHelpText('after', help)
-    .action((options: EvalOptions) => evaluate(options, io))
+    .action((options: GivenOptions) => evaluate(options, io))
 }
 
 /** Reads the names of several values of an option: each is checked as it comes. */
@@ -144,14 +166,22 @@ const reportNames = collect((text) => {
 })
 
 /** Runs `dawnrank eval`. */
-async function evaluate(options: EvalOptions, io: Io): Promise<void> {
-  for (const file of options.report) await checkOutput(file)
-  const measures = options.measures ?? usualMeasures(options.top)
-  if (options.runsOnly) {
-    const report = await measureRuns(options, measures, io)
-    await printReport(report, options, io)
+async function evaluate(given: GivenOptions, io: Io): Promise<void> {
+  for (const file of given.report) await checkOutput(file)
+  const data = given.data ?? (given.table && (await setsThere(given.table, given.root)))
+  if (!data)
+    throw new CliError('usage', 'give data sets by --data, or a published table by --table')
+  const root = given.root ?? (given.data ? undefined : '.')
+  const options: EvalOptions = { ...given, data, root }
+  const { table } = options
+  if (table && data.length === 0) {
+    await write(io.stdout, publishedText(publishedTables(table, undefined)))
     return
   }
+  const measures = options.measures ?? usualMeasures(options)
+  const print = (report: EvalReport) =>
+    printReport(table ? { ...report, tables: publishedTables(table, report) } : report, options, io)
+  if (options.runsOnly) return print(await measureRuns(options, measures, io))
   const sets = await evaluationSets(options, io)
   const specs = rankerSpecs(options.model)
   // One set is read once, and before the model. Of several, one at a time is in memory.
@@ -179,14 +209,29 @@ async function evaluate(options: EvalOptions, io: Io): Promise<void> {
     })
   }
   const report = rerankReport(sets, results, measures, options)
-  if (isOne) {
+  if (isOne && !table) {
     await write(io.stdout, (options.json ? oneAsJson : oneAsText)(results[0]!, options))
     await writeReports(report, options.report)
-  } else await printReport(report, options, io)
+  } else await print(report)
+}
+
+/** The names of a table's data sets that are under the root. */
+async function setsThere(table: FamilyName, root = '.'): Promise<string[]> {
+  const there: string[] = []
+  for (const { place } of publishedFamilies[table].sets) {
+    const found = await findDataSets([place], { root }).catch((fault: unknown) => {
+      if (fault instanceof CliError && fault.code === 'input-missing') return []
+      throw fault
+    })
+    if (found.length > 0) there.push(place)
+  }
+  return there
 }
 
 /** The usual cutoffs, and recall@K, which is the upper bound for a reranker of the first K. */
-function usualMeasures(top: number): Measure[] {
+function usualMeasures({ top, table }: Pick<EvalOptions, 'top' | 'table'>): Measure[] {
+  if (table === 'llama-index') return ['MRR@10', 'hit@10']
+  if (table) return ['nDCG@10']
   const measures: Measure[] = ['nDCG@10', 'MRR@10', 'hit@10', 'recall@10']
   return top === 10 ? measures : [...measures, `recall@${top}`]
 }
