@@ -1,5 +1,5 @@
 import { readdir, stat } from 'node:fs/promises'
-import { basename, dirname, join } from 'node:path'
+import { basename, dirname, join, resolve } from 'node:path'
 import { openFile, openFolder } from '#platform'
 import {
   type EvaluationData,
@@ -47,12 +47,17 @@ export async function findDataSets(
   places: readonly string[],
   options: DataSetOptions,
 ): Promise<DataSet[]> {
-  const found: Found[] = []
-  for (const place of places) found.push(...(await setsAt(place, options)))
+  const found = new Map<string, Found>()
+  for (const place of places) {
+    for (const set of await setsAt(place, options)) found.set(resolve(set.path), set)
+  }
   // In a group a set may be called as little as "ar"; its name tells the group, too.
-  const paths = found.map(({ path, group }) => ({ path, least: group === undefined ? 1 : 2 }))
+  const paths = [...found].map(([path, { group }]) => ({
+    path,
+    least: group === undefined ? 1 : 2,
+  }))
   const names = shortNames(paths)
-  return found.map((set, i) => ({ ...set, name: names[i]! }))
+  return [...found.values()].map((set, i) => ({ ...set, name: names[i]! }))
 }
 
 type Found = Omit<DataSet, 'name'>

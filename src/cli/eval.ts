@@ -168,27 +168,40 @@ const reportNames = collect((text) => {
 /** Runs `dawnrank eval`. */
 async function evaluate(given: GivenOptions, io: Io): Promise<void> {
   for (const file of given.report) await checkOutput(file)
-  const data = given.data ?? (given.table && (await setsThere(given.table, given.root)))
-  if (!data)
+  const { table } = given
+  const data = given.data ?? (table && (await setsThere(table, given.root)))
+  if (!data) {
     throw new CliError('usage', 'give data sets by --data, or a published table by --table')
-  const root = given.root ?? (given.data ? undefined : '.')
-  const options: EvalOptions = { ...given, data, root }
-  const { table } = options
+  }
   if (table && data.length === 0) {
     await write(io.stdout, publishedText(publishedTables(table, undefined)))
     return
   }
+  const options = { ...given, data, root: given.root ?? (given.data ? undefined : '.') }
   const measures = options.measures ?? usualMeasures(options)
   const print = (report: EvalReport) =>
     printReport(table ? { ...report, tables: publishedTables(table, report) } : report, options, io)
   if (options.runsOnly) return print(await measureRuns(options, measures, io))
   const sets = await evaluationSets(options, io)
+  const results = await rerankAll(sets, measures, options, io)
+  const report = rerankReport(sets, results, measures, options)
+  if (results.length > 1 || table) return print(report)
+  await write(io.stdout, (options.json ? oneAsJson : oneAsText)(results[0]!, options))
+  await writeReports(report, options.report)
+}
+
+/** Reranks each set by each model. A model is loaded once; of several sets, one at a time is in memory. */
+async function rerankAll(
+  sets: readonly EvaluationSet[],
+  measures: readonly Measure[],
+  options: EvalOptions,
+  io: Io,
+): Promise<SetResult[]> {
   const specs = rankerSpecs(options.model)
-  // One set is read once, and before the model. Of several, one at a time is in memory.
+  // One set is read once, and before the model.
   const kept = sets.length === 1 ? await sets[0]!.read() : undefined
   const total = kept?.run.size ?? (await countQueries(sets))
   io.signal.throwIfAborted()
-
   const isOne = sets.length === 1 && specs.length === 1
   const results: SetResult[] = []
   for (const [i, spec] of specs.entries()) {
@@ -208,11 +221,7 @@ async function evaluate(given: GivenOptions, io: Io): Promise<void> {
       progress.stop()
     })
   }
-  const report = rerankReport(sets, results, measures, options)
-  if (isOne && !table) {
-    await write(io.stdout, (options.json ? oneAsJson : oneAsText)(results[0]!, options))
-    await writeReports(report, options.report)
-  } else await print(report)
+  return results
 }
 
 /** The names of a table's data sets that are under the root. */

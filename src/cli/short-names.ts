@@ -15,7 +15,9 @@ export function shortNames(paths: readonly (string | NamedPath)[]): string[] {
     const names = lists.map(
       ({ path, least, parts }) => parts.slice(-Math.max(count, least)).join('/') || path,
     )
-    if (new Set(names).size === names.length || count >= longest) return names
+    if (new Set(names).size === names.length) return names
+    // They differ in their endings alone.
+    if (count >= longest) return lists.map(({ path }) => path)
   }
 }
 

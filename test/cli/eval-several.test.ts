@@ -12,6 +12,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { shortNames } from '../../src/cli/short-names.ts'
 import { FakeReranker, session } from './helpers.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'dawnrank-eval-several-'))
@@ -254,6 +255,35 @@ describe('eval of several data sets and models', () => {
     expect(on.stderr.text).toMatch(message)
     expect(places).toEqual([])
   })
+})
+
+describe('shortNames', () => {
+  it.each<[(string | { path: string; least: number })[], string[]]>([
+    [[], []],
+    [
+      ['a/b/', 'BAAI/bge-m3'],
+      ['b', 'bge-m3'],
+    ],
+    [
+      ['x/one/ar', 'x/two/ar', 'ar'],
+      ['one/ar', 'two/ar', 'ar'],
+    ],
+    [
+      [
+        { path: '/x/xquad/ar', least: 2 },
+        { path: '/x/panda', least: 1 },
+      ],
+      ['xquad/ar', 'panda'],
+    ],
+    [
+      ['runs/a.trec', 'runs/b.trec.gz', 'set/qrels/test.tsv'],
+      ['a', 'b', 'set'],
+    ],
+    [
+      ['a.trec', 'a.run'],
+      ['a.trec', 'a.run'],
+    ],
+  ])('of %j', (paths, names) => expect(shortNames(paths)).toEqual(names))
 })
 
 describe('published tables', () => {
