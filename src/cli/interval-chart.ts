@@ -26,8 +26,10 @@ export interface IntervalChart {
 const colours = ['#0072b2', '#d55e00', '#009e73', '#cc79a7', '#e69f00', '#56b4e9', '#6b6b6b']
 const width = 960
 const ink = '#222222'
-/** Of a point, a gap between categories, and all that is not points. */
-const sizes = { point: 14, gap: 12, head: 40, foot: 56 }
+/** Heights of a point, a gap between categories, a line of the legend, and the axis. */
+const sizes = { point: 14, gap: 12, legend: 22, axis: 56 }
+/** Of a letter, at least. There is no browser yet that measures texts, and its font may be wide. */
+const letter = 7.5
 
 /** Draws a chart as SVG. ECharts is large: it is loaded when it is needed. */
 export async function drawIntervals(chart: IntervalChart): Promise<string> {
@@ -44,24 +46,30 @@ export async function drawIntervals(chart: IntervalChart): Promise<string> {
     components.MarkLineComponent,
     renderers.SVGRenderer,
   ])
-  const rows = chart.categories.length * (chart.series.length * sizes.point + sizes.gap)
-  const height = sizes.head + rows + sizes.foot
-  const made = core.init(null, null, { renderer: 'svg', ssr: true, width, height })
+  const place = placeOf(chart)
+  const made = core.init(null, null, { renderer: 'svg', ssr: true, width, height: place.height })
   try {
-    made.setOption(optionOf(chart, height))
+    made.setOption(optionOf(chart, place))
     return made.renderToSVGString()
   } finally {
     made.dispose()
   }
 }
 
+/** Where the points are, and the height of all. */
+function placeOf({ categories, series }: IntervalChart) {
+  const left = Math.min(470, 32 + letter * Math.max(...categories.map((name) => name.length)))
+  const names = series.reduce((sum, { name }) => sum + 48 + letter * name.length, 0)
+  const top = 12 + sizes.legend * Math.ceil(names / (width - left))
+  const rows = categories.length * (series.length * sizes.point + sizes.gap)
+  return { left, top, rows, height: top + rows + sizes.axis }
+}
+
 function optionOf(
   { axis, categories, series, zero }: IntervalChart,
-  height: number,
+  { left, top, rows }: ReturnType<typeof placeOf>,
 ): EChartsOption {
   const text = { fontFamily: 'sans-serif', color: ink }
-  const longest = Math.max(...categories.map((name) => name.length))
-  const left = Math.min(400, 24 + 7 * longest)
   return {
     animation: false,
     backgroundColor: '#ffffff',
@@ -73,11 +81,13 @@ function optionOf(
       top: 8,
       itemWidth: 12,
       itemHeight: 12,
+      itemGap: 28,
+      right: 24,
       icon: 'circle',
       textStyle: text,
       data: series.map(({ name }) => name),
     },
-    grid: { left, right: 24, top: sizes.head, height: height - sizes.head - sizes.foot },
+    grid: { left, right: 24, top, height: rows },
     xAxis: {
       type: 'value',
       scale: !zero,
