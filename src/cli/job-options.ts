@@ -47,10 +47,13 @@ export async function withRuns<T>(
   }
 }
 
+/** Workers may have other adapters, and are to give the same scores: no adapter chooses the dtype of activations. */
+export const jobActivations = ({ activations = 'f32' }: ModelOptions): 'f32' | 'f16' => activations
+
 /** What a model is known by in Redis: its name, and the options that change its scores. */
 export const modelSettings = (options: ModelOptions & LayerOptions): ModelSettings => ({
   model: options.model === undefined ? 'embedded' : basename(options.model),
   dtype: options.dtype,
-  activations: options.activations ?? 'f32',
+  activations: jobActivations(options),
   ...scoreSettings(options),
 })

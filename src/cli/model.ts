@@ -118,7 +118,7 @@ export const withDtypes = (command: Command): Command =>
     .addOption(
       new Option(
         '--activations <type>',
-        'dtype of the activations on the device (default: f32)',
+        'dtype of the activations on the device (default: f16 on GPUs where the model allows, else f32)',
       ).choices(['f32', 'f16']),
     )
     .option(

@@ -2,7 +2,14 @@ import type { Command } from 'commander'
 import { work } from '../jobs/index.ts'
 import { modelFiles } from './fingerprint.ts'
 import { type Io, write } from './io.ts'
-import { modelSettings, type RedisOptions, timeIn, withRedis, withRuns } from './job-options.ts'
+import {
+  jobActivations,
+  modelSettings,
+  type RedisOptions,
+  timeIn,
+  withRedis,
+  withRuns,
+} from './job-options.ts'
 import { type CallSettings, doJob, type JobData } from './jobs.ts'
 import {
   type LayerOptions,
@@ -52,7 +59,9 @@ export function addWorker(program: Command, io: Io): void {
     .option('--max-stalled <n>', 'how often a job may lose its worker', wholeNumber, 5)
   withRedis(withDevices(withModelOptions(withLayerOptions(command))))
     .addHelpText('after', help)
-    .action((options: WorkerOptions) => runWorker(options, io))
+    .action((options: WorkerOptions) =>
+      runWorker({ ...options, activations: jobActivations(options) }, io),
+    )
 }
 
 /** Runs `dawnrank worker`. */

@@ -212,7 +212,12 @@ function infoOf(info: RerankerInfo, { threads, size }: Scheduler): DevicesInfo {
   const sum = (key: keyof RerankerInfo['memory']) =>
     infos.reduce((total, { memory }) => total + memory[key], 0)
   const names = new Set(infos.map(({ adapter }) => adapter.description))
-  const mixed = `the adapters differ (${[...names].join(', ')}), and so may the last bits of their scores`
+  const dtypes = new Set(infos.map(({ activations }) => activations))
+  const off =
+    dtypes.size > 1
+      ? 'their activations are f16 and f32, and scores differ by up to 1e-2: set the option activations'
+      : 'so may the last bits of their scores'
+  const mixed = `the adapters differ (${[...names].join(', ')}), and ${off}`
   return {
     ...info,
     warnings: names.size > 1 ? [...info.warnings, mixed] : info.warnings,

@@ -5,9 +5,9 @@ import { openNamed, refuseFolder } from '../hub/open.ts'
 import type { HubFolder } from '../hub/types.ts'
 import { Engine } from '../inference/engine.ts'
 import {
-  checkActivations,
   checkDevice,
   checkQuantization,
+  chooseActivations,
   type LoadedInfo,
   type ModelInfo,
 } from '../inference/load-options.ts'
@@ -15,7 +15,7 @@ import { numbersOf, planBatches, prepare } from '../inference/prepare.ts'
 import { BatchQueue, type Output } from '../inference/queue.ts'
 import { runTasks } from '../inference/tasks.ts'
 import type { Backbone } from '../models/backbone.ts'
-import { backboneArchitecture, declareBackbone } from '../models/backbones.ts'
+import { backboneArchitecture, backboneRow, declareBackbone } from '../models/backbones.ts'
 import type { Batch } from '../models/batch.ts'
 import { lastState, pool, readsScored } from '../models/pooling.ts'
 import { Weights } from '../models/weights.ts'
@@ -79,7 +79,7 @@ export async function loadEmbedder(
   options: EmbedderLoadOptions,
 ): Promise<Loaded> {
   checkOptions('load', options)
-  const { dtype = 'auto', activations = 'f32', signal, onProgress, onBatch } = options
+  const { dtype = 'auto', signal, onProgress, onBatch } = options
   checkDevice(options, invalid)
   signal?.throwIfAborted()
   const folder = await open(place, options)
@@ -96,7 +96,8 @@ export async function loadEmbedder(
     const headsCheckpoint = await openHeads(folder)
     if (headsCheckpoint) opened.push(headsCheckpoint)
     gpu = await Gpu.open(options)
-    checkActivations(gpu.facts, options, invalid)
+    const row = backboneRow(checkpoint.config)
+    const activations = chooseActivations(gpu.facts, row, options, invalid)
     const weights = new Weights(gpu, checkpoint, dtype, activations)
     await tuneFirst(gpu, weights.layerDtype, activations, signal)
     const { backbone, read } = declareBackbone(checkpoint.config, weights)

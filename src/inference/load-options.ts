@@ -36,7 +36,10 @@ export interface DeviceOptions {
    * files. `int8` and `int4` quantize the matrices of the layers as they are loaded, at some loss of quality.
    */
   readonly dtype?: DtypeOption | undefined
-  /** Dtype of the activations on the device: `f32` (default), or `f16` where the adapter has it. */
+  /**
+   * Dtype of the activations on the device. Default: `f16` on a GPU that has it, for models whose numbers fit (those of Gemma and
+   * Gemma 2 do not), unless `dtype` is `f32`; `f32` elsewhere.
+   */
   readonly activations?: 'f32' | 'f16' | undefined
   /** A device of yours, used and left open. */
   readonly device?: GPUDevice | undefined
@@ -122,13 +125,20 @@ export function checkDevice({ device, adapter }: DeviceOptions, invalid: Invalid
   throw invalid('device and adapter: found both; a device has its adapter. Leave one out')
 }
 
-/** Throws where the adapter does not have the dtype of the activations. */
-export function checkActivations(
-  { shaderF16 }: AdapterFacts,
-  { activations }: DeviceOptions,
+/**
+ * The dtype of a model's activations: the one asked for, else f16 where a GPU has it and the numbers of the model's family
+ * fit. Weights in f32 are asked for where digits count. Throws where the adapter does not have what is asked for.
+ */
+export function chooseActivations(
+  { software, shaderF16 }: AdapterFacts,
+  { overflowsF16 = false }: { readonly overflowsF16?: boolean | undefined },
+  { activations, dtype }: DeviceOptions,
   invalid: Invalid,
-): void {
-  if (activations !== 'f16' || shaderF16) return
+): 'f32' | 'f16' {
+  if (activations === undefined) {
+    return shaderF16 && !software && !overflowsF16 && dtype !== 'f32' ? 'f16' : 'f32'
+  }
+  if (activations === 'f32' || shaderF16) return activations
   throw invalid('activations: found "f16"; this adapter has no shader-f16. Leave it out')
 }
 

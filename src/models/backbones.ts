@@ -15,28 +15,35 @@ import { qwen2, qwen3 } from './qwen.ts'
 import type { Weights } from './weights.ts'
 import { xlmRoberta } from './xlm-roberta.ts'
 
-type Declare = (config: Config, weights: Weights) => Backbone
+interface BackboneRow {
+  readonly declare: (config: Config, weights: Weights) => Backbone
+  readonly overflowsF16?: true | undefined
+}
 
-const encoder =
-  ({ prefix, names, config: read }: EncoderFamily): Declare =>
-  (config, weights) => {
+const encoder = ({ prefix, names, config: read, overflowsF16 }: EncoderFamily): BackboneRow => ({
+  overflowsF16,
+  declare(config, weights) {
     weights.backbone = prefix
     return new Encoder(read(config), weights, prefix, names?.(weights))
-  }
+  },
+})
 
-const decoder =
-  ({ config: read }: { config(config: Config): DecoderConfig }): Declare =>
-  (config, weights) =>
-    new Decoder(read(config), weights)
+const decoder = ({
+  config: read,
+  overflowsF16,
+}: Pick<BackboneRow, 'overflowsF16'> & { config(config: Config): DecoderConfig }): BackboneRow => ({
+  overflowsF16,
+  declare: (config, weights) => new Decoder(read(config), weights),
+})
 
 /** The backbones, by what their classes are called before `Model`. */
-const backbones: Readonly<Record<string, Declare>> = {
+const backbones: Readonly<Record<string, BackboneRow>> = {
   Bert: encoder(bert),
   Roberta: encoder(xlmRoberta),
   XLMRoberta: encoder(xlmRoberta),
   JinaBert: encoder(jinaBert),
   New: encoder(gte),
-  ModernBert: declareModernBert,
+  ModernBert: { declare: declareModernBert },
   Llama: decoder(llama),
   Mistral: decoder(mistral),
   Qwen2: decoder(qwen2),
@@ -68,12 +75,16 @@ export function backboneArchitecture(config: Config): string {
   )
 }
 
+/** The row of a config whose backbone is known. */
+export const backboneRow = (config: Config): BackboneRow =>
+  backbones[backboneOf(backboneArchitecture(config)) as string] as BackboneRow
+
 /** Declares the weights of a model without its head. Gives the config that was read, for its warnings. */
 export function declareBackbone(
   config: Config,
   weights: Weights,
 ): { readonly backbone: Backbone; readonly read: Config } {
-  const declare = backbones[backboneOf(backboneArchitecture(config)) as string] as Declare
+  const { declare } = backboneRow(config)
   // The labels are those of a head, of which the families allow one.
   const read = new Config(config.file, { ...config.raw, id2label: { 0: 'LABEL_0' } })
   return { backbone: declare(read, weights), read }

@@ -7,8 +7,14 @@ import type { EncoderNames } from './encoder-names.ts'
 import type { Head } from './heads.ts'
 import type { Weights } from './weights.ts'
 
+/** What may be said of every family. */
+interface FamilyFacts {
+  /** Sums of residuals go beyond 65504, the most that f16 holds: activations are f32 unless a load asks for f16. */
+  readonly overflowsF16?: true
+}
+
 /** Encoders with a classifier on the first token. */
-export interface EncoderFamily {
+export interface EncoderFamily extends FamilyFacts {
   readonly head: 'classifier'
   /** What the checkpoint calls the encoder. */
   readonly prefix: string
@@ -21,7 +27,7 @@ export interface EncoderFamily {
 }
 
 /** A model with a classifier that declares backbone and head by itself. */
-export interface WholeFamily {
+export interface WholeFamily extends FamilyFacts {
   readonly head: 'classifier'
   /** Reads and checks config.json. */
   config(config: Config): BackboneConfig
@@ -29,13 +35,13 @@ export interface WholeFamily {
 }
 
 /** Causal language models: the score is a word's logit at the last token, or the difference of two words' logits. */
-export interface CausalFamily {
+export interface CausalFamily extends FamilyFacts {
   readonly head: 'word'
   config(config: Config): DecoderConfig
 }
 
 /** Decoders with a classifier of one label on the last token, without bias. */
-export interface CausalClassifierFamily {
+export interface CausalClassifierFamily extends FamilyFacts {
   readonly head: 'last-token'
   /** The name of the classifier. */
   readonly classifier: string
@@ -43,7 +49,7 @@ export interface CausalClassifierFamily {
 }
 
 /** Decoders with a head on several layers. */
-export interface LayerwiseFamily<C extends DecoderConfig = DecoderConfig> {
+export interface LayerwiseFamily<C extends DecoderConfig = DecoderConfig> extends FamilyFacts {
   readonly head: 'layers'
   /** Whether tokens of passages can be merged on the way, as their recipe has options for. */
   readonly merges?: boolean

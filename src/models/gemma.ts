@@ -40,4 +40,4 @@ function readConfig(config: Config): DecoderConfig {
 }
 
 /** Gemma (Gemma Team 2024; `GemmaForCausalLM`): embeddings times sqrt(hidden), norms of 1 + weight, tanh GELU. */
-export const gemma: CausalFamily = { head: 'word', config: readConfig }
+export const gemma: CausalFamily = { head: 'word', overflowsF16: true, config: readConfig }

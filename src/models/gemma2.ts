@@ -106,6 +106,7 @@ const layersOf = ({ startLayer, layerStep, layers }: Gemma2Config): number[] =>
  */
 export const gemma2: LayerwiseFamily<Gemma2Config> = {
   head: 'layers',
+  overflowsF16: true,
   merges: true,
   config: readConfig,
   layers: layersOf,

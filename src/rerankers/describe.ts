@@ -17,6 +17,8 @@ export interface ModelDescription {
   readonly recipe: string
   /** What the publisher's library applies to the logit. */
   readonly activation: string
+  /** The dtype of activations by default. */
+  readonly activations: 'f32' | 'f16 on GPUs'
   /** The longest input by default. */
   readonly maxLength: number | undefined
   /** Dtypes of the stored tensors. */
@@ -68,6 +70,7 @@ export async function describeModel(
       architecture,
       recipe: recipe.name,
       activation: recipe.activation,
+      activations: family.overflowsF16 ? 'f32' : 'f16 on GPUs',
       maxLength: typeof length === 'number' ? length : undefined,
       stored: quantization
         ? [quantization.layers]

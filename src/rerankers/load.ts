@@ -3,9 +3,9 @@ import { Gpu } from '../gpu/device.ts'
 import { refuseFolder } from '../hub/open.ts'
 import { Engine } from '../inference/engine.ts'
 import {
-  checkActivations,
   checkDevice,
   checkQuantization,
+  chooseActivations,
   type LoadedInfo,
   type ModelInfo,
 } from '../inference/load-options.ts'
@@ -60,7 +60,7 @@ export async function loadModel(
 ): Promise<Loaded> {
   checkOptions({ name: 'Reranker', layerwise: true, merges: true }, 'load', options)
   const { recipe: asked, cutoffLayers, revision, signal, onProgress, onBatch, ...rest } = options
-  const { dtype = 'auto', activations = 'f32' } = options
+  const { dtype = 'auto' } = options
   checkDevice(options, invalid)
   signal?.throwIfAborted()
   const folder = await openModel(place, {
@@ -82,7 +82,8 @@ export async function loadModel(
     checkQuantization(checkpoint, options, invalid)
     const tokenizer = await Tokenizer.load(folder)
     gpu = await Gpu.open(options)
-    checkFeatures(gpu, options)
+    checkProfile(gpu, options)
+    const activations = chooseActivations(gpu.facts, family, options, invalid)
     const { config } = checkpoint
     const weights = new Weights(gpu, checkpoint, dtype, activations)
     await tuneFirst(gpu, weights.layerDtype, activations, signal)
@@ -154,9 +155,8 @@ export async function loadModel(
 
 const invalid = (message: string) => new RerankerError('option-invalid', message)
 
-/** Throws where an option wants a feature that the device does not have. */
-function checkFeatures({ facts, profile }: Gpu, options: LoadOptions): void {
-  checkActivations(facts, options, invalid)
+/** Throws where a profile is asked for and the device cannot make one. */
+function checkProfile({ profile }: Gpu, options: LoadOptions): void {
   if (options.profile && !profile) {
     throw new RerankerError(
       'option-invalid',
