@@ -3,7 +3,7 @@
 // softmax(q · kᵀ * scale + bias) · v over packed sequences, by online softmax (Milakov and Gimelshein 2018), for adapters that
 // compute on a processor.
 // q, y: T [rows, heads * head_dim]   k, v: T [tokens, heads / group * head_dim], all read four columns at a time
-// tiles: what each workgroup in x does; y counts the heads, of which `group` share one head of k and v. Key tiles count
+// tiles: what each workgroup in x does; y counts the heads from `first_head` on, of which `group` share one head of k and v. Key tiles count
 // from the sequence's own first key, across a shared prefix too, so that no sum depends on the rest of the batch.
 //
 // The workgroup is one subgroup of S lanes with 2 * S rows of q, low and high, and 4 * S keys at a time. A load costs
@@ -12,7 +12,7 @@
 // The loops over columns and lanes stay loops: unrolled, the shader takes seconds to compile there. So what is summed
 // over keys lies in workgroup memory unless all columns fit the lanes at once; each lane touches only its own numbers.
 // In the end a loop reads the sums, from a copy: an array that a loop reads lies in memory all the time.
-struct Params { heads: u32, group: u32, head_dim: u32, scale: f32, causal: u32, window: u32 }
+struct Params { heads: u32, group: u32, head_dim: u32, scale: f32, causal: u32, window: u32, first_head: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(1) var<storage, read> q: array<vec4<T>>;
 @group(0) @binding(2) var<storage, read> k: array<vec4<T>>;
@@ -39,8 +39,9 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
   let quads = params.head_dim / 4u;
   let width = params.heads * quads;
   let key_width = width / params.group;
-  let head = group.y * quads;
-  let key_head = group.y / params.group * quads;
+  let own_head = params.first_head + group.y;
+  let head = own_head * quads;
+  let key_head = own_head / params.group * quads;
   let low_row = (tile.row + min(lane, tile.rows - 1u)) * width + head;
   let high_row = (tile.row + min(S + lane, tile.rows - 1u)) * width + head;
 
@@ -67,8 +68,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
       for (var r = 0u; r < S; r++) { high.score[r] = add_lane(high.score[r], more, r, keys); }
     }
 
-    soften(&low, tile, group.y, 0u, first + lane);
-    soften(&high, tile, group.y, S, first + lane);
+    soften(&low, tile, own_head, 0u, first + lane);
+    soften(&high, tile, own_head, S, first + lane);
 
     for (var c = 0u; c < quads; c += S) {
       let column = min(c + lane, quads - 1u) + key_head;

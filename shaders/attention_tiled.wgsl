@@ -2,14 +2,14 @@
 // needs: ROWS, EACH, LANES, DEPTH, OWN
 // softmax(q · kᵀ * scale + bias) · v over packed sequences, by online softmax (Milakov and Gimelshein 2018), for GPUs.
 // q, y: [rows, heads * head_dim]   k, v: [tokens, heads / group * head_dim], read four columns, a quad, at a time
-// tiles: what each workgroup in x does; y counts the heads, of which `group` share one head of k and v. Key tiles count
+// tiles: what each workgroup in x does; y counts the heads from `first_head` on, of which `group` share one head of k and v. Key tiles count
 // from the sequence's own first key, across a shared prefix too, so that no sum depends on the rest of the batch.
 //
 // A workgroup has ROWS rows and KEYS keys at a time. An invocation has EACH rows: the scores of four keys, LANES apart, and
 // the sums of OWN quads, LANES apart. Both are products of tiles in workgroup memory: of queries and keys, DEPTH quads at a
 // time, and of weights and values, 4 * STEPS keys at a time. `depth` is DEPTH: the loops over tiles have bounds that drivers do
 // not know, so that they stay short loops, apart from the loads.
-struct Params { heads: u32, group: u32, head_dim: u32, scale: f32, causal: u32, window: u32, depth: u32 }
+struct Params { heads: u32, group: u32, head_dim: u32, scale: f32, causal: u32, window: u32, first_head: u32, depth: u32 }
 @group(0) @binding(0) var<uniform> params: Params;
 @group(0) @binding(4) var<storage, read> tiles: array<Tile>;
 
@@ -30,6 +30,7 @@ var<workgroup> totals: array<f32, ROWS>; // weights so far
 @compute @workgroup_size(INVOCATIONS)
 fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) index: u32) {
   let tile = tiles[group.x];
+  let head = params.first_head + group.y;
   let quads = (params.head_dim + 3u) / 4u;
   let lane = index % LANES;
   let own = index / LANES * EACH;
@@ -44,7 +45,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
     var product_$r = vec4f();
     for (var d = 0u; d < quads; d += DEPTH) {
       workgroupBarrier();
-      stage_products(tile, group.y, first, end, d, index);
+      stage_products(tile, head, first, end, d, index);
       workgroupBarrier();
       let depth = min(params.depth, quads - d);
       for (var i = 0u; i < depth; i++) {
@@ -62,12 +63,12 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
     }
     //# r < EACH
     weights[(own + $r) * LANES + lane] = product_$r;
-    soften(tile, group.y, first, end, own, index);
+    soften(tile, head, first, end, own, index);
 
     let steps = min(LANES, end - first);
     for (var step = 0u; step < steps; step += STEPS) {
       workgroupBarrier();
-      stage_values(tile, group.y, first + step, end, index);
+      stage_values(tile, head, first + step, end, index);
       workgroupBarrier();
       if (step == 0u) {
         //# r < EACH, c < OWN
@@ -92,7 +93,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
   if (own + $r < tile.rows) {
     let total = totals[own + $r];
     //# c < OWN
-    store_y(tile.row + own + $r, group.y, $c * LANES + lane, sum_$r_$c / total);
+    store_y(tile.row + own + $r, head, $c * LANES + lane, sum_$r_$c / total);
   }
   //# }
 }

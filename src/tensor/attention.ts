@@ -1,7 +1,8 @@
 import type { AdapterFacts, Gpu } from '../gpu/device.ts'
 import { GpuError } from '../gpu/errors.ts'
 import type { KernelSpec } from '../gpu/kernel.ts'
-import { type Tape, tapeFeatures } from './tape.ts'
+import { costRanges, rowsIn } from './parts.ts'
+import { type OperationPart, type Tape, tapeFeatures } from './tape.ts'
 import { expectShape, type Tensor } from './tensor.ts'
 
 /** Which rows of the queries attend to which keys: one sequence of a batch. */
@@ -148,7 +149,7 @@ function tiledKernel(facts: AdapterFacts, headDim: number): AttentionKernel {
 const attentionKernel = ({ choices, facts }: Gpu, headDim: number): AttentionKernel =>
   choices.pick(`attention ${headDim}`, attentionKernels(facts, headDim))
 
-/** The table of tiles on the device, and the spans that it was cut from. */
+/** The table of tiles on the device, and the rows and keys of each. */
 export interface AttentionTiles extends Tensor {
   readonly spans: readonly AttentionSpan[]
   readonly kernel: AttentionKernel
@@ -164,18 +165,22 @@ export function attentionTiles(
   headDim: number,
   kernel: AttentionKernel = attentionKernel(tape.gpu, headDim),
 ): AttentionTiles {
-  const { rows: perTile } = kernel
-  const tiles = []
-  for (const { row, rows, position, key, keys, prefix } of spans) {
+  const cut = spans.flatMap((span) => tilesOf(span, kernel.rows))
+  const tiles = cut.flatMap(({ row, rows, position, key, keys, prefix }) => {
     const before = prefix?.keys ?? 0
-    for (let at = 0; at < rows; at += perTile) {
-      const count = Math.min(perTile, rows - at)
-      tiles.push(row + at, count, position + at, before + keys, prefix?.key ?? 0, before, key, 0)
-    }
-  }
-  const shape = [tiles.length / tileFields, tileFields]
-  return { ...tape.upload(new Uint32Array(tiles), shape, 'u32'), spans, kernel }
+    return [row, rows, position, before + keys, prefix?.key ?? 0, before, key, 0]
+  })
+  const shape = [cut.length, tileFields]
+  return { ...tape.upload(new Uint32Array(tiles), shape, 'u32'), spans: cut, kernel }
 }
+
+/** A span in pieces of so many rows. */
+const tilesOf = (span: AttentionSpan, perTile: number): AttentionSpan[] =>
+  Array.from({ length: Math.ceil(span.rows / perTile) }, (_, i) => {
+    const at = i * perTile
+    const rows = Math.min(perTile, span.rows - at)
+    return { ...span, row: span.row + at, rows, position: span.position + at }
+  })
 
 /** How many keys the queries of a span see, all queries together. */
 function keysSeen(
@@ -217,6 +222,8 @@ export function attention(
   expectShape('attention', 'tiles', tiles, [null, tileFields])
   const { shader, spec } = tiles.kernel
   const y = tape.tensor(q.shape)
+  const flopsOf = (span: AttentionSpan) => 4 * headDim * keysSeen(span, options)
+  const flops = heads * tiles.spans.reduce((sum, span) => sum + flopsOf(span), 0)
   tape.run({
     label: 'attention',
     kernel: {
@@ -233,11 +240,37 @@ export function attention(
       scale,
       causal: causal ? 1 : 0,
       window,
+      first_head: 0,
       depth: spec.sizes?.DEPTH ?? 0,
     },
     tensors: { q, k, v, tiles, y, ...bias?.tensors },
-    workgroups: [tiles.shape[0] ?? 0, heads],
-    flops: 4 * width * tiles.spans.reduce((sum, span) => sum + keysSeen(span, options), 0),
+    workgroups: [tiles.spans.length, heads],
+    flops,
+    divide: (parts) => divide(tiles, heads, flopsOf, flops / parts),
   })
   return y
+}
+
+/** Parts of at most so many operations: some of the tiles, and where these alone are too many, some of the heads. */
+function divide(
+  tiles: AttentionTiles,
+  heads: number,
+  flopsOf: (span: AttentionSpan) => number,
+  most: number,
+): OperationPart[] {
+  const costs = tiles.spans.map((span) => heads * flopsOf(span))
+  return costRanges(costs, most, tiles).flatMap((range) => {
+    const spans = tiles.spans.slice(range.first, range.first + range.count)
+    const perHead = spans.reduce((sum, span) => sum + flopsOf(span), 0)
+    const each = Math.max(1, Math.min(heads, Math.floor(most / perHead)))
+    return Array.from({ length: Math.ceil(heads / each) }, (_, i) => {
+      const count = Math.min(each, heads - i * each)
+      return {
+        params: { first_head: i * each },
+        tensors: { tiles: rowsIn(tiles, range) },
+        workgroups: [range.count, count],
+        flops: count * perHead,
+      } as const
+    })
+  })
 }

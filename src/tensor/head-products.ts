@@ -1,5 +1,6 @@
 import type { AdapterFacts } from '../gpu/device.ts'
 import type { KernelSpec } from '../gpu/kernel.ts'
+import { rowRanges, rowsIn } from './parts.ts'
 import { type Tape, tapeFeatures } from './tape.ts'
 import { expectShape, type Tensor } from './tensor.ts'
 
@@ -50,6 +51,11 @@ export function headProducts(
   expectShape('head products', 'table', table, [Math.max(first + count, tableRows), width])
   const { spec, ...tile } = kernelFor(tape.gpu.facts, headDim)
   const y = tape.tensor([rows, heads, productStride(count)])
+  const sizeOf = (rows: number) =>
+    ({
+      workgroups: [Math.ceil(count / tile.tableRows), Math.ceil(rows / tile.rows), heads],
+      flops: 2 * rows * width * count,
+    }) as const
   tape.run({
     label: 'head products',
     kernel: {
@@ -59,8 +65,13 @@ export function headProducts(
     },
     params: { rows, heads, head_dim: headDim, first, count, scale },
     tensors: { x, table, y },
-    workgroups: [Math.ceil(count / tile.tableRows), Math.ceil(rows / tile.rows), heads],
-    flops: 2 * rows * width * count,
+    ...sizeOf(rows),
+    divide: (parts) =>
+      rowRanges(rows, parts, tile.rows, [x, y]).map((range) => ({
+        params: { rows: range.count },
+        tensors: { x: rowsIn(x, range), y: rowsIn(y, range) },
+        ...sizeOf(range.count),
+      })),
   })
   return y
 }

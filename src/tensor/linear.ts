@@ -3,9 +3,11 @@ import type { KernelSpec } from '../gpu/kernel.ts'
 import { groupSize, isQuantized, quantizedBits } from '../weight-dtypes.ts'
 import { type ColumnLayout, columnTiles, packRows, packTiles } from './layout.ts'
 import { matrixKernels } from './linear-matrix.ts'
-import type { Tape } from './tape.ts'
+import { rowRanges, rowsIn } from './parts.ts'
+import type { OperationPart, Tape } from './tape.ts'
 import {
   dtypeBytes,
+  elements,
   expectShape,
   type LinearDtype,
   type Tensor,
@@ -315,6 +317,8 @@ function launch(
   const [y, second, third] = outputs as [Tensor, Tensor?, Tensor?]
   const all = { block: y.block, dtype, shape: [rows, columns] }
   const start = ({ offset = 0 }: Tensor) => offset / dtypeBytes[dtype]
+  /** Numbers from the start of the first result to those of another. */
+  const to = (result: Tensor | undefined) => (result ? start(result) : 0)
   const types = { T: tape.activations, Y: dtype }
   const specOf = (of: LinearKernel) => linearSpec(of, weight.dtype, inner, types)
   tape.run({
@@ -327,8 +331,8 @@ function launch(
       columns: widths[0] as number,
       columns_1: widths[1] ?? 0,
       columns_2: widths[2] ?? 0,
-      y_1: second ? start(second) : 0,
-      y_2: third ? start(third) : 0,
+      y_1: to(second),
+      y_2: to(third),
       first_tile: weight.tile,
       activation: activations[activation],
       scale,
@@ -339,6 +343,30 @@ function launch(
     tensors: { x, weight, bias: bias ?? x, other: other ?? x, y: all },
     workgroups: gridOf(kernel, rows, widths),
     flops: 2 * rows * inner * columns,
+    divide: (parts) =>
+      rowRanges(rows, parts, kernel.rows, [x, y, ...(other ? [other] : [])]).map(
+        (range): OperationPart => {
+          const before = (layer: number) => range.first * (widths[layer] ?? 0)
+          const offset = before(0) * dtypeBytes[dtype]
+          const last = outputs.at(-1) as Tensor
+          const end = start(last) + elements(last.shape)
+          return {
+            params: {
+              rows: range.count,
+              // From the first result's row to those of the others.
+              y_1: to(second) + before(1) - before(0),
+              y_2: to(third) + before(2) - before(0),
+            },
+            tensors: {
+              x: rowsIn(x, range),
+              ...(other && { other: rowsIn(other, range) }),
+              y: { ...all, shape: [end - before(0)], offset },
+            },
+            workgroups: gridOf(kernel, range.count, widths),
+            flops: 2 * range.count * inner * columns,
+          }
+        },
+      ),
   })
   return outputs
 }

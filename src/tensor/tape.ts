@@ -18,7 +18,13 @@ export interface Operation {
   readonly tensors: Readonly<Record<string, Bound>>
   readonly workgroups: readonly [x: number, y?: number, z?: number]
   readonly flops?: number
+  /** Cuts the operation into parts of at most 1 / `parts` of its time, or the least there are, which give the same bits. */
+  readonly divide?: (parts: number) => readonly OperationPart[]
 }
+
+/** A part of an operation: its size, and the parameters and tensors that are not those of the whole. */
+export type OperationPart = Pick<Operation, 'workgroups' | 'flops'> &
+  Partial<Pick<Operation, 'params' | 'tensors'>>
 
 /**
  * Where a forward pass is written to. {@link PlanTape} only notes what it would need, {@link RecordTape}
@@ -54,7 +60,7 @@ export interface KeptTensor {
 }
 
 /** What the offset of a binding must be a multiple of on any adapter, in bytes. */
-const alignment = 256
+export const bindingAlignment = 256
 
 const bytesOf = ({ shape, dtype }: Pick<Tensor, 'shape' | 'dtype'>): number =>
   elements(shape) * dtypeBytes[dtype]
@@ -95,7 +101,7 @@ abstract class BaseTape implements Tape {
   tensors(shapes: readonly (readonly number[])[], dtype: TensorDtype = this.activations): Tensor[] {
     let bytes = 0
     const placed = shapes.map((shape) => {
-      const offset = Math.ceil(bytes / alignment) * alignment
+      const offset = Math.ceil(bytes / bindingAlignment) * bindingAlignment
       bytes = offset + bytesOf({ shape, dtype })
       return { shape, dtype, offset }
     })
@@ -264,7 +270,22 @@ export class RecordTape extends BaseTape {
     return { shape, dtype, block }
   }
 
-  run({ label, kernel, params, tensors, workgroups, flops = 0 }: Operation): void {
+  /** An operation that takes longer than a submit may is recorded in parts. */
+  run(operation: Operation): void {
+    const { flops = 0, divide, params, tensors } = operation
+    const count = Math.ceil(flops / this.gpu.pace.submitFlops)
+    const parts = divide && count > 1 ? divide(count) : [operation]
+    for (const part of parts) {
+      this.#record({
+        ...operation,
+        ...part,
+        params: { ...params, ...part.params },
+        tensors: { ...tensors, ...part.tensors },
+      })
+    }
+  }
+
+  #record({ label, kernel, params, tensors, workgroups, flops = 0 }: Operation): void {
     const buffers = Object.fromEntries(
       Object.entries(tensors).map(([name, bound]) => [name, bindingOf(bound)]),
     )
