@@ -2,6 +2,7 @@ import activations from './activations.wgsl'
 import add_lane from './add_lane.wgsl'
 import attention_heads from './attention_heads.wgsl'
 import attention_heads_odd from './attention_heads_odd.wgsl'
+import attention_matrix from './attention_matrix.wgsl'
 import attention_subgroup from './attention_subgroup.wgsl'
 import attention_tile from './attention_tile.wgsl'
 import attention_tiled from './attention_tiled.wgsl'
@@ -54,6 +55,7 @@ export const shaders = {
   add_lane,
   attention_heads,
   attention_heads_odd,
+  attention_matrix,
   attention_subgroup,
   attention_tile,
   attention_tiled,

@@ -1,6 +1,7 @@
 import type { AdapterFacts, Gpu } from '../gpu/device.ts'
 import { GpuError } from '../gpu/errors.ts'
 import type { KernelSpec } from '../gpu/kernel.ts'
+import { matrixAttention } from './attention-matrix.ts'
 import { costRanges, rowsIn } from './parts.ts'
 import { type OperationPart, type Tape, tapeFeatures } from './tape.ts'
 import { expectShape, type Tensor } from './tensor.ts'
@@ -49,11 +50,20 @@ export interface AttentionKernel {
   readonly spec: Pick<KernelSpec, 'enable' | 'sizes' | 'libraries'>
 }
 
-/** The kernels for an adapter, the one that is used unless tuning finds another the first. */
+/** The kernels for an adapter, the one that is used unless tuning finds another the first. Activations in f16 may be multiplied by matrices. */
 export function attentionKernels(
   facts: AdapterFacts,
   headDim: number,
+  activations: 'f32' | 'f16' = 'f32',
 ): [AttentionKernel, ...AttentionKernel[]] {
+  const matrices = activations === 'f16' ? matrixAttention(facts, headDim) : []
+  const others = fmaKernels(facts, headDim)
+  // Processors have no unit for them.
+  const all = facts.software ? [...others, ...matrices] : [...matrices, ...others]
+  return all as typeof others
+}
+
+function fmaKernels(facts: AdapterFacts, headDim: number): [AttentionKernel, ...AttentionKernel[]] {
   const { subgroupSize: lanes, software, maxWorkgroupMemory } = facts
   const tiled = tiledKernel(facts, headDim)
   const quads = Math.ceil(headDim / 4 / lanes)
@@ -146,8 +156,21 @@ function tiledKernel(facts: AdapterFacts, headDim: number): AttentionKernel {
   }
 }
 
-const attentionKernel = ({ choices, facts }: Gpu, headDim: number): AttentionKernel =>
-  choices.pick(`attention ${headDim}`, attentionKernels(facts, headDim))
+/** What the tuned kernel for heads is kept under: with activations in f16 there may be others. */
+export const tunedAttention = (headDim: number, activations: 'f32' | 'f16'): string =>
+  activations === 'f16' ? `attention ${headDim} of f16` : `attention ${headDim}`
+
+/** The kernel for heads on a device. Chosen by these and the dtype of activations alone, never by the batch. */
+export const attentionKernel = (
+  { choices, facts }: Gpu,
+  headDim: number,
+  activations: 'f32' | 'f16' = 'f32',
+): AttentionKernel =>
+  choices.pick(
+    `attention ${headDim}`,
+    attentionKernels(facts, headDim, activations),
+    tunedAttention(headDim, activations),
+  )
 
 /** The table of tiles on the device, and the rows and keys of each. */
 export interface AttentionTiles extends Tensor {
@@ -163,7 +186,7 @@ export function attentionTiles(
   tape: Tape,
   spans: readonly AttentionSpan[],
   headDim: number,
-  kernel: AttentionKernel = attentionKernel(tape.gpu, headDim),
+  kernel: AttentionKernel = attentionKernel(tape.gpu, headDim, tape.activations),
 ): AttentionTiles {
   const cut = spans.flatMap((span) => tilesOf(span, kernel.rows))
   const tiles = cut.flatMap(({ row, rows, position, key, keys, prefix }) => {

@@ -62,16 +62,13 @@ export function matrixKernels(
   facts: AdapterFacts,
   dtype: LinearDtype,
 ): (MatrixKernel & { readonly smaller: readonly MatrixKernel[] })[] {
-  const { subgroupMatrices, subgroupMinSize: lanes, maxWorkgroupMemory, maxInvocations } = facts
-  const isFixed = lanes === facts.subgroupMaxSize
-  const matrix = subgroupMatrices
-    .filter(isUsable)
-    .reduce((a: SubgroupMatrix | undefined, b) => (a && sizeOf(a) >= sizeOf(b) ? a : b), undefined)
-  if (!matrix || dtype === 'f32' || !(isFixed || facts.subgroupSizeControl)) return []
+  const { maxWorkgroupMemory, maxInvocations } = facts
+  const found = matrixOf(facts, depth)
+  if (!found || dtype === 'f32') return []
   const fits = ({ bytes, invocations, loads }: MatrixKernel): boolean =>
     bytes <= maxWorkgroupMemory && invocations <= maxInvocations && loads.every(Number.isInteger)
   return shapes.flatMap(({ columns, tiles }) => {
-    const setting = { matrix, lanes, isFixed, dtype }
+    const setting = { ...found, dtype }
     const own = tiles.map((tile) => (dtype === 'int4' && tile.down === 4 ? int4Tile : tile))
     const [largest, ...smaller] = own
       .map((tile) => matrixKernel(setting, tile, columns))
@@ -80,8 +77,23 @@ export function matrixKernels(
   })
 }
 
-const isUsable = ({ componentType, resultComponentType, K }: SubgroupMatrix): boolean =>
-  componentType === 'f16' && resultComponentType === 'f32' && depth % K === 0
+/**
+ * The largest matrices of f16 with sums in f32 of an adapter, whole ones along a depth, and the size of the subgroups that
+ * multiply them.
+ */
+export function matrixOf(
+  { subgroupMatrices, subgroupMinSize: lanes, subgroupMaxSize, subgroupSizeControl }: AdapterFacts,
+  depth: number,
+): Omit<Setting, 'dtype'> | undefined {
+  const isFixed = lanes === subgroupMaxSize
+  if (!isFixed && !subgroupSizeControl) return undefined
+  const isUsable = ({ componentType, resultComponentType, K }: SubgroupMatrix): boolean =>
+    componentType === 'f16' && resultComponentType === 'f32' && depth % K === 0
+  const matrix = subgroupMatrices
+    .filter(isUsable)
+    .reduce((a: SubgroupMatrix | undefined, b) => (a && sizeOf(a) >= sizeOf(b) ? a : b), undefined)
+  return matrix && { matrix, lanes, isFixed }
+}
 
 const sizeOf = ({ M, N, K }: SubgroupMatrix): number => M * N * K
 

@@ -1,5 +1,5 @@
 import type { Gpu } from '../gpu/device.ts'
-import { attentionKernels } from './attention.ts'
+import { attentionKernel } from './attention.ts'
 import { linearKernel } from './linear.ts'
 import type { LinearDtype } from './tensor.ts'
 import {
@@ -36,7 +36,7 @@ export async function measureRates(
   })
   const heads = attention.map((shape) => {
     const operation = `attention ${shape.headDim}`
-    const kernel = gpu.choices.pick(operation, attentionKernels(gpu.facts, shape.headDim))
+    const kernel = attentionKernel(gpu, shape.headDim, activations)
     const { sequences, length, heads } = shape
     const named = {
       operation,

@@ -1,7 +1,14 @@
 import type { KernelNames } from '../gpu/choices.ts'
 import { type AdapterFacts, Gpu, type GpuOptions } from '../gpu/device.ts'
 import { forgetKernels, keepKernels } from '../gpu/tuned.ts'
-import { type AttentionKernel, attention, attentionKernels, attentionTiles } from './attention.ts'
+import {
+  type AttentionKernel,
+  attention,
+  attentionKernels,
+  attentionTiles,
+  tunedAttention,
+} from './attention.ts'
+import { matrixAttention } from './attention-matrix.ts'
 import { TensorError } from './errors.ts'
 import { linearBytes } from './layout.ts'
 import { type LinearKernel, linear, linearKernels, tunedName } from './linear.ts'
@@ -187,15 +194,18 @@ function entriesFor(gpu: Gpu, wanted: readonly string[] | undefined): Entry[] {
   // Activations in f16 have kernels of their own where there are subgroup matrices.
   const matrices = dtypes.filter((dtype) => matrixKernels(facts, dtype).length > 0)
   layers.push(...matrices.flatMap((dtype) => layersOf(dtype, 'f16')))
-  const heads = headDims.flatMap((headDim) =>
-    attentionKernels(facts, headDim).map((kernel) => ({
-      operation: `attention ${headDim}`,
+  const headsOf = (headDim: number, activations: 'f32' | 'f16') =>
+    attentionKernels(facts, headDim, activations).map((kernel) => ({
+      operation: tunedAttention(headDim, activations),
       kernel: kernel.name,
       task: () => {
-        return attentionTask(gpu, kernel, { sequences: rows / 128, length: 128, heads: 8, headDim })
+        const shape = { sequences: rows / 128, length: 128, heads: 8, headDim }
+        return attentionTask(gpu, kernel, shape, activations)
       },
-    })),
-  )
+    }))
+  const heads = headDims.flatMap((headDim) => headsOf(headDim, 'f32'))
+  const matrixHeads = headDims.filter((headDim) => matrixAttention(facts, headDim).length > 0)
+  heads.push(...matrixHeads.flatMap((headDim) => headsOf(headDim, 'f16')))
   const all = [...layers, ...heads]
   const known = new Set(all.map(({ operation }) => operation))
   const unknown = wanted?.find((operation) => !known.has(operation))

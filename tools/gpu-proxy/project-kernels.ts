@@ -81,7 +81,7 @@ export function projectKernels(facts: AdapterFacts, activations: 'f32' | 'f16'):
   }
   for (const headDim of headDims) {
     const q = tape.tensor([4, 2 * headDim])
-    for (const [i, kernel] of attentionKernels(facts, headDim).entries()) {
+    for (const [i, kernel] of attentionKernels(facts, headDim, activations).entries()) {
       const name = `${kernel.name} ${headDim}`
       const span = { row: 0, rows: 4, position: 0, key: 0, keys: 4 }
       const tiles = attentionTiles(tape, [span], headDim, kernel)
