@@ -37,7 +37,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
   //# i < W_LOADS
   var w_$i = load_chunk(tile * steps, line + $iu * LINES, chunk);
   //# r < ROWS, c < COLS
-  var sum_$r_$c: subgroup_matrix_result<f32, N, M>;
+  var sum_$r_$c = subgroup_matrix_result<f32, N, M>(0.0);
   for (var step = 0u; step < steps; step++) {
     //# i < X_LOADS {
     {
