@@ -1,5 +1,6 @@
 import { expect, it } from 'vitest'
 import { Gpu } from '../../src/gpu/device.ts'
+import { matrixAttention } from '../../src/tensor/attention-matrix.ts'
 import { matrixKernels } from '../../src/tensor/linear-matrix.ts'
 import { expectClose } from '../tensor/harness.ts'
 import { casesOf, openModel, spread } from './open-model.ts'
@@ -14,27 +15,26 @@ import { casesOf, openModel, spread } from './open-model.ts'
 const ofBert = 1.5e-2
 
 it.for([
-  ['xlm-roberta-514', 'f16', 1e-2],
-  ['bert', 'f16', ofBert],
-  ['gemma', 'f16', 1e-2],
-  ['gemma', 'bf16', 1e-2],
-  ['mistral', 'f16', 1e-2],
+  ['xlm-roberta-514', 'f16', 16, 1e-2],
+  ['bert', 'f16', 16, ofBert],
+  ['gemma', 'f16', 32, 1e-2],
+  ['gemma', 'bf16', 32, 1e-2],
+  ['mistral', 'f16', 16, 1e-2],
 ] as const)(
-  '%s in %s has the scores of PyTorch, the same bits alone and together',
+  '%s in %s, heads of %i, has the scores of PyTorch, the same bits alone and together',
   { timeout: 600_000 },
-  async ([name, dtype, tolerance], { skip }) => {
+  async ([name, dtype, headDim, tolerance], { skip }) => {
     const adapter = await Gpu.open()
     const kernel = matrixKernels(adapter.facts, dtype).at(-1)
+    const [heads] = matrixAttention(adapter.facts, headDim)
     adapter.dispose()
-    if (!kernel) return skip(`${adapter.facts.description}: no subgroup matrices for ${dtype}`)
-    const operation = `linear ${dtype}`
+    if (!kernel || !heads)
+      return skip(`${adapter.facts.description}: no subgroup matrices for ${dtype}`)
+    const kernels = { [`linear ${dtype}`]: kernel.name, [`attention ${headDim}`]: heads.name }
     const cases = casesOf(name)
     const options = { dtype, activations: 'f16' } as const
-    const { gpu, score, dispose } = await openModel(name, {
-      ...options,
-      kernels: { [operation]: kernel.name },
-    })
-    expect(gpu.choices.used[operation]).toBe(kernel.name)
+    const { gpu, score, dispose } = await openModel(name, { ...options, kernels })
+    expect(gpu.choices.used).toMatchObject(kernels)
     const scores = await score(cases)
     for (const one of spread(cases, 12)) {
       const found = scores.map((layer) => layer[cases.indexOf(one)]!)
