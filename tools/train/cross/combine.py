@@ -1,9 +1,10 @@
 #!/usr/bin/env python3
 """Put the bi-encoder beside the cross-encoder: one model whose score is logit + SCALE * cosine.
 
-    python -m cross.combine --model FOLDER --bi-encoder FOLDER --scale 20 --out FOLDER
+    python -m cross.combine --model FOLDER --bi-encoder FOLDER --scale 20 --center 12 --out FOLDER
 
-Both have the same word embeddings, which training left as they were; they are stored once. float16.
+The bias of the classifier loses CENTER, so that the sigmoid of a score is about even between the passages that answer the
+questions of the training set's dev part and their hard negatives. Both have the same word embeddings, which training left as they were; they are stored once. float16.
 """
 
 import argparse
@@ -37,12 +38,14 @@ def main():
     parser.add_argument("--model", type=Path, required=True, help="folder of the cross-encoder")
     parser.add_argument("--bi-encoder", type=Path, required=True, help="folder of all-MiniLM-L6-v2")
     parser.add_argument("--scale", type=float, default=20, help="of the cosine (20)")
+    parser.add_argument("--center", type=float, default=12, help="the score that becomes 0 (12)")
     parser.add_argument("--out", type=Path, required=True)
     args = parser.parse_args()
     tensors = combined(
         load_file(args.model / "model.safetensors"),
         load_file(args.bi_encoder / "model.safetensors"),
     )
+    tensors["classifier.bias"] -= args.center
     shutil.copytree(args.model, args.out, dirs_exist_ok=True)
     save_file(tensors, args.out / "model.safetensors", metadata={"format": "pt"})
     config = json.loads((args.model / "config.json").read_text())
