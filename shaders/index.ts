@@ -40,6 +40,7 @@ import score_bias_relative from './score_bias_relative.wgsl'
 import score_bias_soft_cap from './score_bias_soft_cap.wgsl'
 import soft_cap from './soft_cap.wgsl'
 import subgroup_tile from './subgroup_tile.wgsl'
+import top_k_radix from './top_k_radix.wgsl'
 import unpack_rows from './unpack_rows.wgsl'
 import weight_chunk_bf16 from './weight_chunk_bf16.wgsl'
 import weight_chunk_f16 from './weight_chunk_f16.wgsl'
@@ -93,6 +94,7 @@ export const shaders = {
   score_bias_soft_cap,
   soft_cap,
   subgroup_tile,
+  top_k_radix,
   unpack_rows,
   weight_chunk_bf16,
   weight_chunk_f16,

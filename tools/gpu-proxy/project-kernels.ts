@@ -17,6 +17,7 @@ import { rotary } from '../../src/tensor/rotary.ts'
 import { softCap, softCapBias } from '../../src/tensor/soft-cap.ts'
 import { PlanTape } from '../../src/tensor/tape.ts'
 import type { LinearDtype, Weight } from '../../src/tensor/tensor.ts'
+import { topK } from '../../src/tensor/top-k.ts'
 import { isQuantized } from '../../src/weight-dtypes.ts'
 
 export interface ProjectKernel {
@@ -122,6 +123,7 @@ export function projectKernels(facts: AdapterFacts, activations: 'f32' | 'f16'):
     gatherRows(tape, x, rows)
     meanRows(tape, x, rows, rows)
     softCap(tape, tape.tensor([4, 1], 'f32'), 30)
+    topK(tape, tape.tensor([4, 8], 'f32'), 2)
     headProducts(tape, x, x, { headDim: 32, first: 0, count: 4, scale: 1 })
     neighbors(tape, x, tape.tensor([4, 3], 'u32'), 1)
     rotary(tape, [x, x], [rows, rows], tape.tensor([8, 32], 'f32'))
