@@ -1,5 +1,23 @@
 /** First stages: passages of a corpus for a query, by BM25, by vectors, or by several stages together. */
 export { Bm25, type Bm25Options, bm25Stage } from './bm25.ts'
+export {
+  type DenseOptions,
+  type DenseStage,
+  denseStage,
+  searchableVectors,
+  type TextEmbedder,
+} from './dense.ts'
 export { RetrievalError } from './errors.ts'
+export { ExactSearch, type ExactSearchOptions, type FoundVector } from './exact-search.ts'
 export type { FirstStage, Passage, Query, Ranked } from './first-stage.ts'
 export { type HybridOptions, hybridStage, reciprocalRankFusion } from './fusion.ts'
+export type { IndexFolder, IndexSettings } from './index-files.ts'
+export { openIndex, type VectorIndex } from './index-reader.ts'
+export {
+  type IndexProgress,
+  type IndexWork,
+  type WrittenIndex,
+  writeIndex,
+} from './index-writer.ts'
+export { type MultiOptions, multiStage, runStage, textsOf } from './multi.ts'
+export { memoryVectors, type Vectors } from './vectors.ts'
