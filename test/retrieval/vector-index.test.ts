@@ -108,7 +108,7 @@ describe('goes on where it was killed', () => {
         return texts.map(vectorOf)
       }
       const { resumed } = await writeIndex(work(memory.folder, passages, { embed }))
-      expect(resumed % 1024).toBe(0)
+      expect(resumed === passages.length || resumed % 1024 === 0).toBe(true)
       expect(embedded).toEqual(passages.slice(resumed).map(({ text }) => text))
       expectFiles(memory.files, expected)
     }
