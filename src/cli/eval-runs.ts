@@ -8,9 +8,8 @@ import {
   type ReportOutcome,
   type ReportSet,
 } from './eval-report.ts'
-import { runOfFile, type SetOptions } from './eval-sets.ts'
+import { firstStages, type SetOptions } from './eval-sets.ts'
 import type { Io } from './io.ts'
-import { shortNames } from './short-names.ts'
 
 /** Measures runs as they are: each run, by its name or path, on each data set. */
 export async function measureRuns(
@@ -18,21 +17,24 @@ export async function measureRuns(
   measures: readonly Measure[],
   io: Io,
 ): Promise<EvalReport> {
-  const runs = [...new Set(options.run ?? [])]
-  if (runs.length === 0) throw new CliError('usage', '--runs-only: give the runs by --run')
   const found = await findDataSets(options.data, options)
-  if (runs.includes('-') && found.length > 1) {
+  const run = [...new Set(options.run ?? [])]
+  const runs = firstStages({ ...options, run }, found.length)
+  if (runs.length === 0) {
+    throw new CliError('usage', '--runs-only: give the runs by --run, or --first-stage bm25')
+  }
+  if (runs.some(({ text }) => text === '-') && found.length > 1) {
     throw new CliError('usage', '--run -: stdin holds one run, there are several data sets')
   }
-  const names = shortNames(runs)
+  const names = runs.map(({ name }) => name)
   const sets: ReportSet[] = []
   const outcomes: ReportOutcome[] = []
   for (const set of found) {
     const qrels = await set.data.qrels(io.signal)
     const { name, group, path, data } = set
     let leftOut = 0
-    for (const [i, file] of runs.entries()) {
-      const run = await runOfFile(file, found.length)(set, io)
+    for (const [i, { source }] of runs.entries()) {
+      const run = await source(set, io)
       const counted = firstStageOrder({ run, keepIdenticalIds: options.keepIdenticalIds })
       checkJudged(qrels, counted)
       for (const [query, list] of run) leftOut += list.length - counted.get(query)!.length

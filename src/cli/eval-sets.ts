@@ -3,12 +3,10 @@ import { isAbsolute, join } from 'node:path'
 import { checkQueries, type EvaluationData, type FirstStage, type Run } from '../eval/index.ts'
 import { type DataSet, findDataSets } from './data-sets.ts'
 import { CliError } from './errors.ts'
+import { type FirstStageOptions, type RunSource, runOfStage } from './first-stages.ts'
 import type { Io } from './io.ts'
 import { type RunOptions, readRunFile, readStage } from './run-file.ts'
 import { shortNames } from './short-names.ts'
-
-/** Gives the ranked documents of each query of a data set. */
-export type RunSource = (set: DataSet, io: Io) => Promise<Run>
 
 /** A data set with the first stage that is reranked. */
 export interface EvaluationSet extends DataSet {
@@ -20,7 +18,7 @@ export interface EvaluationSet extends DataSet {
 }
 
 /** The options that choose data and first stages. */
-export interface SetOptions extends RunOptions {
+export interface SetOptions extends RunOptions, FirstStageOptions {
   data: readonly string[]
   run?: readonly string[]
 }
@@ -34,20 +32,22 @@ export async function evaluationSets(options: SetOptions, io: Io): Promise<Evalu
   const sets = await findDataSets(options.data, options)
   const runs = options.run ?? []
   const ofRuns = sets.filter(({ data }) => !data.candidates)
-  checkCounts(ofRuns, runs)
-  const names = shortNames(runs)
+  const all = firstStages(options, sets.length)
+  checkCounts(ofRuns, runs, all.length)
   return sets.flatMap((set) => {
     const { candidates } = set.data
-    const chosen = candidates ? [undefined] : runsOf(ofRuns.indexOf(set), ofRuns.length, runs)
-    return chosen.map((i): EvaluationSet => {
-      const run = i === undefined ? undefined : runs[i]!
-      const source = run === undefined ? () => candidates!(io.signal) : runOfFile(run, sets.length)
+    const ofSet = runsOf(ofRuns.indexOf(set), ofRuns.length, runs)
+    const chosen = candidates
+      ? [undefined]
+      : all.filter((_, i) => i >= runs.length || ofSet.includes(i))
+    return chosen.map((stage): EvaluationSet => {
+      const source = stage?.source ?? (() => candidates!(io.signal))
       // Candidates have no order by which the first could be taken.
       const stageOptions = candidates ? { ...options, top: Number.MAX_SAFE_INTEGER } : options
       return {
         ...set,
-        name: chosen.length > 1 ? `${set.name} (${names[i!]})` : set.name,
-        firstStage: run,
+        name: chosen.length > 1 ? `${set.name} (${stage!.name})` : set.name,
+        firstStage: stage?.text,
         read: () => readStage(set.data, () => source(set, io), stageOptions, io.signal),
         check: () => checkSet(set.data, () => source(set, io), io.signal),
       }
@@ -55,10 +55,28 @@ export async function evaluationSets(options: SetOptions, io: Io): Promise<Evalu
   })
 }
 
-function checkCounts(sets: readonly DataSet[], runs: readonly string[]): void {
+/** The runs of `--run`, then the first stages of `--first-stage`, each with a short name and what gives its run. */
+export function firstStages(
+  options: Pick<SetOptions, 'run'> & FirstStageOptions,
+  sets: number,
+): { text: string; name: string; source: RunSource }[] {
+  const runs = options.run ?? []
+  const names = shortNames(runs)
+  const readRun = (file: string) => runOfFile(file, sets)
+  return [
+    ...runs.map((text, i) => ({ text, name: names[i]!, source: readRun(text) })),
+    ...[...new Set(options.firstStage ?? [])].map((text) => ({
+      text,
+      name: text,
+      source: runOfStage(text, options, readRun),
+    })),
+  ]
+}
+
+function checkCounts(sets: readonly DataSet[], runs: readonly string[], stages: number): void {
   if (sets.length === 0) return
-  if (runs.length === 0) {
-    const message = `${sets[0]!.name}: has no first stage; give its run by --run`
+  if (stages === 0) {
+    const message = `${sets[0]!.name}: has no first stage; give its run by --run, or --first-stage bm25`
     throw new CliError('usage', message)
   }
   if (runs.length > 1 && sets.length > 1 && runs.length !== sets.length) {
@@ -76,7 +94,7 @@ function checkCounts(sets: readonly DataSet[], runs: readonly string[]): void {
 /** Which of the runs belong to the data set with an index. */
 function runsOf(set: number, sets: number, runs: readonly string[]): number[] {
   if (sets === 1) return [...runs.keys()]
-  return [runs.length === 1 ? 0 : set]
+  return runs.length === 0 ? [] : [runs.length === 1 ? 0 : set]
 }
 
 /**

@@ -18,6 +18,7 @@ import { measureRuns } from './eval-runs.ts'
 import { withServiceOptions } from './eval-services.ts'
 import { type EvaluationSet, evaluationSets, type SetOptions } from './eval-sets.ts'
 import { publishedText } from './eval-text.ts'
+import { withFirstStages } from './first-stages.ts'
 import { type Io, write } from './io.ts'
 import {
   revisionOption,
@@ -63,6 +64,12 @@ The run is a first stage in TREC's format: query Q0 document rank score tag. Eac
 file may be a pipe; --run - reads stdin. For several data sets give one name that
 each folder has, a path with {data} for the name of the data set, or one run for
 each. Several runs may be given for one data set.
+
+A first stage may also be made here: --first-stage bm25, dense (vectors of the
+embedded all-MiniLM-L6-v2, or dense:MODEL), hybrid (both, by reciprocal rank
+fusion; or hybrid:bm25+dense:MODEL), multi:MODEL (bge-m3's three scores of what
+its vectors find). It gives the best 100, or --top, of each judged query. Keep the
+vectors with --indexes: an interrupted command then goes on with them.
 
 Several models are compared on the same first stage. MODEL@28 is a layerwise
 model at layer 28, MODEL@12:40,28 a cascade. A model may be a service:
@@ -137,7 +144,7 @@ export function addEval(program: Command, io: Io): void {
     .option('--runs-only', 'measure the runs as they are, without a model', false)
     .option('--resamples <n>', 'resamples of the bootstrap', wholeNumber, 2000)
     .option('--seed <n>', 'seed of bootstrap and tests', wholeNumber, 1)
-  withServiceOptions(command)
+  withServiceOptions(withFirstStages(command))
   withDevices(withLoadingOptions(withLayerOptions(withRunOptions(command))))
     .option(...noProgressOption)
     .addHelpText('after', help)

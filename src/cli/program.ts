@@ -10,6 +10,7 @@ import { addEmbed } from './embed.ts'
 import { addEnqueue } from './enqueue.ts'
 import { CliError } from './errors.ts'
 import { addEval } from './eval.ts'
+import { addIndex } from './index-corpus.ts'
 import { addInfo } from './info.ts'
 import type { Io } from './io.ts'
 import { addLayers } from './layers.ts'
@@ -50,6 +51,7 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
     .addHelpText('after', help)
   addRerank(program, io)
   addEmbed(program, io)
+  addIndex(program, io)
   addServe(program, io)
   addTokenize(program, io)
   addEval(program, io)

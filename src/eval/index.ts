@@ -1,5 +1,12 @@
 /** Evaluation: data in BEIR's format, TREC runs, measures, reranking of a first stage, and layer sweeps. */
-export { collectPassages, openPlainOrGzip, type Passage, readCorpus, readQueries } from './beir.ts'
+export {
+  collectPassages,
+  openPlainOrGzip,
+  type Passage,
+  passageLines,
+  readCorpus,
+  readQueries,
+} from './beir.ts'
 export { cascadeScores } from './cascade-scores.ts'
 export { isGzip } from './content.ts'
 export { EvaluationError } from './errors.ts'
