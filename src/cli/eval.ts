@@ -66,10 +66,11 @@ each folder has, a path with {data} for the name of the data set, or one run for
 each. Several runs may be given for one data set.
 
 A first stage may also be made here: --first-stage bm25, dense (vectors of the
-embedded all-MiniLM-L6-v2, or dense:MODEL), hybrid (both, by reciprocal rank
-fusion; or hybrid:bm25+dense:MODEL), multi:MODEL (bge-m3's three scores of what
-its vectors find). It gives the best 100, or --top, of each judged query. Keep the
-vectors with --indexes: an interrupted command then goes on with them.
+embedded all-MiniLM-L6-v2, or dense:MODEL), index:FOLDER (vectors of dawnrank
+index), hybrid (bm25 and dense, by reciprocal rank fusion; or hybrid:A+B with
+others), multi:MODEL (bge-m3's three scores of what its vectors find). It gives
+the best 100, or --top, of each judged query. Keep the vectors with --indexes: an
+interrupted command then goes on with them.
 
 Several models are compared on the same first stage. MODEL@28 is a layerwise
 model at layer 28, MODEL@12:40,28 a cascade. A model may be a service:

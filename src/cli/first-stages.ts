@@ -7,6 +7,7 @@ import type { Embedder, MultiWeights } from '../embedders/index.ts'
 import { collectPassages, type Run } from '../eval/index.ts'
 import {
   bm25Stage,
+  checkCorpus,
   denseStage,
   type FirstStage,
   hybridStage,
@@ -16,6 +17,8 @@ import {
   type Ranked,
   runStage,
   textsOf,
+  uniquePassages,
+  type VectorIndex,
 } from '../retrieval/index.ts'
 import type { DataSet } from './data-sets.ts'
 import { CliError } from './errors.ts'
@@ -23,7 +26,7 @@ import { modelFiles } from './fingerprint.ts'
 import { diskIndexFolder } from './index-folder.ts'
 import type { Io } from './io.ts'
 import { type Progress, progressOn } from './progress.ts'
-import { loadSearchModel, writeVectors } from './vector-index.ts'
+import { loadSearchModel, type SearchModelOptions, writeVectors } from './vector-index.ts'
 
 /** Gives the ranked documents of each query of a data set. */
 export type RunSource = (set: DataSet, io: Io) => Promise<Run>
@@ -48,11 +51,12 @@ export type StageSpec =
       readonly model: string | undefined
       readonly weights: MultiWeights | undefined
     }
+  | { readonly kind: 'index'; readonly folder: string }
   | { readonly kind: 'run'; readonly file: string }
   | { readonly kind: 'hybrid'; readonly parts: readonly StageSpec[] }
 
 export const stageForms =
-  'bm25, dense, dense:MODEL, multi:MODEL, multi@DENSE,SPARSE,COLBERT:MODEL (weights), run:FILE, hybrid, ' +
+  'bm25, dense, dense:MODEL, index:FOLDER, multi:MODEL, multi@DENSE,SPARSE,COLBERT:MODEL (weights), run:FILE, hybrid, ' +
   'hybrid:STAGE+STAGE'
 
 /**
@@ -65,6 +69,7 @@ export function parseStage(text: string): StageSpec {
   const isPlain = weights === undefined
   if (kind === 'bm25' && isPlain && rest === undefined) return { kind }
   if (kind === 'dense' && isPlain) return { kind, model: rest }
+  if (kind === 'index' && isPlain && rest !== undefined) return { kind, folder: rest }
   if (kind === 'run' && isPlain && rest !== undefined) return { kind, file: rest }
   if (kind === 'hybrid' && isPlain) {
     const parts = rest === undefined ? ['bm25', 'dense'] : rest.split('+')
@@ -189,6 +194,8 @@ class StageWork {
         return this.#bm25()
       case 'dense':
         return this.#dense(spec.model)
+      case 'index':
+        return this.#index(spec.folder)
       case 'multi':
         return this.#multi(spec, depth)
       case 'run':
@@ -202,30 +209,9 @@ class StageWork {
   }
 
   async #bm25(): Promise<FirstStage> {
-    const passages = await this.#unique()
-    this.progress.start(`BM25 index of ${this.input.set.name}`, 1)
-    return bm25Stage(passages)
-  }
-
-  /** The corpus, but passages that a later one of their id replaces. */
-  async #unique() {
     const { set, io } = this.input
-    const { data } = set
-    const { signal } = io
-    const last = new Map<string, number>()
-    let place = 0
-    let isUnique = true
-    for await (const { id } of data.passages(signal)) {
-      if (last.has(id)) isUnique = false
-      last.set(id, place++)
-    }
-    if (isUnique) return data.passages(signal)
-    return (async function* () {
-      let at = 0
-      for await (const passage of data.passages(signal)) {
-        if (last.get(passage.id) === at++) yield passage
-      }
-    })()
+    this.progress.start(`BM25 index of ${set.name}`, 1)
+    return bm25Stage(uniquePassages(() => set.data.passages(io.signal)))
   }
 
   async #run(file: string): Promise<FirstStage> {
@@ -250,9 +236,38 @@ class StageWork {
     const folder = await diskIndexFolder(path)
     const corpus = (signal: AbortSignal) => set.data.passages(signal)
     await writeVectors(embedder, corpus, folder, undefined, progress, io)
+    return this.#search(embedder, await this.#open(path))
+  }
+
+  /** An index that is there, with the model that it names. */
+  async #index(path: string): Promise<FirstStage> {
+    const { set, io } = this.input
+    const { signal } = io
+    const index = await this.#open(path)
+    const { settings } = index
+    await checkCorpus(path, settings, { passages: () => set.data.passages(signal), signal })
+    const { model, dtype, activations } = settings
+    const options = { model, dtype, activations } as SearchModelOptions
+    const embedder = await loadSearchModel(options, this.progress, io)
+    this.#closing.push(() => embedder.dispose())
+    const files = await modelFiles(embedder.info)
+    if (files !== settings.modelFiles) {
+      throw new CliError(
+        'usage',
+        `${path}: was made with other files of ${model} (${settings.modelFiles}; now ${files}). Make a new index in another folder`,
+      )
+    }
+    return this.#search(embedder, index)
+  }
+
+  async #open(path: string): Promise<VectorIndex> {
     const index = await openIndex(await openFolder(path))
     this.#closing.push(() => index.close())
-    const { signal } = io
+    return index
+  }
+
+  async #search(embedder: Embedder, index: VectorIndex): Promise<FirstStage> {
+    const { signal } = this.input.io
     const stage = await denseStage(embedder, index.ids, index.vectors, { signal })
     this.#closing.push(() => stage.dispose())
     return stage.find

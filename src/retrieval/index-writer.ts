@@ -85,8 +85,27 @@ export async function writeIndex(work: IndexWork): Promise<WrittenIndex> {
   return { passages: corpus.passages, resumed }
 }
 
+/**
+ * Checks that an index is one of a corpus.
+ *
+ * @throws RetrievalError `index-mismatch`
+ */
+export async function checkCorpus(
+  folder: string,
+  { corpus }: IndexSettings,
+  work: Pick<IndexWork, 'passages' | 'signal'>,
+): Promise<void> {
+  const { passages, sha256 } = await survey(work)
+  if (passages === corpus.passages && sha256 === corpus.sha256) return
+  throw new RetrievalError(
+    'index-mismatch',
+    `${folder}: is the index of another corpus: of ${corpus.passages} passages with the checksum ${corpus.sha256}; ` +
+      `this one has ${passages} with the checksum ${sha256}. Make an index of this corpus in another folder`,
+  )
+}
+
 /** Reads the corpus once: how many passages it has, its checksum, and the places of passages that a later one replaces. */
-async function survey({ passages, signal }: IndexWork) {
+async function survey({ passages, signal }: Pick<IndexWork, 'passages' | 'signal'>) {
   const places = new Map<string, number>()
   const repeated = new Set<number>()
   let sha = ''

@@ -14,10 +14,12 @@ export { type HybridOptions, hybridStage, reciprocalRankFusion } from './fusion.
 export type { IndexFolder, IndexSettings } from './index-files.ts'
 export { openIndex, type VectorIndex } from './index-reader.ts'
 export {
+  checkCorpus,
   type IndexProgress,
   type IndexWork,
   type WrittenIndex,
   writeIndex,
 } from './index-writer.ts'
 export { type MultiOptions, multiStage, runStage, textsOf } from './multi.ts'
+export { uniquePassages } from './unique-passages.ts'
 export { memoryVectors, type Vectors } from './vectors.ts'

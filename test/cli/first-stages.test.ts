@@ -107,6 +107,24 @@ describe('eval --first-stage', () => {
     expect((await measure(...args)).stdout).toBe(first.stdout)
   }, 60_000)
 
+  it('searches an index that is there, unless it is of something else', async () => {
+    const index = join(folder, 'made')
+    await run('index', data, index, '--model', model, '--dtype', 'f32')
+    const stage = ['--first-stage', `index:${index}`]
+    const found = await measure(...stage)
+    expect(found).toMatchObject({ code: 0, stderr: '' })
+    const corpus = join(data, 'corpus.jsonl')
+    const text = readFileSync(corpus, 'utf8')
+    writeFileSync(corpus, text.replace('panda', 'Panda'))
+    expect((await measure(...stage)).stderr).toContain('is the index of another corpus')
+    writeFileSync(corpus, text)
+    const settings = join(index, 'index.json')
+    const json = readFileSync(settings, 'utf8')
+    writeFileSync(settings, json.replace(/"modelFiles": "..../, '"modelFiles": "'))
+    expect((await measure(...stage)).stderr).toContain('was made with other files of')
+    expect((await measure('--first-stage', `index:${data}`)).stderr).toContain('has no index.json')
+  })
+
   it('reranks what it finds', async () => {
     const on = session()
     const args = ['--data', data, '--first-stage', 'bm25', '--top', '3']
@@ -126,6 +144,7 @@ it.each<[text: string, spec: ReturnType<typeof parseStage>]>([
   ['dense', { kind: 'dense', model: undefined }],
   ['dense:BAAI/bge-m3', { kind: 'dense', model: 'BAAI/bge-m3' }],
   ['dense:C:\\models\\a', { kind: 'dense', model: 'C:\\models\\a' }],
+  ['index:a/b', { kind: 'index', folder: 'a/b' }],
   ['run:a/b.trec', { kind: 'run', file: 'a/b.trec' }],
   ['multi:m', { kind: 'multi', model: 'm', weights: undefined }],
   [

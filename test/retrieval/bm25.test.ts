@@ -3,6 +3,7 @@ import { openFolder } from '#platform'
 import { openPlainOrGzip, readCorpus, readQueries, readRun } from '../../src/eval/index.ts'
 import { Bm25, type Bm25Options, bm25Stage, compareCodePoints } from '../../src/retrieval/bm25.ts'
 import type { Ranked } from '../../src/retrieval/index.ts'
+import { uniquePassages } from '../../src/retrieval/unique-passages.ts'
 import { randomNumbers } from '../tensor/harness.ts'
 
 const built = (texts: readonly (readonly [id: string, text: string])[], options?: Bm25Options) => {
@@ -89,6 +90,15 @@ it('ties are broken by id in the order of code points', () => {
   expect(index.search('panda', 9).map(({ id }) => id)).toEqual(order)
   expect(index.search('panda', 3).map(({ id }) => id)).toEqual(order.slice(0, 3))
   expect(ids.toSorted(compareCodePoints)).toEqual(order)
+})
+
+it('of an id that is there several times, the last passage counts', async () => {
+  const passages = async function* () {
+    for (const [i, id] of [...'abacaa'].entries()) yield { id, text: `panda x${i}` }
+  }
+  const left = []
+  for await (const { id, text } of uniquePassages(passages)) left.push(`${id} ${text}`)
+  expect(left).toEqual(['b panda x1', 'c panda x3', 'a panda x5'])
 })
 
 it('finds passages that came after a search', () => {
