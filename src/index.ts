@@ -19,6 +19,36 @@ export { PlatformError } from './platform/errors.ts'
 export type { ByteSource, Folder } from './platform/files.ts'
 export { blobFolder } from './platform/files.ts'
 export * from './rerankers/index.ts'
+export {
+  Bm25,
+  type Bm25Options,
+  bm25Stage,
+  type DenseOptions,
+  type DenseStage,
+  denseStage,
+  type ExactSearchOptions,
+  exactSearch,
+  type FirstStage,
+  type FoundVector,
+  type HybridOptions,
+  hybridStage,
+  type IndexFolder,
+  type MultiOptions,
+  memoryVectors,
+  multiStage,
+  type OpenSearch,
+  openIndex,
+  type Passage,
+  type Query,
+  type Ranked,
+  RetrievalError,
+  reciprocalRankFusion,
+  runStage,
+  textsOf,
+  type VectorIndex,
+  type Vectors,
+  writeIndex,
+} from './retrieval/index.ts'
 export { TensorError } from './tensor/errors.ts'
 export {
   forgetTuned,

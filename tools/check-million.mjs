@@ -153,7 +153,7 @@ function workOf(/** @type {string} */ name) {
   return {
     index,
     out,
-    embed: ['index', data, index, '--model', embedder, '--max-length', '48', ...batch],
+    embed: ['index', data, index, '--model', embedder, '--max-length', '32', ...batch],
     rerank: [
       ...['eval', '--data', data, '--first-stage', stage, '--top', '20', '--out', out, '--json'],
       ...['--model', reranker, '--max-length', '64', ...batch],

@@ -1,7 +1,7 @@
 import type { Embedder, TextSettings } from '../embedders/index.ts'
-import { Gpu, type GpuOptions } from '../gpu/device.ts'
+import type { GpuOptions } from '../gpu/device.ts'
 import { RetrievalError } from './errors.ts'
-import { ExactSearch, type ExactSearchOptions } from './exact-search.ts'
+import { type ExactSearchOptions, exactSearch } from './exact-search.ts'
 import type { FirstStage } from './first-stage.ts'
 import { together } from './together.ts'
 import type { Vectors } from './vectors.ts'
@@ -53,7 +53,7 @@ export interface DenseStage {
 }
 
 /**
- * A first stage by vectors: queries are embedded, and searched for exactly ({@link ExactSearch}). Calls side by side are
+ * A first stage by vectors: queries are embedded, and searched for exactly ({@link exactSearch}). Calls side by side are
  * answered together.
  *
  * @param ids the id of each vector
@@ -73,15 +73,14 @@ export async function denseStage(
   }
   const { prompt, maxLength, signal } = options
   const embed = searchableVectors(embedder, { kind: 'query', prompt, maxLength, signal })
-  const gpu = await Gpu.open(options)
-  const search = new ExactSearch(gpu, vectors, options)
+  const search = await exactSearch(vectors, options)
   const find = together(async (calls: readonly { text: string; k: number }[]) => {
     const queries = await embed(calls.map(({ text }) => text))
     const most = Math.max(...calls.map(({ k }) => k))
-    const found = await search.search(queries, most)
+    const found = await search.find(queries, most)
     return found.map((rows, i) =>
       rows.slice(0, calls[i]!.k).map(({ row, score }) => ({ id: ids[row] as string, score })),
     )
   })
-  return { find: ({ text }, k) => find({ text, k }), dispose: () => gpu.dispose() }
+  return { find: ({ text }, k) => find({ text, k }), dispose: search.dispose }
 }

@@ -8,7 +8,12 @@ export {
   type TextEmbedder,
 } from './dense.ts'
 export { RetrievalError } from './errors.ts'
-export { ExactSearch, type ExactSearchOptions, type FoundVector } from './exact-search.ts'
+export {
+  type ExactSearchOptions,
+  exactSearch,
+  type FoundVector,
+  type OpenSearch,
+} from './exact-search.ts'
 export type { FirstStage, Passage, Query, Ranked } from './first-stage.ts'
 export { type HybridOptions, hybridStage, reciprocalRankFusion } from './fusion.ts'
 export type { IndexFolder, IndexSettings } from './index-files.ts'

@@ -1,6 +1,10 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Gpu } from '../../src/gpu/device.ts'
-import { ExactSearch, type ExactSearchOptions } from '../../src/retrieval/exact-search.ts'
+import {
+  ExactSearch,
+  type ExactSearchOptions,
+  exactSearch,
+} from '../../src/retrieval/exact-search.ts'
 import { asStored, memoryVectors, numbersOf, type Vectors } from '../../src/retrieval/vectors.ts'
 import { randomNumbers, withFacts } from '../tensor/harness.ts'
 
@@ -133,6 +137,15 @@ it('a slice that cannot be read fails the search, and no later one', async () =>
   await expect(search.search([query], 5)).rejects.toThrow('unreadable')
   broken = false
   expect(await search.search([query], 5)).toEqual([await reference(vectors, query, 5)])
+})
+
+it('opens a device, and closes it', async () => {
+  const vectors = memoryVectors(randomNumbers(3, 300 * 16), 16)
+  const search = await exactSearch(vectors)
+  const [query] = queriesOf(1, 16) as [Numbers]
+  expect(await search.find([query], 5)).toEqual([await reference(vectors, query, 5)])
+  search.dispose()
+  await expect(search.find([query], 5)).rejects.toThrow('disposed')
 })
 
 it('no vectors, no queries', async () => {
