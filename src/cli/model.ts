@@ -56,22 +56,35 @@ function parseOverlap(text: string): { overlap: number } {
   return { overlap }
 }
 
-/** Reads stages as `--cascade` has them: `12:40,20:15,28`. */
+/** Reads stages as `--cascade` has them: `12:40,20:15,28`, with a margin `12:10+1.5,28`. */
 export function parseCascade(text: string): readonly CascadeStage[] {
-  if (!/^(\d+:\d+,)*\d+$/.test(text)) {
+  if (!/^(\d+:\d+(\+\d+(\.\d+)?)?,)*\d+$/.test(text)) {
     throw new InvalidArgumentError(
-      'Expected layer:passages pairs and at the end a layer alone, such as 12:40,20:15,28.',
+      'Expected layer:passages pairs and at the end a layer alone, such as 12:40,20:15,28; a margin follows as in 12:10+1.5,28.',
     )
   }
-  const stages = text.split(',').map((stage) => {
-    const [layer, keep] = stage.split(':').map(Number)
-    return keep === undefined ? { layer: layer! } : { layer: layer!, keep }
+  const stages = text.split(',').map((stage): CascadeStage => {
+    const [layer, keep, margin] = stage.split(/[:+]/).map(Number)
+    return {
+      layer: layer!,
+      ...(keep !== undefined && { keep }),
+      ...(margin !== undefined && { margin }),
+    }
   })
   if (stages.some(({ layer }, i) => i > 0 && layer <= stages[i - 1]!.layer)) {
     throw new InvalidArgumentError('Expected layers in ascending order, such as 12:40,20:15,28.')
   }
   return stages
 }
+
+/** Stages as `--cascade` has them. */
+export const cascadeText = (stages: readonly CascadeStage[]): string =>
+  stages
+    .map(({ layer, keep, margin }) => {
+      const kept = keep === undefined ? '' : `:${keep}`
+      return `${layer}${kept}${margin === undefined ? '' : `+${margin}`}`
+    })
+    .join(',')
 
 /** Reads the value of an option that lists layers: `24,40`. */
 export function layerList(text: string): number[] {
@@ -218,7 +231,7 @@ export function withLayerOptions(command: Command): Command {
     .option(
       '--cascade <stages>',
       'rank in stages, such as 12:40,20:15,28: the best 40 at layer 12 continue to layer 20, ' +
-        'the best 15 of these to layer 28',
+        'the best 15 of these to layer 28; 12:10+1.5 lets those through that are at most 1.5 below rank 10, too',
       parseCascade,
     )
 }
@@ -227,7 +240,6 @@ export function withLayerOptions(command: Command): Command {
 export function scoreSettings(options: ModelOptions & LayerOptions) {
   const { recipe, inputs, maxLength, queryInstruction, passageInstruction, prompt } = options
   const { compressRatio, compressLayers, window, cutoffLayer, cascade } = options
-  const stages = cascade?.map(({ layer, keep }) => (keep ? `${layer}:${keep}` : `${layer}`))
   const settings = {
     recipe,
     inputs,
@@ -239,7 +251,7 @@ export function scoreSettings(options: ModelOptions & LayerOptions) {
     compressLayers: compressLayers?.join(','),
     window: window === undefined ? undefined : JSON.stringify(window),
     cutoffLayer,
-    cascade: stages?.join(','),
+    cascade: cascade && cascadeText(cascade),
   }
   return Object.fromEntries(
     Object.entries(settings).filter((entry): entry is [string, string | number] => {

@@ -4,10 +4,10 @@ import type { Head } from '../models/heads.ts'
 import { gatherRows } from '../tensor/gather-rows.ts'
 import type { KeptTensor, Tape } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { checkCount } from './check-options.ts'
 import { RerankerError } from './errors.ts'
 import { type CascadeStage, show } from './options.ts'
 import { type CallOptions, checkFinite, mapBatches, type Pair, passesAhead } from './scoring.ts'
+import { checkSurvival, type Survival, survivors } from './survivors.ts'
 
 /** A pair's last score, and where it was given. */
 export interface CascadeScore {
@@ -31,11 +31,11 @@ export function checkCascade(stages: readonly CascadeStage[], layers: readonly n
   if (!Array.isArray(stages) || stages.length === 0) {
     throw new RerankerError(
       'option-invalid',
-      `cascade: found ${show(stages)}; expected a list of { layer, keep }`,
+      `cascade: found ${show(stages)}; expected a list of { layer, keep, margin }`,
     )
   }
   for (const [i, stage] of stages.entries()) checkStage(stage, `cascade[${i}]`)
-  stages.forEach(({ layer, keep }, i) => {
+  stages.forEach(({ layer, keep, margin }, i) => {
     const before = stages[i - 1]
     if (!layers.includes(layer)) {
       throw new RerankerError(
@@ -49,13 +49,7 @@ export function checkCascade(stages: readonly CascadeStage[], layers: readonly n
         `cascade[${i}].layer: ${layer} does not come after ${before.layer}`,
       )
     }
-    if (i + 1 < stages.length) checkCount(`cascade[${i}].keep`, keep)
-    else if (keep !== undefined) {
-      throw new RerankerError(
-        'option-invalid',
-        `cascade[${i}].keep: found ${show(keep)}; nothing follows the last stage. Leave it out; topN says how many rows are given`,
-      )
-    }
+    checkSurvival(`cascade[${i}]`, { keep, margin }, i + 1 === stages.length)
     if (before?.keep !== undefined && keep !== undefined && keep > before.keep) {
       throw new RerankerError(
         'option-invalid',
@@ -67,10 +61,13 @@ export function checkCascade(stages: readonly CascadeStage[], layers: readonly n
 
 function checkStage(stage: unknown, name: string): void {
   const keys = typeof stage === 'object' && stage !== null ? Object.keys(stage) : undefined
-  const unknown = keys?.find((key) => key !== 'layer' && key !== 'keep')
+  const unknown = keys?.find((key) => !['layer', 'keep', 'margin'].includes(key))
   if (keys && unknown === undefined) return
   const found = unknown === undefined ? show(stage) : `the key ${show(unknown)}`
-  throw new RerankerError('option-invalid', `${name}: found ${found}; expected { layer, keep }`)
+  throw new RerankerError(
+    'option-invalid',
+    `${name}: found ${found}; expected { layer, keep, margin }`,
+  )
 }
 
 /**
@@ -89,8 +86,7 @@ export async function runCascade(
   const { engine } = queue
   const { backbone, heads } = engine.model
   const last = stages.at(-1)?.layer as number
-  const counts = stages.map((_, i) => Math.min(pairs.length, stages[i - 1]?.keep ?? pairs.length))
-  const total = counts.reduce((sum, count) => sum + count, 0)
+  let total = mostScored(stages, pairs.length)
   const tokens = new Array<number>(pairs.length)
   const truncated = new Array<boolean>(pairs.length)
   const reached = new Map<number, { score: number; layer: number }>()
@@ -164,7 +160,8 @@ export async function runCascade(
     for (const [i, { layer }] of stages.entries()) {
       const before = stages[i - 1]
       if (!before) continue
-      const staying = new Set(best(reached, before.layer, before.keep as number))
+      const staying = new Set(survivors(scoredAt(reached, before.layer), before as Survival))
+      total = done + mostScored(stages.slice(i), staying.size)
       const groups = waiting
       waiting = []
       await runTasks(signal, passesAhead, async ({ stop, add }) => {
@@ -186,15 +183,19 @@ export async function runCascade(
     .sort((a, b) => b.layer - a.layer || b.score - a.score || a.index - b.index)
 }
 
-/** The pairs that go on after a layer: the best so many of those scored there, ties by index. */
-function best(
+/** How many scores stages give to so many pairs at most: a margin may let all of them go on. */
+function mostScored(stages: readonly CascadeStage[], pairs: number): number {
+  let left = pairs
+  return stages.reduce((sum, { keep = left, margin }) => {
+    const now = left
+    if (margin === undefined) left = Math.min(left, keep)
+    return sum + now
+  }, 0)
+}
+
+/** The scores of the pairs that have come to a layer and no further. */
+const scoredAt = (
   reached: ReadonlyMap<number, { score: number; layer: number }>,
   layer: number,
-  keep: number,
-): number[] {
-  return [...reached]
-    .filter(([, at]) => at.layer === layer)
-    .sort(([a, { score: x }], [b, { score: y }]) => y - x || a - b)
-    .slice(0, keep)
-    .map(([index]) => index)
-}
+): { index: number; score: number }[] =>
+  [...reached].flatMap(([index, at]) => (at.layer === layer ? { index, score: at.score } : []))

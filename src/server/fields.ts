@@ -48,14 +48,22 @@ export const ownFields = {
         'The layer of a layerwise model whose score ranks; of a list the highest, and results have layer_scores',
     }),
   cascade: z
-    .array(z.object({ layer, keep: whole(1).nullish() }, { error: 'an object { layer, keep }' }), {
-      error: 'a list of { layer, keep }',
-    })
-    .min(1, { error: 'a list of { layer, keep }' })
+    .array(
+      z.object(
+        {
+          layer,
+          keep: whole(1).nullish(),
+          margin: z.number({ error: 'a number from 0 up' }).min(0).nullish(),
+        },
+        { error: 'an object { layer, keep, margin }' },
+      ),
+      { error: 'a list of { layer, keep, margin }' },
+    )
+    .min(1, { error: 'a list of { layer, keep, margin }' })
     .nullish()
     .openapi({
       description:
-        'Stages of a layerwise model: the best keep documents at a layer go on to the next; the last stage has no keep',
+        'Stages of a layerwise model: the best keep documents at a layer go on to the next, and those that are at most margin below the last of them; the last stage has neither',
     }),
 }
 
@@ -116,7 +124,11 @@ export function callOptions(
     window: fields.window ?? undefined,
     ...instructionFor(info.recipe, instruction || undefined),
     cutoffLayers: cutoff_layers ?? undefined,
-    cascade: cascade?.map(({ layer, keep }) => ({ layer, keep: keep ?? undefined })),
+    cascade: cascade?.map(({ layer, keep, margin }) => ({
+      layer,
+      keep: keep ?? undefined,
+      margin: margin ?? undefined,
+    })),
   }
 }
 

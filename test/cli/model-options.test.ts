@@ -83,7 +83,7 @@ describe('options of models', () => {
     ])
     const pair = session()
     pair.stdin.end('{"query":"q","passage":"a 1"}')
-    expect(await pair.run('rerank', '--cascade', '4:3,6')).toBe(0)
+    expect(await pair.run('rerank', '--cascade', '4:3+1.5,6')).toBe(0)
     expect(JSON.parse(pair.stdout.text).score).toBe(7)
   })
 
@@ -125,6 +125,8 @@ describe('options of models', () => {
     [['--cascade', '12:40'], 'at the end a layer alone'],
     [['--cascade', '12:40,20:15,28:4'], 'at the end a layer alone'],
     [['--cascade', '12:40,,28'], 'at the end a layer alone'],
+    [['--cascade', '12:40+x,28'], 'at the end a layer alone'],
+    [['--cascade', '12:40,28+1'], 'at the end a layer alone'],
     [['--cascade', '12:40,12'], 'layers in ascending order'],
     [['--cascade', '4:2,6', '--cutoff-layer', '4'], 'cannot be used with'],
     [['--inputs', 'other'], 'Allowed choices are flag, plain'],

@@ -232,6 +232,29 @@ describe('cascade', () => {
     expect(reranker.info.memory.buffers).toBe(before)
   })
 
+  it('lets those through that are within a margin of rank keep, with the bits of a full run', async () => {
+    const pairs = passages.map((passage) => [query, passage])
+    const [two, six] = (await reranker.computeScore(pairs, { cutoffLayers: [2, 6] })) as [
+      number[],
+      number[],
+    ]
+    const third = two.toSorted((a, b) => b - a)[2]!
+    for (const margin of [0, 0.05, 0.3, 100]) {
+      const seen: number[] = []
+      const rows = await reranker.rank(query, passages, {
+        cascade: [{ layer: 2, keep: 3, margin }, { layer: 6 }],
+        onProgress: ({ done, total }) => seen.push(done / total),
+      })
+      const staying = rows.filter(({ layer }) => layer === 6)
+      const expected = two.flatMap((score, i) => (score >= third - margin ? [i] : []))
+      expect(staying.map(({ index }) => index).sort((a, b) => a - b)).toEqual(expected)
+      expect(expected.length).toBeGreaterThanOrEqual(3)
+      for (const { index, score } of staying) expect(score).toBe(six[index])
+      expect(Math.max(...seen)).toBe(1)
+      expect(seen.at(-1)).toBe(1)
+    }
+  })
+
   it('stops when aborted, and works afterwards', async () => {
     const stop = new AbortController()
     const call = reranker.rank(query, passages, {
@@ -252,6 +275,10 @@ describe('cascade', () => {
       [{ layer: 3, keep: 5 }, { layer: 4, keep: 6 }, { layer: 5 }],
       'cascade[1].keep: 6 is more than the 5',
     ],
+    [[{ layer: 3, keep: 5, margin: -1 }, { layer: 4 }], 'cascade[0].margin: found -1; expected a'],
+    [[{ layer: 3, keep: 5, margin: Number.NaN }, { layer: 4 }], 'cascade[0].margin: found NaN'],
+    [[{ layer: 3, margin: 1 }, { layer: 4 }], 'cascade[0].keep: found undefined'],
+    [[{ layer: 4, margin: 1 }], 'cascade[0].margin: found 1; nothing follows the last stage'],
   ])('refuses %j', async (cascade, message) => {
     await expect(reranker.rank(query, passages, { cascade })).rejects.toThrow(message)
   })

@@ -97,7 +97,7 @@ describe.each(Object.keys(classes) as (keyof typeof classes)[])('options of %s',
     it('refuse what a stage of a cascade does not have', async () => {
       for (const [cascade, message] of [
         [[{ layer: 2, keep: 1, top: 3 }, { layer: 4 }], 'cascade[0]: found the key "top"'],
-        [[2, 4], 'cascade[0]: found 2; expected { layer, keep }'],
+        [[2, 4], 'cascade[0]: found 2; expected { layer, keep, margin }'],
         [[null], 'cascade[0]: found null'],
         [
           [
