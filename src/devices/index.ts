@@ -1,6 +1,6 @@
 /** Several devices in one process, one worker thread each. */
 import type { CutoffLayers, CutoffOf, LayerwiseLoadOptions } from '../rerankers/index.ts'
-import { withinModel } from '../rerankers/load.ts'
+import { withinModel, withLens } from '../rerankers/load.ts'
 import { openModel } from '../rerankers/open-model.ts'
 import { chooseRecipe } from '../rerankers/recipes.ts'
 import { Tokenizer } from '../tokenizers/index.ts'
@@ -48,7 +48,7 @@ export async function openDevices<const Own extends CutoffLayers | undefined = u
     signal,
     onProgress: onProgress && ((progress) => onProgress({ ...progress, phase: 'download' })),
   })
-  const { recipe } = await chooseRecipe(folder, asked)
+  const recipe = withLens((await chooseRecipe(folder, asked)).recipe, options)
   const stop = new AbortController()
   const loads = adapters.map(() => ({ done: 0, total: 0 }))
   const openers = adapters.map(

@@ -11,8 +11,9 @@ import type {
   ScoreSettings,
 } from '../rerankers/index.ts'
 import { type ResolvedSettings, resolveSettings } from '../rerankers/options.ts'
+import { checkPairs, pairsOf } from '../rerankers/pairs.ts'
 import type { Recipe } from '../rerankers/recipes.ts'
-import { checkPairs, pairsOf, scoreOf } from '../rerankers/reranker.ts'
+import { scoreOf } from '../rerankers/reranker.ts'
 import type { Template } from '../rerankers/templates.ts'
 import { checkOnly, inputsBuilder } from '../rerankers/windows.ts'
 import type { Tokenizer } from '../tokenizers/index.ts'

@@ -27,12 +27,27 @@ export {
   rerankedDocuments,
 } from './first-stage.ts'
 export {
+  type JudgedGroups,
   type LayerFindings,
   type LayerScorer,
   type LayerSweep,
   type LayerSweepOptions,
   sweepLayers,
 } from './layer-sweep.ts'
+export { type LayerAgreement, type LayerScores, layerAgreement } from './layers/agreement.ts'
+export { calibrateLayers, type Labels, type LayerCalibration } from './layers/calibration.ts'
+export { splitHalves } from './layers/halves.ts'
+export { type CostPoint, paretoFront } from './layers/pareto.ts'
+export { type JudgedQuery, judgedQueries, simulateCascade } from './layers/ranking.ts'
+export {
+  evaluateCascade,
+  type HalfFigures,
+  type LayerCosts,
+  type SearchOptions,
+  type Suggestion,
+  suggestCascade,
+  suggestExit,
+} from './layers/search.ts'
 export {
   type EvaluationData,
   folderData,

@@ -1,6 +1,8 @@
 import { kendall, spearman } from './correlation.ts'
 import { EvaluationError } from './errors.ts'
 import { placeScores } from './evaluate-rerank.ts'
+import { meanOver } from './layers/agreement.ts'
+import { quantile } from './layers/halves.ts'
 import { evaluate, type Qrels, type Run, type Values } from './metrics.ts'
 
 /** The layers whose scores are asked for: one, or all that have any. */
@@ -129,21 +131,6 @@ const defined = <Name extends string>(name: Name, value: number | undefined) =>
 
 const judge = (qrels: Qrels, run: Run): Values => evaluate(qrels, run, ['nDCG@10', 'MRR@10']).mean
 
-/** A measure of agreement between two layers' scores, mean over the queries where it is defined. */
-function meanOver(
-  groups: readonly (readonly number[])[],
-  a: ArrayLike<number>,
-  b: ArrayLike<number>,
-  agreement: (a: ArrayLike<number>, b: ArrayLike<number>) => number | undefined,
-): number | undefined {
-  const values = groups.flatMap((group) => {
-    const of = (scores: ArrayLike<number>) => group.map((index) => scores[index]!)
-    return agreement(of(a), of(b)) ?? []
-  })
-  if (values.length === 0) return undefined
-  return values.reduce((sum, value) => sum + value, 0) / values.length
-}
-
 /** The measures of the run that a layer's scores make of the first stage. */
 function judgeLayer(
   { qrels, run }: JudgedGroups,
@@ -155,14 +142,6 @@ function judgeLayer(
     return [query, placeScores(documents, own)] as const
   })
   return judge(qrels, new Map(ranked))
-}
-
-/** A quantile of sorted numbers, linear between neighbours. */
-function quantile(sorted: Float64Array, share: number): number {
-  const at = share * (sorted.length - 1)
-  const below = Math.floor(at)
-  const above = Math.ceil(at)
-  return sorted[below]! + (at - below) * (sorted[above]! - sorted[below]!)
 }
 
 /**

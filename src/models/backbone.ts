@@ -22,6 +22,20 @@ export interface LayerState {
   scored(): Tensor
 }
 
+/** The attention of a layer, for research. */
+export interface LayerAttention {
+  /** The layer, counted from 1: its states are those that `LayerState` has under this number. */
+  readonly layer: number
+  readonly headDim: number
+  /** The values, [tokens, kvHeads * headDim]. */
+  readonly values: Tensor
+  /** Runs the attention with other values in place of these, [tokens, heads * headDim]. */
+  attend(values: Tensor): Tensor
+}
+
+/** Called with the attention of each layer that runs for every token, before its result is used. */
+export type WatchAttention = (attention: LayerAttention) => void
+
 /** Where a pass begins and ends. */
 export interface LayerRange {
   /** The states of another pass; left out, the embeddings. */
@@ -30,6 +44,7 @@ export interface LayerRange {
   readonly to: number
   /** For models of which the recipe says so. */
   readonly compression?: Compression | undefined
+  readonly watch?: WatchAttention | undefined
 }
 
 /** A stack of layers that turns a batch into states. */

@@ -14,6 +14,7 @@ import {
   type LayerState,
   layerStates,
   type Rows,
+  type WatchAttention,
 } from './backbone.ts'
 import { type Batch, checkIds } from './batch.ts'
 import { mergePassages } from './compression.ts'
@@ -44,6 +45,9 @@ interface LayerContext {
   readonly rope: Tensor
   readonly bias: ScoreBias | undefined
   readonly window: number | undefined
+  readonly watch: WatchAttention | undefined
+  /** The layer, from 1. */
+  readonly number: number
 }
 
 /**
@@ -122,7 +126,7 @@ export class Decoder implements Backbone {
   *states(
     tape: Tape,
     batch: Batch,
-    { from, to, compression }: LayerRange,
+    { from, to, compression, watch }: LayerRange,
   ): Generator<LayerState, void> {
     const { headDim, windows, attentionCap } = this.config
     // Merging makes no position larger.
@@ -147,7 +151,8 @@ export class Decoder implements Backbone {
       to,
       (i, x, all, which) => {
         const [own, keys] = [tables[which], tables.every]
-        const context = { own, keys, rope, bias, window: windows[i] }
+        const seen = which === 'every' ? watch : undefined
+        const context = { own, keys, rope, bias, window: windows[i], watch: seen, number: i + 1 }
         return this.#layer(tape, this.#layers[i] as DecoderLayer, x, all, context)
       },
       merge,
@@ -165,7 +170,7 @@ export class Decoder implements Backbone {
     layer: DecoderLayer,
     x: Tensor,
     all: Tensor,
-    { own: { tiles, positions }, keys, rope, bias, window = 0 }: LayerContext,
+    { own: { tiles, positions }, keys, rope, bias, window = 0, watch, number }: LayerContext,
   ): Tensor {
     const { headDim, activation, attentionScale: scale } = this.config
     const normed = (heads: Tensor, norm?: RmsNorm) => (norm ? rmsNorm(tape, heads, norm) : heads)
@@ -175,8 +180,10 @@ export class Decoder implements Backbone {
       const [query, key, v] = queryKeyValue(tape, own, every, layer)
       const pair = [normed(query, layer.queryNorm), normed(key, layer.keyNorm)] as const
       const [q, k] = rotary(tape, pair, [positions, keys.positions], rope)
-      const mask = { causal: true, window }
-      const context = attention(tape, q, k, v, tiles, headDim, { ...mask, scale, bias })
+      const options = { causal: true, window, scale, bias }
+      const attend = (values: Tensor) => attention(tape, q, k, values, tiles, headDim, options)
+      watch?.({ layer: number, headDim, values: v, attend })
+      const context = attend(v)
       return this.#add(tape, x, context, layer.attentionOutput, layer.attentionOutputNorm)
     })
     const input = rmsNorm(tape, attended, layer.mlpNorm)

@@ -8,7 +8,13 @@ import type { Tape } from '../tensor/tape.ts'
 import type { Tensor, Weight } from '../tensor/tensor.ts'
 import { isQuantized } from '../weight-dtypes.ts'
 import { type AttentionTables, attentionTables } from './attention-tables.ts'
-import { type Backbone, type LayerRange, type LayerState, layerStates } from './backbone.ts'
+import {
+  type Backbone,
+  type LayerRange,
+  type LayerState,
+  layerStates,
+  type WatchAttention,
+} from './backbone.ts'
 import { type Batch, checkIds } from './batch.ts'
 import { Convolution } from './convolution.ts'
 import type { EncoderConfig } from './encoder-config.ts'
@@ -31,6 +37,17 @@ interface EncoderLayer extends QueryKeyValue {
   readonly gate: Linear | undefined
   readonly down: Linear
   readonly outputNorm: LayerNorm
+}
+
+/** What a layer computes with besides its weights. */
+interface LayerContext {
+  readonly own: AttentionTables<Tensor | undefined>
+  readonly keys: AttentionTables<Tensor | undefined>
+  readonly rope: Tensor | undefined
+  readonly biasOf: ((q: Tensor, k: Tensor) => ScoreBias) | undefined
+  readonly watch: WatchAttention | undefined
+  /** The layer, from 1. */
+  readonly number: number
 }
 
 /**
@@ -147,7 +164,7 @@ export class Encoder implements Backbone {
     return positions - (padId === undefined ? 0 : padId + 1)
   }
 
-  *states(tape: Tape, batch: Batch, { from, to }: LayerRange): Generator<LayerState, void> {
+  *states(tape: Tape, batch: Batch, { from, to, watch }: LayerRange): Generator<LayerState, void> {
     const headDim = this.config.hidden / this.config.heads
     const turns = this.#rope?.upload(tape, batch)
     const ropeTable = turns?.table
@@ -159,8 +176,15 @@ export class Encoder implements Backbone {
     const rows = { ...start, batch, scored: tables.rows }
     yield* layerStates(tape, rows, to, (i, x, all, which) => {
       const layer = this.#layers[i] as EncoderLayer
-      const biasOf = bias && ((q: Tensor, k: Tensor) => bias(i, q, k, which))
-      const y = this.#layer(tape, layer, x, all, tables[which], tables.every, ropeTable, biasOf)
+      const context = {
+        own: tables[which],
+        keys: tables.every,
+        rope: ropeTable,
+        biasOf: bias && ((q: Tensor, k: Tensor) => bias(i, q, k, which)),
+        watch: which === 'every' ? watch : undefined,
+        number: i + 1,
+      }
+      const y = this.#layer(tape, layer, x, all, context)
       const own = spans[which]
       if (i > 0 || !own) return y
       return this.#convolution?.run(tape, all, own, y) ?? y
@@ -185,24 +209,22 @@ export class Encoder implements Backbone {
     layer: EncoderLayer,
     x: Tensor,
     all: Tensor,
-    { tiles, positions }: AttentionTables<Tensor | undefined>,
-    keys: AttentionTables<Tensor | undefined>,
-    ropeTable: Tensor | undefined,
-    biasOf: ((q: Tensor, k: Tensor) => ScoreBias) | undefined,
+    { own: { tiles, positions }, keys, rope, biasOf, watch, number }: LayerContext,
   ): Tensor {
     const { hidden, heads, activation, scoreScale } = this.config
+    const headDim = hidden / heads
     const normed = (x: Tensor, norm?: LayerNorm) => (norm ? layerNorm(tape, x, norm) : x)
     const attended = tape.scope([], () => {
       const [query, key, v] = queryKeyValue(tape, x, all, layer)
       const pair = [normed(query, layer.queryNorm), normed(key, layer.keyNorm)] as const
       const [q, k] =
-        ropeTable && positions && keys.positions
-          ? rotary(tape, pair, [positions, keys.positions], ropeTable)
+        rope && positions && keys.positions
+          ? rotary(tape, pair, [positions, keys.positions], rope)
           : pair
-      const context = attention(tape, q, k, v, tiles, hidden / heads, {
-        ...(scoreScale && { scale: scoreScale }),
-        bias: biasOf?.(q, k),
-      })
+      const options = { ...(scoreScale && { scale: scoreScale }), bias: biasOf?.(q, k) }
+      const attend = (values: Tensor) => attention(tape, q, k, values, tiles, headDim, options)
+      watch?.({ layer: number, headDim, values: v, attend })
+      const context = attend(v)
       const projected = linear(tape, context, layer.attentionOutput, { add: x })
       const { attentionNorm, middleNorm } = layer
       if (!middleNorm) return layerNorm(tape, projected, attentionNorm)

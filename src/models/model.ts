@@ -14,7 +14,14 @@ import type {
   LayerwiseFamily,
   WholeFamily,
 } from './family.ts'
-import { classifierHead, type Head, lastTokenHead, type Words, wordHead } from './heads.ts'
+import {
+  classifierHead,
+  type Head,
+  lastTokenHead,
+  layersFrom,
+  type Words,
+  wordHead,
+} from './heads.ts'
 import type { Weights } from './weights.ts'
 
 /** A backbone, and a head on each layer that has a score. */
@@ -31,10 +38,29 @@ interface Declaration {
   readonly words?: Words | undefined
   /** The last layer that is loaded, of the layers that have a score. Default: all are. */
   readonly lastLayer?: ((scored: readonly number[]) => number) | undefined
+  /** Puts the head of a model with one on every layer. */
+  readonly logitLens?: boolean | undefined
 }
 
 /** Reads a checkpoint's config and declares its weights. */
 export function declareModel(family: Family, declaration: Declaration): Model {
+  const model = declareOwn(family, declaration)
+  return declaration.logitLens ? withLens(model) : model
+}
+
+/**
+ * The head of the last layer on all layers, with the norm or pooler that it begins with (the "logit lens", nostalgebraist 2020): for
+ * research, since it was trained on the last layer alone.
+ */
+function withLens({ backbone, heads }: Model): Model {
+  const head = heads.get(backbone.layers) as Head
+  return {
+    backbone,
+    heads: new Map(layersFrom(1, backbone.layers).map((layer) => [layer, head])),
+  }
+}
+
+function declareOwn(family: Family, declaration: Declaration): Model {
   switch (family.head) {
     case 'classifier':
       return 'declare' in family

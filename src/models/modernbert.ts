@@ -14,6 +14,7 @@ import {
   type LayerRange,
   type LayerState,
   layerStates,
+  type WatchAttention,
 } from './backbone.ts'
 import { type Batch, checkIds } from './batch.ts'
 import { activationOf, type FamilyKeys, settleKeys, unsupported } from './config-keys.ts'
@@ -130,6 +131,17 @@ interface Layer extends QueryKeyValue {
   readonly down: Linear
 }
 
+/** What a layer computes with besides its weights. */
+interface LayerContext {
+  readonly own: AttentionTables
+  readonly keys: AttentionTables
+  readonly rope: Tensor
+  readonly window: number
+  readonly watch: WatchAttention | undefined
+  /** The layer, from 1. */
+  readonly number: number
+}
+
 /**
  * ModernBERT (Warner et al. 2024; `ModernBertModel`): pre-norm layers of attention in both directions with rotary positions, most
  * of them within a window, and a gated MLP.
@@ -191,7 +203,7 @@ class ModernBert implements Backbone {
     return this.#layers.length
   }
 
-  *states(tape: Tape, batch: Batch, { from, to }: LayerRange): Generator<LayerState, void> {
+  *states(tape: Tape, batch: Batch, { from, to, watch }: LayerRange): Generator<LayerState, void> {
     const headDim = this.config.hidden / this.config.heads
     const global = this.#global.upload(tape, batch)
     const ropeTables = {
@@ -203,10 +215,15 @@ class ModernBert implements Backbone {
     const rows = { ...start, batch, scored: tables.rows }
     yield* layerStates(tape, rows, to, (i, x, all, which) => {
       const isGlobal = i % this.config.globalEvery === 0
-      const ropeTable = isGlobal ? ropeTables.global : ropeTables.local
-      const window = isGlobal ? 0 : this.config.window + 1
-      const layer = this.#layers[i] as Layer
-      return this.#layer(tape, layer, x, all, tables[which], tables.every, ropeTable, window)
+      const context = {
+        own: tables[which],
+        keys: tables.every,
+        rope: isGlobal ? ropeTables.global : ropeTables.local,
+        window: isGlobal ? 0 : this.config.window + 1,
+        watch: which === 'every' ? watch : undefined,
+        number: i + 1,
+      }
+      return this.#layer(tape, this.#layers[i] as Layer, x, all, context)
     })
   }
 
@@ -221,19 +238,19 @@ class ModernBert implements Backbone {
     layer: Layer,
     x: Tensor,
     all: Tensor,
-    { tiles, positions }: AttentionTables,
-    keys: AttentionTables,
-    ropeTable: Tensor,
-    window: number,
+    { own: { tiles, positions }, keys, rope, window, watch, number }: LayerContext,
   ): Tensor {
     const { hidden, heads, activation } = this.config
+    const headDim = hidden / heads
     const normed = (x: Tensor, norm?: LayerNorm) => (norm ? layerNorm(tape, x, norm) : x)
     const attended = tape.scope([], () => {
       const every = normed(all, layer.attentionNorm)
       const own = x === all ? every : normed(x, layer.attentionNorm)
       const [query, key, v] = queryKeyValue(tape, own, every, layer)
-      const [q, k] = rotary(tape, [query, key], [positions, keys.positions], ropeTable)
-      const context = attention(tape, q, k, v, tiles, hidden / heads, { window })
+      const [q, k] = rotary(tape, [query, key], [positions, keys.positions], rope)
+      const attend = (values: Tensor) => attention(tape, q, k, values, tiles, headDim, { window })
+      watch?.({ layer: number, headDim, values: v, attend })
+      const context = attend(v)
       return linear(tape, context, layer.attentionOutput, { add: x })
     })
     const input = layerNorm(tape, attended, layer.mlpNorm)

@@ -78,6 +78,7 @@ const loading = {
   sharePrefixes: boolean,
   profile: boolean,
   selfTest: boolean,
+  logitLens: boolean,
 } as const satisfies Record<keyof LoadOptions, OptionKind>
 
 /** How tokens are merged; the layers are checked against the model. */
@@ -95,6 +96,7 @@ const merging = {
   computeScore: compression,
   rank: compression,
   hiddenStates: compression,
+  layerFlops: compression,
 } as const satisfies Readonly<Record<string, Kinds>>
 
 /** What models with a score at several layers take besides; layers and stages are checked against the model. */
@@ -123,6 +125,8 @@ const known = {
   rank: ranking,
   computeScore: scoring,
   hiddenStates: scoring,
+  attentionMaps: scoring,
+  layerFlops: scoring,
   tokenizePair: settings,
 } as const satisfies Readonly<Record<string, Kinds>>
 
@@ -170,7 +174,7 @@ function unknown(
 ): RerankerError {
   const others = Object.entries(known).filter(([, own]) => Object.hasOwn(own, name))
   const why = Object.hasOwn(some(layerwise, method), name)
-    ? `this is a model for ${taker}, which scores at its last layer alone; leave it out, or take a layerwise model`
+    ? `this is a model for ${taker}, which scores at its last layer alone; leave it out, take a layerwise model, or for research load it with logitLens: true`
     : Object.hasOwn(some(merging, method), name)
       ? `this is a model for ${taker}, which does not merge tokens; leave it out, or take a lightweight model`
       : others.length > 0

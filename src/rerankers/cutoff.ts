@@ -36,18 +36,18 @@ export function checkCompressLayers(layers: readonly number[] | undefined, last:
   )
 }
 
-/** Throws unless layers are those of a model, 0 standing for its embeddings. */
-export function checkLayers(layers: readonly number[], last: number): void {
+/** Throws unless layers are those of a model, from `first` on; 0 stands for its embeddings. */
+export function checkLayers(layers: readonly number[], last: number, first = 0): void {
   if (!Array.isArray(layers)) {
     throw new RerankerError(
       'option-invalid',
       `layers: found ${show(layers)}; expected a list of layers`,
     )
   }
-  const wrong = layers.find((layer) => !Number.isInteger(layer) || layer < 0 || layer > last)
+  const wrong = layers.find((layer) => !Number.isInteger(layer) || layer < first || layer > last)
   if (wrong === undefined) return
   throw new RerankerError(
     'option-invalid',
-    `layers: found ${show(wrong)}; expected layers from 0 to ${last}`,
+    `layers: found ${show(wrong)}; expected layers from ${first} to ${last}`,
   )
 }

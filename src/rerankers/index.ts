@@ -1,5 +1,6 @@
 /** Rerankers: text in, scores out. */
 export type { LoadProgress } from '../inference/load-options.ts'
+export type { CascadeStage } from './cascade-stage.ts'
 export { RerankerError } from './errors.ts'
 export type { RerankerInfo } from './load.ts'
 export {
@@ -11,7 +12,6 @@ export {
 } from './named.ts'
 export { type ModelFolder, type ModelPlace, openModel } from './open-model.ts'
 export type {
-  CascadeStage,
   CompressionOptions,
   CutoffLayers,
   CutoffOf,
@@ -29,4 +29,5 @@ export type {
   ScoreStats,
 } from './options.ts'
 export { type LayerwiseRow, type RankedRow, Reranker } from './reranker.ts'
+export type { AttentionMaps, LayerFlops } from './research.ts'
 export type { Pair } from './scoring.ts'

@@ -72,8 +72,9 @@ export async function loadModel(
   const {
     architecture,
     family,
-    recipe: chosen,
+    recipe: own,
   } = await chooseRecipe(folder, asked).catch((fault) => refuseFolder(folder, fault))
+  const chosen = withLens(own, options)
   checkOptions(chosen, 'load', options)
   resolveSettings(chosen, rest, {})
   const checkpoint = await Checkpoint.open(folder)
@@ -91,6 +92,7 @@ export async function loadModel(
       config,
       weights,
       words: wordsOf(tokenizer, chosen),
+      logitLens: options.logitLens,
       lastLayer: (scored) =>
         Math.max(...layersOf(cutoffLayers ?? (scored.at(-1) as number), scored)),
     })
@@ -131,7 +133,11 @@ export async function loadModel(
         dtype: weights.quantization ?? backbone.dtype,
         activations,
         kernels: gpu.choices.used,
-        warnings: [...(folder.warnings ?? []), ...config.warnings],
+        warnings: [
+          ...(folder.warnings ?? []),
+          ...config.warnings,
+          ...(options.logitLens ? [lensWarning] : []),
+        ],
         sizes: numbersOf(backbone.config),
         limits: {
           maxTokens: backbone.maxTokens,
@@ -151,6 +157,18 @@ export async function loadModel(
   } finally {
     await checkpoint.close()
   }
+}
+
+const lensWarning =
+  'logitLens: scores of inner layers are of a head that was trained on the last layer alone; they are for research'
+
+/** A recipe whose model gets its head on every layer, where that is asked for. */
+export function withLens(recipe: Recipe, { logitLens }: LoadOptions): Recipe {
+  if (!logitLens) return recipe
+  if (!recipe.layerwise) return { ...recipe, layerwise: true }
+  throw invalid(
+    `logitLens: found true; this is a model for ${recipe.name}, which has a head for each layer. Leave it out, and use cutoffLayers`,
+  )
 }
 
 const invalid = (message: string) => new RerankerError('option-invalid', message)

@@ -1,5 +1,6 @@
 import type { DeviceOptions } from '../inference/load-options.ts'
 import type { Compression } from '../models/compression.ts'
+import type { CascadeStage } from './cascade-stage.ts'
 import { RerankerError } from './errors.ts'
 
 /** How inputs are built and scores given; set at load, overridden in each call. */
@@ -119,6 +120,11 @@ export interface LoadOptions extends ScoreSettings, DeviceOptions {
   readonly sharePrefixes?: boolean | undefined
   /** Times every operation; `reranker.profile()` gives the table. */
   readonly profile?: boolean | undefined
+  /**
+   * For research: the head of a model with one is put on every layer ("logit lens"), so that `cutoffLayers` and `cascade` work
+   * with it. It was trained on the last layer alone: scores of other layers mean little unless measured. Default false.
+   */
+  readonly logitLens?: boolean | undefined
   /** Scores the pair of the folder's `self-test.json` once loaded, and throws unless the score is the one stored. */
   readonly selfTest?: boolean | undefined
 }
@@ -162,18 +168,6 @@ export interface LayerwiseRankOptions<T> extends RankOptions<T>, CompressionOpti
   readonly cutoffLayers?: CutoffLayers | undefined
   /** Passages leave after the layers named; the rest go on from the states they have. Instead of `cutoffLayers`. */
   readonly cascade?: readonly CascadeStage[] | undefined
-}
-
-/** One step of a cascade: the layer at which passages are scored, and which of them go on. */
-export interface CascadeStage {
-  readonly layer: number
-  /** How many of the best go on. Left out in the last stage: all that came so far have its score. */
-  readonly keep?: number | undefined
-  /**
-   * Adaptive exit: those go on besides whose score is at most this much below that of rank `keep`. A passage leaves only where its
-   * distance makes it unlikely that it comes back among the first `keep`; how many do depends on the query.
-   */
-  readonly margin?: number | undefined
 }
 
 /** The score of a pair: a number for one layer, a number for each of a list. */

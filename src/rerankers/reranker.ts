@@ -1,7 +1,5 @@
 import type { GpuError } from '../gpu/errors.ts'
-import { packBatch } from '../models/batch.ts'
 import { scoredLayers } from '../models/model.ts'
-import type { Tensor } from '../tensor/tensor.ts'
 import type { Tokenizer } from '../tokenizers/index.ts'
 import { type CascadeScore, checkCascade, runCascade } from './cascade.ts'
 import { checkOptions } from './check-options.ts'
@@ -19,21 +17,20 @@ import {
   type LayerwiseScoreOptions,
   type PairScore,
   type PairScores,
-  type RankOptions,
   type ResolvedSettings,
   resolveSettings,
   type ScoreOptions,
   type ScoreSettings,
-  show,
 } from './options.ts'
+import { checkPairs, pairsOf } from './pairs.ts'
 import {
-  type CallOptions,
-  Meter,
-  mapBatches,
-  type Pair,
-  type ScoredPair,
-  scorePairs,
-} from './scoring.ts'
+  type AttentionMaps,
+  attentionMapsOf,
+  hiddenStatesOf,
+  type LayerFlops,
+  layerFlopsOf,
+} from './research.ts'
+import { type CallOptions, Meter, type Pair, type ScoredPair, scorePairs } from './scoring.ts'
 import { checkSelfTest, readSelfTest } from './self-test.ts'
 import type { Template } from './templates.ts'
 import { checkOnly, inputsBuilder } from './windows.ts'
@@ -235,38 +232,36 @@ export class Reranker<Cutoff = number> {
   ): Promise<Record<number, Float32Array>[]> {
     const settings = this.#resolve('hiddenStates', options)
     const { pairs } = checkPairs(given)
-    const { model, queue } = this.#loaded
-    const { backbone } = model
-    checkLayers(layers, backbone.layers)
+    checkLayers(layers, this.#loaded.model.backbone.layers)
     if (layers.length === 0) return pairs.map(() => ({}))
-    const { hidden } = backbone.config
-    const to = Math.max(...layers)
-    const asked = [...new Set(layers)]
-    let done = 0
-    const call = this.#call('pair', settings, options)
-    const { compression } = settings
-    const rows = await mapBatches(pairs, call, async ({ inputs }, signal) => {
-      const { engine } = queue
-      const batch = packBatch(inputs, engine.sharePrefixes)
-      const states = await engine.run((tape) => {
-        const found = new Map<number, Tensor>()
-        for (const state of backbone.states(tape, batch, { to, compression })) {
-          if (asked.includes(state.layer)) found.set(state.layer, state.scored())
-        }
-        return asked.map((layer) => found.get(layer) as Tensor)
-      }, signal)
-      done += inputs.length
-      options.onProgress?.({ done, total: pairs.length })
-      return inputs.map((_, i) =>
-        Object.fromEntries(
-          asked.map((layer, at) => [
-            layer,
-            (states[at] as Float32Array).slice(i * hidden, (i + 1) * hidden),
-          ]),
-        ),
-      )
-    })
-    return rows.flat()
+    return hiddenStatesOf(pairs, layers, this.#call('pair', settings, options))
+  }
+
+  /**
+   * The softmax probabilities of attention in the layers named, counted from 1, for research: for each pair by layer [heads, tokens,
+   * tokens], rows for queries. Each pair is a pass of its own; tokens are not merged.
+   */
+  async attentionMaps(
+    given: readonly (readonly string[])[],
+    layers: readonly number[],
+    options: ScoreOptions = {},
+  ): Promise<AttentionMaps[]> {
+    const settings = this.#resolve('attentionMaps', options)
+    const { pairs } = checkPairs(given)
+    checkLayers(layers, this.#loaded.model.backbone.layers, 1)
+    if (layers.length === 0) {
+      throw new RerankerError('option-invalid', 'layers: found none; expected one or more')
+    }
+    return attentionMapsOf(pairs, layers, this.#call('pair', settings, options))
+  }
+
+  /** The floating-point operations of pairs up to each layer that has a score, all pairs together; nothing is computed. */
+  async layerFlops(
+    given: readonly (readonly string[])[],
+    options: ScoreOptions & CompressionOptions = {},
+  ): Promise<LayerFlops[]> {
+    const settings = this.#resolve('layerFlops', options)
+    return layerFlopsOf(checkPairs(given).pairs, this.#call('pair', settings, options))
   }
 
   /** The ids that the model is fed for a pair, which must have one input: see {@link tokenizeWindows}. */
@@ -353,52 +348,3 @@ const mapValues = (record: Readonly<Record<number, number>>, map: (value: number
 /** A logit, or its sigmoid in double precision, as the reference normalizes. */
 export const scoreOf = (logit: number, { normalize, center }: ResolvedSettings): number =>
   normalize ? 1 / (1 + Math.exp(center - logit)) : logit
-
-const ownText = (passage: unknown) => passage as string
-
-/** A query with each of some passages, all checked to be text. */
-export function pairsOf<T>(
-  query: string,
-  passages: readonly T[],
-  { text = ownText }: RankOptions<T>,
-): Pair[] {
-  if (typeof query !== 'string') {
-    throw new RerankerError('input-invalid', `query: found ${show(query)}; expected a string`)
-  }
-  if (!Array.isArray(passages)) {
-    throw new RerankerError('input-invalid', `passages: found ${show(passages)}; expected a list`)
-  }
-  return passages.map((passage, i) => [query, textOf(passage, i, text)])
-}
-
-function textOf<T>(passage: T, index: number, text: (passage: T) => string): string {
-  const found: unknown = text(passage)
-  if (typeof found === 'string') return found
-  const remedy = text === ownText ? '; give the option text for records' : ' from the option text'
-  throw new RerankerError(
-    'input-invalid',
-    `passages[${index}]: found ${show(found)}; expected a string${remedy}`,
-  )
-}
-
-/** A list of pairs, or a single one, checked. */
-export function checkPairs(given: unknown): { pairs: Pair[]; single: boolean } {
-  if (!Array.isArray(given)) {
-    throw new RerankerError(
-      'input-invalid',
-      `pairs: found ${show(given)}; expected a list of [query, passage]`,
-    )
-  }
-  const single = typeof given[0] === 'string'
-  const pairs: unknown[] = single ? [given] : given
-  pairs.forEach((pair, i) => {
-    const fits =
-      Array.isArray(pair) && pair.length === 2 && pair.every((text) => typeof text === 'string')
-    if (fits) return
-    throw new RerankerError(
-      'input-invalid',
-      `pairs[${i}]: found ${show(pair)}; expected [query, passage], two strings`,
-    )
-  })
-  return { pairs: pairs as Pair[], single }
-}

@@ -146,6 +146,8 @@ export class PlanTape extends BaseTape {
   readonly kernels = new Set<Kernel>()
   peakBytes = 0
   largestBytes = 0
+  /** Floating-point operations of what was run so far; a product that is added counts as two. */
+  flops = 0
   #bytes = 0
 
   protected acquire(bytes: number): Block {
@@ -178,7 +180,8 @@ export class PlanTape extends BaseTape {
     return { shape, dtype, block: this.acquire(bytesOf({ shape, dtype })) }
   }
 
-  run({ kernel, alternatives = () => [] }: Operation): void {
+  run({ kernel, alternatives = () => [], flops = 0 }: Operation): void {
+    this.flops += flops
     for (const spec of [kernel, ...alternatives()]) this.kernels.add(this.gpu.kernel(spec))
   }
 }
@@ -233,7 +236,7 @@ export class RecordTape extends BaseTape {
   keep({ shape, dtype, block, offset = 0 }: Tensor): KeptTensor {
     const { memory } = this.gpu
     const bytes = bytesOf({ shape, dtype })
-    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST
+    const usage = GPUBufferUsage.STORAGE | GPUBufferUsage.COPY_DST | GPUBufferUsage.COPY_SRC
     const buffer = memory.create('kept', bytes, usage)
     this.#recording.copy({ buffer: block.buffer, offset }, buffer, bytes)
     const tensor = { shape, dtype, block: { buffer, bytes: buffer.size } }

@@ -17,12 +17,20 @@ interface OpenOptions {
   readonly plain?: boolean
   readonly share?: boolean
   readonly kernels?: KernelNames
+  readonly logitLens?: boolean
 }
 
 /** Opens a fixture's model without a tokenizer, to be fed ids. */
 export async function openModel(
   name: string,
-  { dtype = 'f32', activations = 'f32', plain = false, share, kernels }: OpenOptions = {},
+  {
+    dtype = 'f32',
+    activations = 'f32',
+    plain = false,
+    share,
+    kernels,
+    logitLens,
+  }: OpenOptions = {},
 ) {
   const checkpoint = await Checkpoint.open(await openFolder(fixtureFolder(name)))
   const own = await Gpu.open({ kernels })
@@ -31,7 +39,7 @@ export async function openModel(
   const weights = new Weights(gpu, checkpoint, dtype, activations)
   const [architecture] = config.strings('architectures') as [string]
   const words = wordsOf(name)
-  const model = declareModel(families[architecture]!, { config, weights, words })
+  const model = declareModel(families[architecture]!, { config, weights, words, logitLens })
   const engine = new Engine(gpu, model, activations, share ?? model.backbone.causal)
   const layers = scoredLayers(model)
   await Promise.all([gpu.compile(engine.plan(64, layers).kernels), weights.load()])

@@ -81,6 +81,7 @@ const values: Readonly<Record<string, readonly [good: unknown, bad: unknown, exp
   matrices: [false, 'no', 'true or false'],
   profile: [true, 1, 'true or false'],
   selfTest: [false, 0, 'true or false'],
+  logitLens: [true, 1, 'true or false'],
 }
 
 const progress = ['onProgress', 'signal']
@@ -89,6 +90,8 @@ const taken: Readonly<Record<Method, readonly string[]>> = {
   tokenizePair: settings,
   computeScore: scoring,
   hiddenStates: scoring,
+  attentionMaps: scoring,
+  layerFlops: scoring,
   rank: [...scoring, 'text', 'topN'],
   load: [
     ...settings,
@@ -103,7 +106,7 @@ const taken: Readonly<Record<Method, readonly string[]>> = {
       'maxBatchTokens',
       'onBatch',
     ],
-    ...['profile', 'recipe', 'revision', 'selfTest', 'sharePrefixes'],
+    ...['logitLens', 'profile', 'recipe', 'revision', 'selfTest', 'sharePrefixes'],
   ],
 }
 
@@ -117,7 +120,10 @@ describe.each(Object.entries(taken) as [Method, string[]][])('options of %s', (m
       expect(fault(bad)).toBe(`${name}: found ${show(bad)}; expected ${expected}`)
       return
     }
-    const others = ['load', 'rank', 'computeScore', 'hiddenStates', 'tokenizePair'] as const
+    const others = [
+      ...(['load', 'rank', 'computeScore', 'hiddenStates'] as const),
+      ...(['attentionMaps', 'layerFlops', 'tokenizePair'] as const),
+    ]
     const owners = others.filter((other) => taken[other].includes(name)).join(' and ')
     expect(fault(good)).toBe(`${name}: ${method} does not take it; it belongs to ${owners}`)
   })
@@ -161,7 +167,7 @@ it.each([...Object.keys(taken)] as Method[])(
       options: object,
     ) => faultOf(() => checkOptions(taker, method, options))
     for (const options of [{ compressRatio: 2 }, { compressLayers: [8] }]) {
-      const takes = method !== 'tokenizePair'
+      const takes = method !== 'tokenizePair' && method !== 'attentionMaps'
       expect(fault(lightweight, options)).toMatch(takes ? /^none$/ : /there is no such option/)
       for (const other of [encoder, layerwise]) {
         const expected = `this is a model for ${other.name}, which does not merge tokens`
