@@ -2,7 +2,7 @@ import { open, rename } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { safetensorsLayout } from '../checkpoint/index.ts'
 import type { CliReranker } from './io.ts'
-import { writable } from './output.ts'
+import { writable, writeWhole } from './output.ts'
 
 /** Pairs whose states are held in memory at a time. */
 const pairsAtOnce = 256
@@ -57,22 +57,4 @@ export async function writeHiddenStates(
     await file.close()
   }
   await writable(path, rename(part, path))
-}
-
-/** A write may take fewer bytes than it is given. */
-async function writeWhole(
-  file: Awaited<ReturnType<typeof open>>,
-  bytes: Uint8Array,
-  position: number,
-): Promise<void> {
-  let written = 0
-  while (written < bytes.length) {
-    const { bytesWritten } = await file.write(
-      bytes,
-      written,
-      bytes.length - written,
-      position + written,
-    )
-    written += bytesWritten
-  }
 }

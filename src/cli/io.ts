@@ -15,6 +15,9 @@ export type CliReranker = Pick<
   Reranker,
   'rank' | 'computeScore' | 'layers' | 'hiddenStates' | 'tokenizeWindows' | 'selfTest' | 'dispose'
 > & {
+  /** Of a model on one device. */
+  readonly attentionMaps?: Reranker['attentionMaps']
+  readonly layerFlops?: Reranker['layerFlops']
   readonly tokenizer: Pick<Tokenizer, 'pieces'>
   readonly info: Pick<RerankerInfo, 'model' | 'commit' | 'dtype' | 'activations' | 'warnings'> & {
     readonly adapter: Pick<RerankerInfo['adapter'], 'description'>

@@ -1,6 +1,7 @@
 import { basename } from 'node:path'
 import type { LayerFindings, LayerSweep } from '../eval/index.ts'
 import type { CliReranker } from './io.ts'
+import type { MeasuredSuggestion } from './layers-research.ts'
 import { table } from './table.ts'
 
 /** How a report names a pair: by its texts, or by its ids. */
@@ -44,6 +45,8 @@ function columnsOf({ layers }: LayerSweep): [string, (found: LayerFindings) => s
     ['mean score', ({ mean }) => number(mean, 4)],
     ['Spearman', (found) => number(found.spearman, 4)],
     ['Kendall', (found) => number(found.kendall, 4)],
+    ['top 1', ({ top1 }) => number(top1, 2)],
+    ['final', ({ final }) => String(final)],
   ]
   for (const name of Object.keys(layers[0]?.measures ?? {})) {
     columns.push([name, ({ measures }) => number(measures?.[name], 4)])
@@ -75,7 +78,8 @@ export function layersTable(subject: SweepSubject, sweep: LayerSweep): string {
 /** A sweep with all its scores as JSON. */
 export function sweepReport(
   { source, model, queries, labels }: SweepSubject,
-  { layers, scores, firstStage, timing }: LayerSweep,
+  { layers, scores, firstStage, timing, agreement, calibration }: LayerSweep,
+  suggestions?: readonly MeasuredSuggestion[],
 ): string {
   const report = {
     model: model.model,
@@ -86,6 +90,9 @@ export function sweepReport(
     queries,
     ...(firstStage && { firstStage }),
     layers,
+    kendall: agreement.kendall,
+    calibration,
+    ...(suggestions && { suggestions }),
     ...(timing && {
       timing: {
         pairs: timing.pairs,

@@ -6,6 +6,7 @@ import {
   type LayerSweepOptions,
   sweepLayers,
 } from '../eval/index.ts'
+import { writeAttentionMaps } from './attention-maps.ts'
 import { drawChart } from './chart.ts'
 import { CliError } from './errors.ts'
 import { writeHiddenStates } from './hidden-states.ts'
@@ -13,11 +14,13 @@ import { openInput } from './input.ts'
 import type { CliReranker } from './io.ts'
 import { type Io, write } from './io.ts'
 import { layersTable, type PairLabel, type SweepSubject, sweepReport } from './layers-report.ts'
+import { detailsText, suggest, suggestionsText } from './layers-research.ts'
 import {
   layerList,
   type ModelOptions,
   wholeNumber,
   withLayerwiseModel,
+  withModel,
   withModelOptions,
 } from './model.ts'
 import { checkOutput, writeOutput } from './output.ts'
@@ -34,6 +37,11 @@ interface LayersOptions extends ModelOptions, RunOptions {
   json?: string
   chart?: string
   hiddenStates?: string
+  attention?: string
+  details: boolean
+  loss?: number
+  seed: number
+  logitLens: boolean
   layers?: readonly number[]
   timePairs: number
   times: boolean
@@ -63,8 +71,18 @@ Two ways to give the pairs:
         --top 20 --chart layers.svg
 
 Columns: the mean score; Spearman's and Kendall's rank correlation with the last
-layer, computed for each query and averaged; milliseconds per pair up to this
-layer, and their ratio to the time up to the last layer.
+layer, computed for each query and averaged; the share of queries whose best
+passage is the last layer's, and the number of queries where it is so from this
+layer on; milliseconds per pair up to this layer, and their ratio to the time up
+to the last layer. --details adds Kendall's tau of every two layers and how the
+scores of a layer become those of the last, or probabilities.
+
+--loss suggests a cascade and an adaptive exit that lose at most so much nDCG@10
+against the last layer: found on one half of the queries, drawn by --seed, and
+checked on the other; both are then run and timed. They are for --cascade of
+rerank, eval and serve:
+      dawnrank layers --data squad-dev-hard --run squad-dev-hard/bm25.trec \\
+        --top 20 --loss 0.002
 
 Times are measured: the same pairs (--time-pairs, from queries spread over the
 data) are scored with each layer in turn as the cutoff, once as a warm-up and
@@ -74,7 +92,11 @@ loading, and use prefix caching for passages of one query.
 
 --hidden-states writes, for each layer of --layers (0: the embeddings), a tensor
 "layer.N", f32 [pairs, hidden]: the states of the scored tokens before the final
-norm, in the order of the pairs.
+norm, in the order of the pairs. --attention writes, for each pair and layer, a
+tensor "pair.I.layer.N", f32 [heads, tokens, tokens], and the ids "pair.I.ids".
+
+--logit-lens takes a model with a score at its last layer alone, and puts its
+head on every layer. It was not trained for that: the scores are for research.
 `
 
 /** Adds `dawnrank layers` to the program. */
@@ -95,12 +117,23 @@ export function addLayers(program: Command, io: Io): void {
     .option('--json <file>', 'write the report with every score as JSON; - for stdout')
     .option('--chart <file>', 'write a chart, .svg or .html', chartFile)
     .option('--hidden-states <file>', 'write hidden states as safetensors')
-    .option('--layers <list>', 'layers for --hidden-states, such as 4,8', layerList)
+    .option('--attention <file>', 'write attention maps as safetensors')
+    .option('--layers <list>', 'layers for --hidden-states and --attention, such as 4,8', layerList)
+    .option('--details', 'print agreement of every two layers, and calibration', false)
+    .option('--loss <ndcg>', 'suggest cascades that lose at most so much nDCG@10', amount)
+    .option('--seed <n>', 'draws the halves of the queries', wholeNumber, 1)
+    .option('--logit-lens', 'put the head of the last layer on every layer, for research', false)
     .option('--time-pairs <n>', 'the most pairs to time', wholeNumber, 32)
     .option('--no-times', 'do not measure times')
   withModelOptions(withRunOptions(command))
     .addHelpText('after', help)
     .action((options: LayersOptions) => showLayers(options, io))
+}
+
+/** Reads the value of an option that is a number from 0 on. */
+export function amount(text: string): number {
+  if (/^\d+(\.\d+)?$/.test(text)) return Number(text)
+  throw new InvalidArgumentError('Expected a number from 0 on, such as 0.002.')
 }
 
 function chartFile(text: string): string {
@@ -110,14 +143,16 @@ function chartFile(text: string): string {
 
 /** Runs `dawnrank layers`. */
 async function showLayers(options: LayersOptions, io: Io): Promise<void> {
-  const { json, chart, hiddenStates, layers } = options
+  const { json, chart, hiddenStates, attention, layers, loss, seed } = options
   checkUsage(options)
-  for (const file of [json, chart, hiddenStates]) {
+  for (const file of [json, chart, hiddenStates, attention]) {
     if (file !== undefined && file !== '-') await checkOutput(file)
   }
   const material = await readMaterial(options, io)
+  const timing = { pairs: options.timePairs, rounds }
   io.signal.throwIfAborted()
-  await withLayerwiseModel(options, io, 'layers', async (reranker, progress) => {
+  const load = options.logitLens ? withLens : withLayerwise
+  await load(options, io, async (reranker, progress) => {
     // Reports a layer that the model does not have before the work, not after it.
     if (layers) await reranker.hiddenStates([], layers)
     const sweep = await sweepLayers({
@@ -125,10 +160,10 @@ async function showLayers(options: LayersOptions, io: Io): Promise<void> {
       layers: reranker.layers,
       score: scorerOf(reranker, io, progress, material.places),
       signal: io.signal,
+      seed,
       timing: options.times
         ? {
-            pairs: options.timePairs,
-            rounds,
+            ...timing,
             onProgress: ({ done, total }) => {
               if (done === 1) progress.start('timing', total)
               progress.update(done)
@@ -137,33 +172,68 @@ async function showLayers(options: LayersOptions, io: Io): Promise<void> {
         : undefined,
     })
     progress.stop()
+    const asked = { seed, signal: io.signal, timing: options.times ? timing : undefined }
+    const suggestions =
+      loss === undefined ? undefined : await suggest(reranker, material, sweep, { ...asked, loss })
     const subject: SweepSubject = {
       source: material.source,
       model: reranker.info,
       queries: material.groups.length,
       labels: material.labels,
     }
-    if (json === '-') await write(io.stdout, sweepReport(subject, sweep))
-    else await write(io.stdout, layersTable(subject, sweep))
-    if (json !== undefined && json !== '-') await writeOutput(json, sweepReport(subject, sweep))
+    const report = () => sweepReport(subject, sweep, suggestions)
+    if (json === '-') await write(io.stdout, report())
+    else {
+      await write(io.stdout, layersTable(subject, sweep))
+      if (options.details) await write(io.stdout, `\n${detailsText(sweep)}`)
+      if (suggestions && loss !== undefined) {
+        await write(io.stdout, `\n${suggestionsText(suggestions, { loss, seed })}`)
+      }
+    }
+    if (json !== undefined && json !== '-') await writeOutput(json, report())
     if (chart !== undefined) await writeOutput(chart, await drawChart(chart, subject, sweep))
     if (hiddenStates !== undefined) {
       progress.start('hidden states', material.pairs.length)
       const { pairs } = material
       await writeHiddenStates(hiddenStates, reranker, pairs, layers!, io.signal, progress.update)
     }
+    if (attention !== undefined) {
+      progress.start('attention', material.pairs.length)
+      const { pairs } = material
+      await writeAttentionMaps(attention, reranker, pairs, layers!, io.signal, progress.update)
+    }
   })
 }
 
-function checkUsage({ file, data, run, hiddenStates, layers }: LayersOptions): void {
+type WithModel = <T>(
+  options: LayersOptions,
+  io: Io,
+  use: (reranker: CliReranker, progress: Progress) => Promise<T>,
+) => Promise<T>
+
+const withLayerwise: WithModel = (options, io, use) =>
+  withLayerwiseModel(options, io, 'layers', use)
+
+const withLens: WithModel = (options, io, use) => {
+  const load: Io['load'] = (folder, general) => io.load(folder, { ...general, logitLens: true })
+  return withModel(options, { ...io, load }, use)
+}
+
+function checkUsage(options: LayersOptions): void {
+  const { file, data, run, hiddenStates, attention, layers, loss } = options
+  const files = hiddenStates ?? attention
   const wrong =
     (data === undefined) !== (run === undefined)
       ? '--data and --run go together'
       : data !== undefined && file !== undefined
         ? 'pairs come either by --file or by --data and --run'
-        : (hiddenStates === undefined) !== (layers === undefined)
-          ? '--hidden-states and --layers go together'
-          : undefined
+        : (files === undefined) !== (layers === undefined)
+          ? '--hidden-states or --attention, and --layers go together'
+          : attention !== undefined && layers?.includes(0)
+            ? '--attention: layer 0, the embeddings, has none; expected layers from 1 on'
+            : loss !== undefined && data === undefined
+              ? '--loss needs judgements: give --data and --run'
+              : undefined
   if (wrong) throw new CliError('usage', wrong)
 }
 

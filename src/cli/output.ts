@@ -1,4 +1,4 @@
-import { access, constants, mkdir, open, writeFile } from 'node:fs/promises'
+import { access, constants, type FileHandle, mkdir, open, writeFile } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { CliError } from './errors.ts'
 
@@ -26,3 +26,21 @@ export async function checkOutput(path: string): Promise<void> {
 /** Writes a whole file. */
 export const writeOutput = (path: string, text: string): Promise<void> =>
   writable(path, writeFile(path, text))
+
+/** A write may take fewer bytes than it is given. */
+export async function writeWhole(
+  file: FileHandle,
+  bytes: Uint8Array,
+  position: number,
+): Promise<void> {
+  let written = 0
+  while (written < bytes.length) {
+    const { bytesWritten } = await file.write(
+      bytes,
+      written,
+      bytes.length - written,
+      position + written,
+    )
+    written += bytesWritten
+  }
+}

@@ -1,8 +1,9 @@
 import { kendall, spearman } from './correlation.ts'
 import { EvaluationError } from './errors.ts'
 import { placeScores } from './evaluate-rerank.ts'
-import { meanOver } from './layers/agreement.ts'
-import { quantile } from './layers/halves.ts'
+import { type LayerAgreement, layerAgreement, meanOver } from './layers/agreement.ts'
+import { calibrateLayers, type LayerCalibration } from './layers/calibration.ts'
+import { quantile, splitHalves } from './layers/halves.ts'
 import { evaluate, type Qrels, type Run, type Values } from './metrics.ts'
 
 /** The layers whose scores are asked for: one, or all that have any. */
@@ -27,6 +28,8 @@ export interface LayerSweepOptions {
   readonly score: LayerScorer
   /** Where relevance is known: the query of each group, and the documents that its pairs are. */
   readonly judged?: JudgedGroups | undefined
+  /** Draws the halves of the queries that probabilities are fitted to and checked on. Default 1. */
+  readonly seed?: number | undefined
   /** How times are measured; left out, they are not. */
   readonly timing?: TimingOptions | undefined
   readonly signal?: AbortSignal | undefined
@@ -57,6 +60,9 @@ export interface LayerFindings {
   /** Rank correlation with the last layer, mean over the queries where it is defined. */
   readonly spearman?: number
   readonly kendall?: number
+  /** The share of queries whose best passage is the last layer's, and the number of those where it is so from here on first. */
+  readonly top1: number
+  readonly final: number
   /** nDCG@10 and MRR@10, where relevance is known. */
   readonly measures?: Values
   /** Time of a pair up to this layer, and its share of the time up to the last. */
@@ -69,6 +75,8 @@ export interface LayerSweep {
   readonly layers: readonly LayerFindings[]
   /** Of each layer the score of each pair. */
   readonly scores: readonly ArrayLike<number>[]
+  readonly agreement: LayerAgreement
+  readonly calibration: readonly LayerCalibration[]
   /** The measures of the first stage. */
   readonly firstStage?: Values
   readonly timing?: LayerTimes
@@ -101,6 +109,8 @@ export async function sweepLayers(options: LayerSweepOptions): Promise<LayerSwee
   signal?.throwIfAborted()
   const timing = options.timing && (await timeLayers(options, options.timing))
   const last = scores.at(-1)!
+  const table = { layers, scores, groups }
+  const agreement = layerAgreement(table)
   const lastTime = timing?.byLayer.at(-1)
   const found = layers.map((layer, i): LayerFindings => {
     const own = scores[i]!
@@ -113,6 +123,8 @@ export async function sweepLayers(options: LayerSweepOptions): Promise<LayerSwee
       high: quantile(sorted, 0.9),
       ...defined('spearman', meanOver(groups, own, last, spearman)),
       ...defined('kendall', meanOver(groups, own, last, kendall)),
+      top1: agreement.top1[i]!,
+      final: agreement.final[i]!,
       ...(judged && { measures: judgeLayer(judged, groups, own) }),
       ...defined('milliseconds', milliseconds),
       ...defined('cost', lastTime && milliseconds && milliseconds / lastTime),
@@ -121,9 +133,27 @@ export async function sweepLayers(options: LayerSweepOptions): Promise<LayerSwee
   return {
     layers: found,
     scores,
+    agreement,
+    calibration: calibrateLayers(table, judged && labelsOf(options, judged)),
     ...(judged && { firstStage: judge(judged.qrels, judged.run) }),
     ...(timing && { timing }),
   }
+}
+
+/** Relevance by pair, of the queries of two halves. A passage without judgement counts as not relevant. */
+function labelsOf({ pairs, groups, seed = 1 }: LayerSweepOptions, { qrels, run }: JudgedGroups) {
+  const relevant = new Array<number>(pairs.length).fill(0)
+  const judged: (readonly number[])[] = []
+  for (const [at, [query, documents]] of [...run].entries()) {
+    const grades = qrels.get(query)
+    if (!grades) continue
+    judged.push(groups[at]!)
+    groups[at]!.forEach((index, i) => {
+      relevant[index] = (grades.get(documents[i]!.id) ?? 0) >= 1 ? 1 : 0
+    })
+  }
+  const [learn, check] = splitHalves(judged, seed).map((half) => half.flat())
+  return { relevant, learn: learn!, check: check! }
 }
 
 const defined = <Name extends string>(name: Name, value: number | undefined) =>

@@ -75,17 +75,17 @@ function search(options: SearchOptions, candidatesOf: Candidates): Suggestion {
   const { data, queries, costs, loss, seed, candidates: most = 4000 } = options
   const [learn, check] = splitHalves(queries, seed)
   const last = [{ layer: data.layers.at(-1)! }]
-  const tried = [last, ...candidatesOf(data, learn, most)]
-  const full = mean(learn.map((query) => simulateCascade(last, data, query).ndcg))
-  let best: { stages: readonly CascadeStage[]; ndcg: number; cost: number } | undefined
+  const tried = candidatesOf(data, learn, most)
+  const full = evaluateCascade(last, data, learn, costs)
+  let best = { stages: last as readonly CascadeStage[], ...full }
   for (const stages of tried) {
     const { ndcg, cost } = evaluateCascade(stages, data, learn, costs)
-    if (!(full - ndcg <= loss + 1e-12)) continue
-    if (!best || cost < best.cost || (cost === best.cost && ndcg > best.ndcg)) {
+    if (!(full.ndcg - ndcg <= loss + 1e-12)) continue
+    if (cost < best.cost || (cost === best.cost && ndcg > best.ndcg)) {
       best = { stages, ndcg, cost }
     }
   }
-  const { stages } = best!
+  const { stages } = best
   const losses = lossesOf(stages, data, check)
   return {
     stages,
