@@ -1,17 +1,14 @@
-import { readFile } from 'node:fs/promises'
 import type { EChartsOption } from 'echarts'
 import type { LayerFindings, LayerSweep } from '../eval/index.ts'
+import { chartSize, grey, ink, pageOf, svgOf } from './chart-file.ts'
 import { layersTable, type SweepSubject, subjectText, timingText } from './layers-report.ts'
 
-const width = 1000
-const height = 760
+const { width, height } = chartSize
 
 /** The two colours of a panel, apart in hue and in brightness. */
 const colours = ['#1f5fa8', '#d9822b']
 /** More would run into each other. */
 const mostLabels = 11
-const grey = '#8a8a8a'
-const ink = '#222222'
 
 /** One curve, or one row of bars, with a value for each layer. */
 interface Curve {
@@ -45,60 +42,10 @@ export async function drawChart(
   sweep: LayerSweep,
 ): Promise<string> {
   const option = chartOption(subject, sweep)
-  return /\.svg$/i.test(file) ? drawSvg(option) : drawPage(option, subject, sweep)
+  if (/\.svg$/i.test(file)) return svgOf(option)
+  const shown = { ...option, tooltip: { trigger: 'axis' as const } }
+  return pageOf(shown, subjectText(subject), layersTable(subject, sweep))
 }
-
-/** ECharts is large, and of all commands this one alone needs it. */
-async function drawSvg(option: EChartsOption): Promise<string> {
-  const [core, charts, components, renderers] = await Promise.all([
-    import('echarts/core'),
-    import('echarts/charts'),
-    import('echarts/components'),
-    import('echarts/renderers'),
-  ])
-  core.use([
-    charts.LineChart,
-    charts.BarChart,
-    components.GridComponent,
-    components.LegendComponent,
-    components.TitleComponent,
-    renderers.SVGRenderer,
-  ])
-  const chart = core.init(null, null, { renderer: 'svg', ssr: true, width, height })
-  try {
-    chart.setOption(option)
-    return `${chart.renderToSVGString()}\n`
-  } finally {
-    chart.dispose()
-  }
-}
-
-/** A page that stands alone: the drawing library is in it. */
-async function drawPage(
-  option: EChartsOption,
-  subject: SweepSubject,
-  sweep: LayerSweep,
-): Promise<string> {
-  const place = import.meta.resolve('echarts/dist/echarts.common.min.js')
-  const library = await readFile(new URL(place), 'utf8')
-  const data = JSON.stringify({ ...option, tooltip: { trigger: 'axis' } }).replaceAll(
-    '<',
-    '\\u003c',
-  )
-  return `<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<title>${escaped(subjectText(subject))}</title>
-<style>body { margin: 2em auto; width: ${width}px; color: ${ink} } pre { font-size: 13px; white-space: pre-wrap }</style>
-<div id="chart" style="width: ${width}px; height: ${height}px"></div>
-<pre>${escaped(layersTable(subject, sweep))}</pre>
-<script>${library}</script>
-<script>echarts.init(document.getElementById('chart')).setOption(${data})</script>
-</html>
-`
-}
-
-const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
 
 /** What a sweep shows: scores and agreement always, quality and time where they are known. */
 function panelsOf({ layers, firstStage, timing }: LayerSweep): Panel[] {

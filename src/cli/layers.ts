@@ -136,7 +136,8 @@ export function amount(text: string): number {
   throw new InvalidArgumentError('Expected a number from 0 on, such as 0.002.')
 }
 
-function chartFile(text: string): string {
+/** Reads the name of a chart's file. */
+export function chartFile(text: string): string {
   if (/\.(svg|html)$/i.test(text)) return text
   throw new InvalidArgumentError('Expected a name that ends in .svg or .html.')
 }

@@ -14,6 +14,7 @@ import { addIndex } from './index-corpus.ts'
 import { addInfo } from './info.ts'
 import type { Io } from './io.ts'
 import { addLayers } from './layers.ts'
+import { addPareto } from './pareto.ts'
 import { addPull } from './pull.ts'
 import { addQuantize } from './quantize.ts'
 import { addRerank } from './rerank.ts'
@@ -56,6 +57,7 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
   addTokenize(program, io)
   addEval(program, io)
   addLayers(program, io)
+  addPareto(program, io)
   addInfo(program, io)
   addPull(program, io)
   addCache(program, io)

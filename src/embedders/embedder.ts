@@ -1,8 +1,9 @@
 import { show } from '../checkpoint/index.ts'
 import type { GpuError } from '../gpu/errors.ts'
-import type { Sequence } from '../models/batch.ts'
+import { packBatch, type Sequence } from '../models/batch.ts'
 import { ModelError } from '../models/errors.ts'
 import type { Place } from '../platform/files.ts'
+import { PlanTape } from '../tensor/tape.ts'
 import { cutIds, type Tokenizer } from '../tokenizers/index.ts'
 import { EmbedderError } from './errors.ts'
 import { type EmbedderInfo, type Loaded, loadEmbedder } from './load.ts'
@@ -102,6 +103,18 @@ export class Embedder {
         ),
       }
     })
+  }
+
+  /** Floating-point operations of the embeddings of texts, all together: counted of a plan, nothing is computed. */
+  flops(texts: readonly string[], options: TextSettings = {}): number {
+    checkOptions('tokenize', options)
+    checkTexts(texts)
+    const { record, engine } = this.#loaded.queue
+    const tape = new PlanTape(engine.gpu, engine.activations)
+    const build = this.#builder(options)
+    const batch = packBatch(texts.map(build), engine.sharePrefixes)
+    record(tape, batch, { multi: false, skip: 0 })
+    return tape.flops
   }
 
   /** The ids that the model is fed for a text. */

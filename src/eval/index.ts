@@ -37,6 +37,13 @@ export {
 export { type LayerAgreement, type LayerScores, layerAgreement } from './layers/agreement.ts'
 export { calibrateLayers, type Labels, type LayerCalibration } from './layers/calibration.ts'
 export { splitHalves } from './layers/halves.ts'
+export {
+  evaluateSystems,
+  type ScoredSystem,
+  type SystemCascade,
+  type SystemStage,
+  systemCascades,
+} from './layers/model-cascades.ts'
 export { type CostPoint, paretoFront } from './layers/pareto.ts'
 export { type JudgedQuery, judgedQueries, simulateCascade } from './layers/ranking.ts'
 export {

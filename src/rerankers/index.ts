@@ -4,6 +4,12 @@ export type { CascadeStage } from './cascade-stage.ts'
 export { RerankerError } from './errors.ts'
 export type { RerankerInfo } from './load.ts'
 export {
+  type ModelRow,
+  type ModelStage,
+  rankByModels,
+  type ScorePassages,
+} from './model-cascade.ts'
+export {
   FlagLLMReranker,
   FlagReranker,
   LayerWiseFlagLLMReranker,

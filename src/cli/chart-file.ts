@@ -1,0 +1,58 @@
+import { readFile } from 'node:fs/promises'
+import type { EChartsOption } from 'echarts'
+
+/** Pixels of every picture. */
+export const chartSize = { width: 1000, height: 760 }
+export const grey = '#8a8a8a'
+export const ink = '#222222'
+
+/** A picture as SVG. ECharts is large, and few commands need it. */
+export async function svgOf(option: EChartsOption): Promise<string> {
+  const [core, charts, components, renderers] = await Promise.all([
+    import('echarts/core'),
+    import('echarts/charts'),
+    import('echarts/components'),
+    import('echarts/renderers'),
+  ])
+  core.use([
+    charts.LineChart,
+    charts.BarChart,
+    charts.ScatterChart,
+    components.GridComponent,
+    components.LegendComponent,
+    components.TitleComponent,
+    renderers.SVGRenderer,
+  ])
+  const chart = core.init(null, null, { renderer: 'svg', ssr: true, ...chartSize })
+  try {
+    chart.setOption(option)
+    return `${chart.renderToSVGString()}\n`
+  } finally {
+    chart.dispose()
+  }
+}
+
+/**
+ * A picture as a page that stands alone: the drawing library is in it.
+ *
+ * @param text what stands below the picture
+ */
+export async function pageOf(option: EChartsOption, title: string, text: string): Promise<string> {
+  const place = import.meta.resolve('echarts/dist/echarts.common.min.js')
+  const library = await readFile(new URL(place), 'utf8')
+  const { width, height } = chartSize
+  const data = JSON.stringify(option).replaceAll('<', '\\u003c')
+  return `<!doctype html>
+<html lang="en">
+<meta charset="utf-8">
+<title>${escaped(title)}</title>
+<style>body { margin: 2em auto; width: ${width}px; color: ${ink} } pre { font-size: 13px; white-space: pre-wrap }</style>
+<div id="chart" style="width: ${width}px; height: ${height}px"></div>
+<pre>${escaped(text)}</pre>
+<script>${library}</script>
+<script>echarts.init(document.getElementById('chart')).setOption(${data})</script>
+</html>
+`
+}
+
+const escaped = (text: string) => text.replaceAll('&', '&amp;').replaceAll('<', '&lt;')
