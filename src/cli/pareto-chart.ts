@@ -1,5 +1,5 @@
 import type { EChartsOption } from 'echarts'
-import { chartSize, grey, ink, pageOf, svgOf } from './chart-file.ts'
+import { chartSize, ink, pageOf, svgOf } from './chart-file.ts'
 import {
   type Axis,
   frontOf,
@@ -81,9 +81,9 @@ function paretoOption(subject: ParetoSubject, points: readonly Point[]): ECharts
       textStyle: { ...text, fontSize: 11 },
     },
     grid: axes.map((_, i) => ({
-      left: 74,
+      left: 104,
       top: top + i * tall + 34,
-      width: width - 190,
+      width: width - 210,
       height: tall - 88,
     })),
     xAxis: axes.map(({ name }, gridIndex) => ({
@@ -148,11 +148,12 @@ function seriesOf(
     symbol,
     color,
     symbolSize: 9,
-    labelLayout: { hideOverlap: true, moveOverlap: 'shiftY' as const },
+    labelLayout: { hideOverlap: true },
     data: points
       .filter((point) => point.kind === kind)
       .map((point) => {
-        const best = front.includes(point)
+        const place = front.indexOf(point)
+        const best = place >= 0
         return {
           name: `${point.name}: ${placeOf(point).join(', ')}`,
           value: placeOf(point),
@@ -160,8 +161,9 @@ function seriesOf(
           label: {
             show: best,
             formatter: point.name,
-            position: 'right' as const,
-            color: grey,
+            // Neighbours on the front would otherwise run into each other.
+            position: place % 2 === 0 ? ('top' as const) : ('bottom' as const),
+            color: ink,
             fontSize: 10,
           },
         }

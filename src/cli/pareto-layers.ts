@@ -25,13 +25,14 @@ export async function layerPoints(
   const options = { data, queries: work.queries, costs, loss, seed }
   const [, check] = splitHalves(work.queries, seed)
   const points: Point[] = []
+  const [name] = systems[0]!.name.split('@')
   for (const [kind, suggestion] of [
     ['cascade', suggestCascade(options)],
     ['exit', suggestExit(options)],
   ] as const) {
     const { stages: cascade, learned, checked } = suggestion
     points.push({
-      name: `${systems[0]!.model} ${cascadeText(cascade)}`,
+      name: `${name} ${cascadeText(cascade)}`,
       kind,
       flops: evaluateCascade(cascade, data, check, costs).cost * costs.cutoff.at(-1)!,
       milliseconds: await timed(work, sample, async (query, passages) => {

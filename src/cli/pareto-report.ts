@@ -37,9 +37,9 @@ export const frontOf = (points: readonly Point[], axis: Axis): Point[] =>
 
 export const kindNames: Readonly<Record<PointKind, string>> = {
   model: 'model',
-  embedder: 'embedder with an index',
-  layer: 'layer as cutoff',
-  cascade: 'suggested cascade of layers',
+  embedder: 'embedder',
+  layer: 'layer',
+  cascade: 'cascade of layers',
   exit: 'adaptive exit',
   models: 'cascade over models',
 }
@@ -69,7 +69,7 @@ export function paretoTable(subject: ParetoSubject, points: readonly Point[]): s
       (point.flops / 1e9).toFixed(3),
       mark(point),
     ])
-  const heads = ['', 'kind', 'nDCG@10 learned', 'checked', 'ms a pair', 'GFLOPs a pair', 'best by']
+  const heads = ['', 'kind', 'learned', 'checked', 'ms a pair', 'GFLOPs', 'best by']
   return `${subjectLine(subject)}\n\n${table(heads, rows)}\n${methodLine(subject)}\n`
 }
 

@@ -96,7 +96,7 @@ async function openReranker(
       })
       systems.push({
         name: isLayerwise ? `${name}@${own}` : name,
-        model: name,
+        model: `${place} ${dtype}`,
         kind: isLayerwise ? 'layer' : 'model',
         scores: scores[at]!,
         flops: (flops?.find(({ layer }) => layer === own)?.cutoff ?? own) / count,
@@ -172,7 +172,7 @@ async function openEmbedder(
     })
     const system: System = {
       name: `${name} (indexed)`,
-      model: name,
+      model: `${place} ${dtype}`,
       kind: 'embedder',
       scores,
       flops: flops / count + 2 * embedder.info.dimensions,

@@ -166,7 +166,7 @@ async function pointsOf(
   }))
   for (const model of open) {
     if (model.reranker && model.systems.length > 1) {
-      progress.start(`cascades of ${model.systems[0]!.model}`, 1)
+      progress.start(`cascades of ${basename(model.reranker.info.model)}`, 1)
       points.push(...(await layerPoints(model, work, options, signal)))
     }
   }

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'nod
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
-import { LayerWiseFlagLLMReranker, RerankerError } from '../../src/index.ts'
+import { LayerWiseFlagLLMReranker, Reranker, RerankerError } from '../../src/index.ts'
 import { readTensors } from '../eval/read-tensors.ts'
 import { fixtureFolder } from '../fixtures.ts'
 import { FakeLayerwise, firstStage, pandaTexts, realSession, session } from './helpers.ts'
@@ -26,10 +26,10 @@ describe('layers', () => {
       [
         'numbers on stdin: 4 pairs of 2 queries',
         '',
-        'layer  mean score  Spearman  Kendall',
-        '    4      6.0000    1.0000   1.0000',
-        '    5      7.0000    1.0000   1.0000',
-        '    6      8.0000    1.0000   1.0000',
+        'layer  mean score  Spearman  Kendall  top 1  final',
+        '    4      6.0000    1.0000   1.0000   1.00      2',
+        '    5      7.0000    1.0000   1.0000   1.00      0',
+        '    6      8.0000    1.0000   1.0000   1.00      0',
         '',
       ].join('\n'),
     )
@@ -43,7 +43,9 @@ describe('layers', () => {
     on.stdin.end(records)
     on.stderr.isTTY = true
     expect(await on.run('layers', '--time-pairs', '3')).toBe(0)
-    expect(on.stdout.text).toMatch(/layer +mean score +Spearman +Kendall +ms a pair +cost\n/)
+    expect(on.stdout.text).toMatch(
+      /layer +mean score +Spearman +Kendall +top 1 +final +ms a pair +cost\n/,
+    )
     expect(on.stdout.text).toMatch(/\n +6 .* 1\.00\n/)
     expect(on.stdout.text).toMatch(
       /times: median of 5 rounds over 3 pairs, which differ by up to \d+%, on Fake GPU/,
@@ -171,7 +173,11 @@ describe('layers', () => {
   it.each<[string[], string]>([
     [['--data', 'x'], '--data and --run go together'],
     [['--data', 'x', '--run', 'y', '--file', 'z'], 'either by --file or by'],
-    [['--layers', '4'], '--hidden-states and --layers go together'],
+    [['--layers', '4'], '--hidden-states or --attention, and --layers go together'],
+    [['--attention', 'a'], '--hidden-states or --attention, and --layers go together'],
+    [['--attention', 'a', '--layers', '0,4'], '--attention: layer 0, the embeddings, has none'],
+    [['--loss', '0.002'], '--loss needs judgements: give --data and --run'],
+    [['--loss', '-1', ...firstStage], 'Expected a number from 0 on'],
     [['--chart', 'a.png'], 'ends in .svg or .html'],
     [['--hidden-states', 'a', '--layers', '4-8'], 'layers between commas'],
   ])('ends with 2 for %j', async (args, message) => {
@@ -220,6 +226,60 @@ describe('layers', () => {
     on.stdin.end(records)
     expect(await on.run('layers')).toBe(1)
     expect(on.stderr.text).toBe('dawnrank: stdin:1: passages[1]: 900 tokens\n')
+  })
+
+  it('suggests a cascade and an exit for a wanted loss, and prints details', async () => {
+    const json = join(folder, 'suggested.json')
+    const on = session()
+    const args = ['--top', '3', '--loss', '0.01', '--seed', '2', '--time-pairs', '3', '--details']
+    expect(await on.run('layers', ...firstStage, ...args, '--json', json)).toBe(0)
+    const { suggestions, kendall, calibration } = JSON.parse(readFileSync(json, 'utf8'))
+    expect(suggestions).toHaveLength(2)
+    // All layers of the fake rank alike: the first one loses nothing, and those that leave there neither.
+    expect(suggestions[0].cascade).toBe('4')
+    expect(suggestions[0].cost).toBeCloseTo(4 / 6, 12)
+    expect(suggestions[1].cascade).toBe('4:1+0,5')
+    for (const { learned, checked, cost, measured } of suggestions) {
+      expect(learned).toMatchObject({ queries: 4, loss: 0 })
+      expect(checked).toMatchObject({ queries: 4, loss: 0, interval: [0, 0] })
+      expect(cost).toBeLessThan(5 / 6)
+      expect(measured.flops).toBeLessThan(5 / 6)
+    }
+    expect(kendall).toHaveLength(3)
+    expect(calibration[0]).toMatchObject({ layer: 4, linear: { slope: 1, intercept: 2 } })
+    expect(on.stdout.text).toMatch(/learned on 4 queries .* checked on 4 others .* seed 2\n/)
+    expect(on.stdout.text).toMatch(
+      /\nadaptive exit +4:1\+0,5 +0\.0000 +0\.0000 +0\.0000 to 0\.0000/,
+    )
+    expect(on.stdout.text).toContain("Kendall's tau of every two layers")
+    expect(on.stdout.text).toMatch(/ECE +ECE fitted\n/)
+  })
+
+  it('writes attention maps, and takes encoders with --logit-lens', async () => {
+    const file = join(folder, 'lens.jsonl')
+    writeFileSync(file, JSON.stringify({ query: 'what is panda?', passages: ['hi', 'A bear.'] }))
+    const out = join(folder, 'maps.safetensors')
+    const bert = fixtureFolder('bert')
+    const on = realSession()
+    const args = ['--model', bert, '--logit-lens', '--file', file, '--no-times']
+    expect(await on.run('layers', ...args, '--attention', out, '--layers', '1,3')).toBe(0)
+    expect(on.stderr.text).toMatch(/warning: logitLens: .* for research/)
+    expect(on.stdout.text).toMatch(/\n +1 .*\n +2 .*\n +3 /)
+    const read = await readTensors(new Uint8Array(readFileSync(out)))
+    const reranker = await Reranker.load(bert)
+    const pairs = [
+      ['what is panda?', 'hi'],
+      ['what is panda?', 'A bear.'],
+    ]
+    const maps = await reranker.attentionMaps(pairs, [1, 3])
+    for (const [i, { ids, heads, layers }] of maps.entries()) {
+      for (const layer of [1, 3]) {
+        const { shape, numbers } = read.get(`pair.${i}.layer.${layer}`)!
+        expect(shape).toEqual([heads, ids.length, ids.length])
+        expect(numbers).toEqual([...layers[layer]!])
+      }
+    }
+    reranker.dispose()
   })
 
   it('needs a layerwise model', async () => {
