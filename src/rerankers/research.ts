@@ -5,7 +5,7 @@ import { type Batch, packBatch, type Sequence } from '../models/batch.ts'
 import { scoreBatch, scoredLayers } from '../models/model.ts'
 import { PlanTape } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
-import { type CallOptions, mapBatches, type Pair } from './scoring.ts'
+import { type CallOptions, inputsOf, mapBatches, type Pair } from './scoring.ts'
 
 /** The attention of a pair. */
 export interface AttentionMaps {
@@ -108,14 +108,11 @@ export async function attentionOf(
 }
 
 /** The operations of pairs up to each layer that has a score: counted of a plan, nothing is computed. */
-export async function layerFlopsOf(
-  pairs: readonly Pair[],
-  call: CallOptions,
-): Promise<LayerFlops[]> {
+export function layerFlopsOf(pairs: readonly Pair[], call: CallOptions): LayerFlops[] {
   const { engine } = call.queue
-  const layers = scoredLayers(engine.model)
-  const sums = layers.map((layer) => ({ layer, cutoff: 0, passed: 0 }))
-  await mapBatches(pairs, call, async ({ inputs }) => {
+  const sums = scoredLayers(engine.model).map((layer) => ({ layer, cutoff: 0, passed: 0 }))
+  for (const inputs of batchesOf(pairs, call)) {
+    call.signal?.throwIfAborted()
     const batch = packBatch(inputs, engine.sharePrefixes)
     const passed = passedFlops(call, batch)
     for (const sum of sums) {
@@ -124,8 +121,25 @@ export async function layerFlopsOf(
       sum.cutoff += tape.flops
       sum.passed += passed.get(sum.layer) ?? tape.flops
     }
-  })
+  }
   return sums
+}
+
+/** The inputs of pairs, all windows, in batches of up to `maxBatchTokens`. */
+function* batchesOf(pairs: readonly Pair[], call: CallOptions): Generator<Sequence[]> {
+  const { maxBatchTokens } = call.queue
+  let inputs: Sequence[] = []
+  let tokens = 0
+  for (const input of inputsOf(pairs, call)) {
+    if (inputs.length > 0 && tokens + input.ids.length > maxBatchTokens) {
+      yield inputs
+      inputs = []
+      tokens = 0
+    }
+    inputs.push(input)
+    tokens += input.ids.length
+  }
+  if (inputs.length > 0) yield inputs
 }
 
 /** The operations up to each layer but the last, computed for every token, and of its head. */

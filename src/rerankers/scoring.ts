@@ -160,7 +160,7 @@ export function mapBatches<R>(
 }
 
 /** What the model is fed for each pair, checked and measured. */
-const inputsOf = (pairs: readonly Pair[], call: CallOptions) =>
+export const inputsOf = (pairs: readonly Pair[], call: CallOptions) =>
   call.meter.draw(buildInputs(pairs, call))
 
 function* buildInputs(

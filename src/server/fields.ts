@@ -53,7 +53,10 @@ export const ownFields = {
         {
           layer,
           keep: whole(1).nullish(),
-          margin: z.number({ error: 'a number from 0 up' }).min(0).nullish(),
+          margin: z
+            .number({ error: 'a number from 0 up' })
+            .min(0, { error: 'a number from 0 up' })
+            .nullish(),
         },
         { error: 'an object { layer, keep, margin }' },
       ),

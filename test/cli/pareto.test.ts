@@ -44,7 +44,7 @@ describe('pareto', () => {
     expect(drawn).toContain('>GFLOPs a pair<')
 
     const again = realSession()
-    const one = ['pareto', `${models[2]}@6`, models[1]!, ...firstStage, ...few, '--cache', cache]
+    const one = ['pareto', `${models[2]}@6`, ...firstStage, ...few, '--cache', cache]
     expect(await again.run(...one, '--chart', html!)).toBe(0)
     // A layer alone is kept for itself.
     expect(readdirSync(cache)).toHaveLength(3)

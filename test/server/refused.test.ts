@@ -95,6 +95,7 @@ const wrongFields: [object, RegExp][] = [
   [{ cutoff_layers: [6, 'a'] }, /^cutoff_layers/],
   [{ cascade: [] }, /^cascade: found \[\]/],
   [{ cascade: [{ keep: 1 }] }, /^cascade\[0\]\.layer: missing/],
+  [{ cascade: [{ layer: 2, keep: 1, margin: -1 }, { layer: 6 }] }, /^cascade\[0\]\.margin: /],
   [{ cascade: 'fast' }, /^cascade: found "fast"/],
 ]
 
