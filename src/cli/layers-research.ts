@@ -151,11 +151,12 @@ export function suggestionsText(
     four(checked.ndcg),
     cost.toFixed(2),
     measured ? (measured.milliseconds / measured.fullMilliseconds).toFixed(2) : '-',
+    checked.loss <= loss ? 'yes' : 'no',
   ])
   const [{ learned, checked, tried }] = found as [MeasuredSuggestion]
   const heads = [
     ...['', '--cascade', 'loss learned', 'loss checked', '95% interval', 'nDCG@10'],
-    ...['FLOPs', 'time'],
+    ...['FLOPs', 'time', 'holds'],
   ]
   const sample = found[0]?.measured
   return (

@@ -44,7 +44,8 @@ export interface Suggestion {
 
 /**
  * Suggests a cascade with a fixed number of survivors for a wanted loss: of all that lose at most so much on one half of the queries
- * the cheapest; of several the better. A single stage is a cutoff. The last layer alone loses nothing, so that there is always one.
+ * the cheapest; of several the better. Queries that gain do not make up for others that lose: of many cascades some are lucky, and
+ * luck does not repeat on other queries. A single stage is a cutoff. The last layer alone loses nothing, so that there is always one.
  */
 export function suggestCascade(options: SearchOptions): Suggestion {
   return search(options, ({ layers }, queries, most) => {
@@ -79,10 +80,11 @@ function search(options: SearchOptions, candidatesOf: Candidates): Suggestion {
   const full = evaluateCascade(last, data, learn, costs)
   let best = { stages: last as readonly CascadeStage[], ...full }
   for (const stages of tried) {
-    const { ndcg, cost } = evaluateCascade(stages, data, learn, costs)
-    if (!(full.ndcg - ndcg <= loss + 1e-12)) continue
-    if (cost < best.cost || (cost === best.cost && ndcg > best.ndcg)) {
-      best = { stages, ndcg, cost }
+    const found = evaluateCascade(stages, data, learn, costs)
+    const lost = found.perQuery.map((ndcg, i) => Math.max(0, full.perQuery[i]! - ndcg))
+    if (!(mean(lost) <= loss + 1e-12)) continue
+    if (found.cost < best.cost || (found.cost === best.cost && found.ndcg > best.ndcg)) {
+      best = { stages, ...found }
     }
   }
   const { stages } = best
@@ -102,20 +104,20 @@ export function evaluateCascade(
   data: LayerScores,
   queries: readonly JudgedQuery[],
   { cutoff, passed }: LayerCosts,
-): { ndcg: number; cost: number } {
+): { ndcg: number; cost: number; perQuery: readonly number[] } {
   const places = stages.map(({ layer }) => data.layers.indexOf(layer))
   const costOf = places.map((place, stage) =>
     stage === places.length - 1 ? cutoff[place]! : passed[place]!,
   )
   let cost = 0
   let pairs = 0
-  const ndcg = queries.map((query) => {
+  const perQuery = queries.map((query) => {
     const outcome = simulateCascade(stages, data, query)
     pairs += outcome.stages.length
     for (const stage of outcome.stages) cost += costOf[stage]!
     return outcome.ndcg
   })
-  return { ndcg: mean(ndcg), cost: cost / pairs / cutoff.at(-1)! }
+  return { ndcg: mean(perQuery), cost: cost / pairs / cutoff.at(-1)!, perQuery }
 }
 
 function lossesOf(
