@@ -44,7 +44,8 @@ import top_k_radix from './top_k_radix.wgsl'
 import unpack_rows from './unpack_rows.wgsl'
 import weight_chunk_bf16 from './weight_chunk_bf16.wgsl'
 import weight_chunk_f16 from './weight_chunk_f16.wgsl'
-import weight_chunk_grouped from './weight_chunk_grouped.wgsl'
+import weight_chunk_int4 from './weight_chunk_int4.wgsl'
+import weight_chunk_int8 from './weight_chunk_int8.wgsl'
 import weights_bf16 from './weights_bf16.wgsl'
 import weights_f16 from './weights_f16.wgsl'
 import weights_f32 from './weights_f32.wgsl'
@@ -98,7 +99,8 @@ export const shaders = {
   unpack_rows,
   weight_chunk_bf16,
   weight_chunk_f16,
-  weight_chunk_grouped,
+  weight_chunk_int4,
+  weight_chunk_int8,
   weights_bf16,
   weights_f16,
   weights_f32,

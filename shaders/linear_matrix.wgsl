@@ -35,13 +35,13 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
   var x_$i = x[row_$i];
   //# }
   //# i < W_LOADS
-  var w_$i = load_chunk(tile * steps, line + $iu * LINES, chunk);
+  var w_$i = load_chunk(tile * steps, line, $iu * LINES, chunk);
   //# r < ROWS, c < COLS
   var sum_$r_$c = subgroup_matrix_result<f32, N, M>(0.0);
   for (var step = 0u; step < steps; step++) {
     //# i < X_LOADS {
     {
-      let at = (line + $iu * LINES) * LINE + 8u * chunk;
+      let at = line * LINE + 8u * chunk + $iu * LINES * LINE;
       let low = bitcast<vec4<f16>>(x_$i.xy);
       let high = bitcast<vec4<f16>>(x_$i.zw);
       //# j < 4
@@ -52,7 +52,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
     //# }
     //# i < W_LOADS {
     {
-      let at = (line + $iu * LINES) * LINE + 8u * chunk;
+      let at = line * LINE + 8u * chunk + $iu * LINES * LINE;
       let numbers = unpack_chunk(w_$i);
       //# j < 4
       b[at + $ju] = numbers.low[$j];
@@ -66,14 +66,14 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
     //# i < X_LOADS
     x_$i = x[row_$i + 4u * next];
     //# i < W_LOADS
-    w_$i = load_chunk(tile * steps + next, line + $iu * LINES, chunk);
+    w_$i = load_chunk(tile * steps + next, line, $iu * LINES, chunk);
     //# k < DEPTH {
     {
-      //# c < COLS
-      let right_$c = subgroupMatrixLoad<subgroup_matrix_right<f16, N, K>, col_major>(&b, (own_column + $cu * N) * LINE + $ku * K, LINE);
-      //# r < ROWS {
+      //# r < ROWS
       let left_$r = subgroupMatrixLoad<subgroup_matrix_left<f16, K, M>, row_major>(&a, (own_row + $ru * M) * LINE + $ku * K, LINE);
-      //# c < COLS
+      //# c < COLS {
+      let right_$c = subgroupMatrixLoad<subgroup_matrix_right<f16, N, K>, col_major>(&b, (own_column + $cu * N) * LINE + $ku * K, LINE);
+      //# r < ROWS
       sum_$r_$c = subgroupMatrixMultiplyAccumulate(left_$r, right_$c, sum_$r_$c);
       //# }
     }

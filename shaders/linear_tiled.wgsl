@@ -1,10 +1,11 @@
 // uses: linear_bindings, weights, load_weight, load_x, activations, linear_finish
-// needs: LINES, ROWS, COLS, WEIGHT_LOADS, AHEAD, WRITTEN, LOOPED, WIDTH
+// needs: LINES, ROWS, COLS, WEIGHT_LOADS, AHEAD, WRITTEN, LOOPED, WIDTH, ACTIVATION, Y
 // y = activation(x · weightᵀ + bias) * scale, then + other or * other, for GPUs: tiles in workgroup memory, ROWS x COLS sums in registers.
 // x: T [rows, inner]   weight: [columns, quads] of four neighbours along k, quads = inner / 4 rounded up, zero-filled; or in groups
 // bias: f32 [columns]   other: T, y: Y [rows, columns]   sums in f32
 //
 // Each sum is one invocation's, by one fma after another in the order of k: tiles of every size give the same bits.
+// ACTIVATION is that of the layer, which is in params too, where the arithmetic is written out.
 
 // A workgroup of LINES times 16 invocations makes LINES * ROWS rows and 16 * COLS columns. An invocation's rows lie LINES
 // apart and its columns 16, so that neighbours read and write neighbours.
@@ -76,6 +77,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     workgroupBarrier();
   }
 
+  //# l < LOOPED {
   //# c < COLS
   let column_$c = part.first + local.x + 16u * $cu;
   //# c < COLS
@@ -98,4 +100,38 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_id) local
     //# c < COLS
     finish(part, first_row + r * LINES + local.y, column_$c, own_$c + bias_$c);
   }
+  //# }
+  // The same written out, with the code of the layer's activation alone.
+  //# l < AHEAD {
+  // What is beyond the layer's columns is read of its last one, and not written.
+  let own = part.first + local.x - part.start;
+  let columns = max(part.columns, own) - own;
+  //# c < COLS {
+  let is_own_$c = 16u * $cu < columns;
+  let near_$c = min(own + 16u * $cu, part.columns - 1u) - own;
+  let bias_$c = bias_of(part.start + own + near_$c);
+  //# }
+  var row = first_row + local.y;
+  var at = part.y + row * part.columns + own;
+  //# r < ROWS {
+  if (row < params.rows) {
+    //# c < COLS {
+    let value_$c = activate(sum_$r_$c + bias_$c, ACTIVATION);
+    var finished_$c = value_$c * params.scale;
+    //# }
+    if (params.combine == 1u) {
+      //# c < COLS
+      finished_$c = fma(value_$c, params.scale, f32(other[at + near_$c]));
+    }
+    if (params.combine == 2u) {
+      //# c < COLS
+      finished_$c *= f32(other[at + near_$c]);
+    }
+    //# c < COLS
+    if (is_own_$c) { y[at + 16u * $cu] = Y(finished_$c); }
+  }
+  row += LINES;
+  at += LINES * part.columns;
+  //# }
+  //# }
 }

@@ -8,8 +8,8 @@ import type { LinearDtype } from './tensor.ts'
 const chunks = {
   f16: 'weight_chunk_f16',
   bf16: 'weight_chunk_bf16',
-  int8: 'weight_chunk_grouped',
-  int4: 'weight_chunk_grouped',
+  int8: 'weight_chunk_int8',
+  int4: 'weight_chunk_int4',
 } as const
 
 /** What the kernel takes along k at a time, of both operands: a group of a quantized weight. */
@@ -50,9 +50,6 @@ const shapes = [
   },
 ] as const
 
-/** The largest tile for int4: to unpack its numbers takes so long that fewer subgroups, with more products each, do better. */
-const int4Tile = { down: 2, rows: 4, share: 0.9 } as const
-
 /**
  * Kernels that multiply by subgroup matrices (tensor cores), f16 by f16 with sums in f32, the best first: shaders/linear_matrix.wgsl.
  * None where the adapter has no such matrices, or its subgroups have no size that a shader could count on; none for
@@ -69,8 +66,7 @@ export function matrixKernels(
     bytes <= maxWorkgroupMemory && invocations <= maxInvocations && loads.every(Number.isInteger)
   return shapes.flatMap(({ columns, tiles }) => {
     const setting = { ...found, dtype }
-    const own = tiles.map((tile) => (dtype === 'int4' && tile.down === 4 ? int4Tile : tile))
-    const [largest, ...smaller] = own
+    const [largest, ...smaller] = tiles
       .map((tile) => matrixKernel(setting, tile, columns))
       .filter(fits)
     return largest ? [{ ...largest, smaller }] : []

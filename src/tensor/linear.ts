@@ -167,7 +167,8 @@ const tiledKernel = (
 })
 
 /** What shaders that read quantized weights need of their format. */
-const groupSizes = (dtype: LinearDtype) => (isQuantized(dtype) ? { GROUP: groupSize } : {})
+const groupSizes = (dtype: LinearDtype) =>
+  isQuantized(dtype) ? { GROUP: groupSize, BITS: quantizedBits[dtype] } : {}
 
 /** The weight of a linear layer, [columns, inner] as checkpoints have it, in its kernel's order. */
 export interface LinearWeight extends Weight<LinearDtype> {
@@ -182,12 +183,16 @@ export interface Linear {
   readonly bias?: Vector
 }
 
-/** What is compiled for a kernel, weights [columns, inner] of a dtype, and the types of activations and results. */
+/**
+ * What is compiled for a kernel, weights [columns, inner] of a dtype, the types of activations and results, and what is
+ * applied to the sums: one activation for each pipeline of the tiles, where the code of all would be most of it.
+ */
 export function linearSpec(
   { shader, spec, columns, libraries }: LinearKernel,
   dtype: LinearDtype,
   inner: number,
   types: { readonly T: 'f32' | 'f16'; readonly Y: 'f32' | 'f16' },
+  activation: Activation = 'none',
 ): KernelSpec {
   const load_x = inner % 16 === 0 ? 'load_x16' : inner % 4 === 0 ? 'load_x4' : 'load_x'
   const weights = isQuantized(dtype)
@@ -198,11 +203,18 @@ export function linearSpec(
     libraries: { ...weights, load_x, ...libraries },
     sizes: {
       ...spec.sizes,
-      ...(isQuantized(dtype) && { BITS: quantizedBits[dtype] }),
       WIDTH: columns,
+      // Where loops are written out, what is applied to the sums is too.
+      ...(shader === 'linear_tiled' && {
+        ACTIVATION: spec.sizes?.AHEAD ? activations[activation] : 0,
+      }),
     },
     enable: [...(spec.enable ?? []), ...(types.T === 'f16' ? ['f16'] : [])],
-    types,
+    types: {
+      ...types,
+      ...(shader === 'linear_tiled' &&
+        load_x !== 'load_x' && { QUAD: types.T === 'f16' ? 'vec2u' : 'vec4u' }),
+    },
   }
 }
 
@@ -320,7 +332,7 @@ function launch(
   /** Numbers from the start of the first result to those of another. */
   const to = (result: Tensor | undefined) => (result ? start(result) : 0)
   const types = { T: tape.activations, Y: dtype }
-  const specOf = (of: LinearKernel) => linearSpec(of, weight.dtype, inner, types)
+  const specOf = (of: LinearKernel) => linearSpec(of, weight.dtype, inner, types, activation)
   tape.run({
     label: labelOf(layers),
     kernel: specOf(kernel),

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Gpu } from '../../src/gpu/device.ts'
 import { type KernelSpec, shaderCode } from '../../src/gpu/kernel.ts'
 import type { LinearKernel } from '../../src/tensor/linear.ts'
-import { linear, linearKernels } from '../../src/tensor/linear.ts'
+import { choicesOf, linear, linearKernels } from '../../src/tensor/linear.ts'
 import { matrixKernels } from '../../src/tensor/linear-matrix.ts'
 import { PlanTape } from '../../src/tensor/tape.ts'
 import type { LinearDtype } from '../../src/tensor/tensor.ts'
@@ -152,20 +152,24 @@ describe('linear by subgroup matrices', () => {
     })
   }
 
-  it('equals the reference in tiles of every size', { timeout: 600_000 }, async ({ skip }) => {
-    const [rows, inner, columns] = [65, 64, 66]
-    const x = rounded(randomNumbers(1, rows * inner))
-    const w = rounded(randomNumbers(2, columns * inner))
-    const expected = product(x, w, [rows, inner, columns])
-    kernelsFor('f16', skip)
-    for (const kernel of matrixKernels(gpu.facts, 'f16')) {
-      const layer = linearLayer(gpu, kernel, w, [columns, inner], 'f16')
-      const found = await runOn(gpu, 'f16', (tape) =>
-        linear(tape, activation(tape, x, [rows, inner]), layer, { dtype: 'f32' }),
-      )
-      expectClose(found, expected, 2e-5, kernel.name)
-    }
-  })
+  it.for(dtypes)(
+    'equals the reference in tiles of every size, %s weights',
+    { timeout: 900_000 },
+    async (dtype, { skip }) => {
+      const [rows, inner, columns] = [65, 64, 66]
+      const x = rounded(randomNumbers(1, rows * inner))
+      const w = randomNumbers(2, columns * inner)
+      const expected = product(x, rounded(stored(w, dtype, inner)), [rows, inner, columns])
+      kernelsFor(dtype, skip)
+      for (const kernel of matrixKernels(gpu.facts, dtype).flatMap(choicesOf)) {
+        const layer = linearLayer(gpu, kernel, w, [columns, inner], dtype)
+        const found = await runOn(gpu, 'f16', (tape) =>
+          linear(tape, activation(tape, x, [rows, inner]), layer, { dtype: 'f32' }),
+        )
+        expectClose(found, expected, 2e-5, kernel.name)
+      }
+    },
+  )
 
   it('gives the same bits in fewer rows', { timeout: 600_000 }, async ({ skip }) => {
     const [rows, inner, columns] = [37, 96, 40]

@@ -10,7 +10,7 @@ import {
 } from '../../src/tensor/linear.ts'
 import { PlanTape } from '../../src/tensor/tape.ts'
 import type { LinearDtype } from '../../src/tensor/tensor.ts'
-import { activation, alone, linearLayer, randomNumbers, runOn } from './harness.ts'
+import { activation, alone, linearLayer, randomNumbers, runOn, stored } from './harness.ts'
 
 // The number of rows may choose among kernels of one layout because all of them give the same bits.
 
@@ -100,6 +100,34 @@ describe('linear kernels of one layout', () => {
     },
   )
 
+  it.each(['int8', 'int4'] as const)(
+    'multiply by the values of %s weights to the bit',
+    async (dtype) => {
+      const inner = 64
+      const columns = 20
+      const w = randomNumbers(1, columns * inner)
+      const values = stored(w, dtype, inner)
+      // A row of x has a one: the sum is a weight, and nothing is rounded.
+      const x = Float32Array.from({ length: inner * inner }, (_, i) =>
+        i % (inner + 1) === 0 ? 1 : 0,
+      )
+      const facts = { ...gpu.facts, software: false, subgroupMinSize: 32, subgroupMaxSize: 64 }
+      for (const kernel of [
+        ...tilesOf(gpu.facts, dtype).slice(0, 1),
+        ...tilesOf(facts, dtype).slice(-1),
+      ]) {
+        const layer = linearLayer(gpu, alone(kernel), w, [columns, inner], dtype)
+        const y = await runOn(gpu, 'f32', (tape) =>
+          linear(tape, activation(tape, x, [inner, inner]), layer),
+        )
+        const expected = y.map(
+          (_, i) => values[(i % columns) * inner + Math.floor(i / columns)] as number,
+        )
+        expect(y, kernel.name).toEqual(expected)
+      }
+    },
+  )
+
   it.each(['f16', 'int4'] as const)(
     'give the same bits where rows are no whole fours, with %s weights',
     (dtype) => expectSameBits(tilesOf(gpu.facts, dtype), dtype, 'f32', odd),
@@ -117,7 +145,8 @@ describe('linear kernels of one layout', () => {
     const own = tilesOf(gpu.facts, 'f16')
     const written = tilesOf(facts, 'f16').filter(({ rows }) => rows === 128 || rows === 16)
     expect(written.map(({ spec }) => spec)).not.toEqual(own.map(({ spec }) => spec))
-    await expectSameBits([...own.slice(0, 1), ...written], 'f16', 'f32', shapes)
+    // Each activation is a pipeline, which takes a processor long to compile.
+    await expectSameBits([...own.slice(0, 1), ...written], 'f16', 'f32', shapes.slice(0, 6))
   })
 })
 
