@@ -4,7 +4,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { compileFor, TargetMissing, targets } from './gpu-proxy/compile.mjs'
-import { boundOf, faultsOf, table } from './gpu-proxy/report.mjs'
+import { boundOf, cyclesOf, faultsOf, table, tripCounts } from './gpu-proxy/report.mjs'
 
 const usage = `Usage: npm run check:kernels -- [options] [file.wgsl ...]
 Compiles the project's kernels, or WGSL files that stand alone, with the compilers of GPUs that are not there
@@ -13,6 +13,7 @@ Compiles the project's kernels, or WGSL files that stand alone, with the compile
   --target NAME    ${Object.keys(targets).join(', ')}; may be repeated (default: all that can be had here)
   --shims DIR      folder of build-shim.sh, for Intel and NVIDIA (default: $DAWNRANK_GPU_SHIMS)
   --mesa DIR       folder of newer-mesa.sh, for NVIDIA (default: $DAWNRANK_GPU_MESA)
+  --cuda DIR       folder of CUDA, for NVIDIA's own compiler (default: $DAWNRANK_CUDA, then PATH)
   --only REGEX     kernels whose names match
   --no-robustness  Dawn without checks of bounds
   --table          prints the figures of every kernel
@@ -26,6 +27,7 @@ const { values: options, positionals: files } = parseArgs({
     target: { type: 'string', multiple: true },
     shims: { type: 'string', default: process.env.DAWNRANK_GPU_SHIMS },
     mesa: { type: 'string', default: process.env.DAWNRANK_GPU_MESA },
+    cuda: { type: 'string', default: process.env.DAWNRANK_CUDA },
     only: { type: 'string', default: '' },
     'no-robustness': { type: 'boolean' },
     table: { type: 'boolean' },
@@ -70,7 +72,13 @@ for (const target of options.target ?? Object.keys(targets)) {
 if (options.json) {
   const figures = Object.fromEntries(
     Object.entries(reports).map(([target, { adapter, kernels }]) => {
-      const rows = kernels.map((kernel) => ({ ...kernel, bound: boundOf(target, kernel) }))
+      const rows = kernels.map((kernel) => ({
+        ...kernel,
+        bound: boundOf(target, kernel),
+        cycles: Object.fromEntries(
+          tripCounts.map((trips) => [trips, cyclesOf(target, kernel, trips)]),
+        ),
+      }))
       return [target, { adapter, kernels: rows }]
     }),
   )

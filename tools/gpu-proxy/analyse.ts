@@ -35,6 +35,16 @@ const rules: readonly (readonly [pattern: RegExp, kind: string, lanes?: number])
   [/./, 'vector'],
 ]
 
+/**
+ * Cycles of a vector instruction of RDNA3 in 64 lanes, by the first pattern that it matches: quarter rate, then what is issued
+ * for both halves of the lanes at once, then the rest.
+ */
+const costs: readonly (readonly [pattern: RegExp, cycles: number])[] = [
+  [/^v_(mul_lo|mul_hi|mad_[ui]64|exp|log|rcp|rsq|sqrt|sin|cos)_/, 8],
+  [/^v_(fma|fmac|fmaak|fmamk|mul|add|sub|subrev|max|min)_f|^v_(fma_mix|mov_b32|pk_|cndmask)/, 1],
+  [/./, 2],
+]
+
 /** Words of 32 bits that a lane moves. */
 function words(text: string): number {
   const intel = /MsgDesc.*\bV(\d+)\b/.exec(text)
@@ -145,6 +155,8 @@ export interface Counts extends Record<string, unknown> {
   fmaLanes: number
   ldsWords: number
   memoryWords: number
+  /** Of RDNA3's vector unit, for 64 lanes, by the costs of ACO's model. */
+  cycles: number
   /** Loads and stores by their names. */
   readonly widths: Record<string, number>
   readonly isAmd: boolean
@@ -159,6 +171,7 @@ function count(lines: readonly string[]): Counts {
     fmaLanes: 0,
     ldsWords: 0,
     memoryWords: 0,
+    cycles: 0,
     widths: {},
     isAmd: lines.some((line) => /^[vs]_/.test(line)),
   }
@@ -167,6 +180,9 @@ function count(lines: readonly string[]): Counts {
     counts[kind] = ofKind(counts, kind) + 1
     counts.all++
     counts.fmaLanes += lanes
+    counts.cycles += /^v_/.test(text)
+      ? (costs.find(([pattern]) => pattern.test(text))?.[1] ?? 0)
+      : 0
     if (kind === 'lds') counts.ldsWords += words(text)
     if (kind === 'memory') counts.memoryWords += words(text)
     if (kind === 'lds' || kind === 'memory' || kind === 'scratch') {
@@ -204,7 +220,8 @@ export function analyse(text: string): Analysis {
   return { statistics, ...analyseCode(code) }
 }
 
-function analyseCode(code: string): Omit<Analysis, 'statistics'> {
+/** The same of the code alone. */
+export function analyseCode(code: string): Omit<Analysis, 'statistics'> {
   const blocks = readBlocks(code)
   const loops = findLoops(blocks).map((body) => {
     const lines = [...body].sort((a, b) => a - b).flatMap((at) => blocks[at]!.lines)

@@ -12,7 +12,7 @@ import {
   statSync,
 } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join, resolve } from 'node:path'
+import { delimiter, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 
@@ -28,9 +28,13 @@ const drivers = '/usr/share/vulkan/icd.d'
  * @property {string} [shim] the library that stands for the hardware: build-shim.sh
  * @property {boolean} [newer] whether the driver is that of newer-mesa.sh
  *
+ * @typedef {object} Architecture a GPU that NVIDIA's own compiler compiles for, once WGSL is CUDA
+ * @property {string} cuda its name there
+ *
  * @typedef {object} Folders what was built for GPUs other than AMD's
  * @property {string} [shims] of build-shim.sh
  * @property {string} [mesa] of newer-mesa.sh
+ * @property {string} [cuda] of CUDA's programs, in its folder `bin`
  *
  * @typedef {Partial<Omit<import('./child.ts').Job, 'out' | 'result'>>} Options
  * @typedef {{ adapter: string, kernels: import('./child.ts').Compiled[] }} Report
@@ -46,7 +50,7 @@ const nouveau = (chipset) => ({
   newer: true,
 })
 
-/** @type {Record<string, Target>} */
+/** @type {Record<string, Target | Architecture>} */
 export const targets = {
   navi31: radv('navi31'),
   navi21: radv('navi21'),
@@ -57,6 +61,7 @@ export const targets = {
   },
   ampere: nouveau('176'),
   hopper: nouveau('180'),
+  sm_90: { cuda: 'sm_90' },
 }
 
 /** Why a target cannot be compiled for here, and what to do. */
@@ -74,10 +79,11 @@ export async function compileFor(name, folders, options = {}) {
   if (!target) {
     throw new Error(`target: found ${name}; expected ${Object.keys(targets).join(', ')}`)
   }
+  if ('cuda' in target) return compileCuda(target, folders, options)
   if (process.platform !== 'linux') throw new TargetMissing('the drivers are for Linux')
   const variables = environmentOf(target, folders)
   const layer = layerFolder()
-  const child = await childFile()
+  const child = await childFile('child.ts')
   const out = mkdtempSync(join(tmpdir(), 'dawnrank-gpu-proxy-'))
   try {
     const result = join(out, 'result.json')
@@ -154,12 +160,49 @@ function layerFolder() {
   throw new Error(`${source} does not compile:\n${stderr}`)
 }
 
-/** child.ts with what it uses of the project, as one file beside the npm packages. */
-async function childFile() {
-  const outfile = join(cache, `child-${process.pid}.mjs`)
+/**
+ * The same by NVIDIA's compiler.
+ * @param {Architecture} target
+ * @param {Folders} folders
+ * @param {Options} options
+ * @returns {Promise<Report>}
+ */
+async function compileCuda({ cuda }, folders, { only = '', code }) {
+  const [nvcc, nvdisasm] = ['nvcc', 'nvdisasm'].map((name) => {
+    const places = [...(folders.cuda ? [join(folders.cuda, 'bin')] : []), ...paths()]
+    const found = places.map((place) => join(place, name)).find((file) => existsSync(file))
+    if (found) return resolve(found)
+    throw new TargetMissing(`no ${name} in PATH: give --cuda the folder of CUDA (README.md)`)
+  })
+  mkdirSync(cache, { recursive: true })
+  const child = await childFile('cuda/child.ts')
+  const out = mkdtempSync(join(tmpdir(), 'dawnrank-gpu-proxy-'))
+  try {
+    const include = join(here, 'cuda')
+    const job = JSON.stringify({ only, code, out, include, nvcc, nvdisasm, architecture: cuda })
+    const args = [child, job]
+    const { status, stdout, stderr } = spawnSync(process.execPath, args, {
+      encoding: 'utf8',
+      maxBuffer: 2 ** 28,
+    })
+    if (status !== 0) throw new Error(`the process that compiles for ${cuda} failed:\n${stderr}`)
+    return JSON.parse(stdout)
+  } finally {
+    rmSync(out, { recursive: true })
+  }
+}
+
+const paths = () => (process.env.PATH ?? '').split(delimiter).filter((place) => place !== '')
+
+/**
+ * A file with what it uses of the project, as one file beside the npm packages.
+ * @param {string} entry
+ */
+async function childFile(entry) {
+  const outfile = join(cache, `${entry.replace(/\W/g, '-')}-${process.pid}.mjs`)
   process.once('exit', () => rmSync(outfile, { force: true }))
   await build({
-    entryPoints: [join(here, 'child.ts')],
+    entryPoints: [join(here, entry)],
     absWorkingDir: root,
     bundle: true,
     format: 'esm',

@@ -75,6 +75,10 @@ export function projectKernels(facts: AdapterFacts, activations: 'f32' | 'f16'):
       })
       const first = used.has(kernel.name)
       plan(dtype, kernel.name, first, () => linear(tape, x, layer(64)))
+      if (dtype === 'f16' && kernel.shader === 'linear_tiled') {
+        const activation = 'gelu'
+        plan(`${dtype}, gelu`, kernel.name, first, () => linear(tape, x, layer(64), { activation }))
+      }
       plan(dtype, `${kernel.name}, rows of fours`, first, () => linear(tape, fours, layer(60)))
       if (62 % kernel.divisor > 0) continue
       plan(dtype, `${kernel.name}, odd rows`, first, () => linear(tape, odd, layer(62)))

@@ -7,6 +7,7 @@
  *
  * @typedef {object} Floor of a kernel on a target
  * @property {number} [bound] the least share of the peak that its hottest loop may be bound to
+ * @property {number} [cycles] the most cycles a multiply-add, all code counted: {@link cyclesOf}
  *
  * @typedef {Record<string, Floor>} Floors by the kernel
  */
@@ -18,6 +19,7 @@ const limits = /** @type {const} */ ({
   dg2: ['issue'],
   ampere: ['issue', 'lds'],
   hopper: ['issue', 'lds'],
+  sm_90: ['issue', 'lds'],
 })
 
 /**
@@ -46,6 +48,26 @@ const spills = (kernel) => statistic(kernel, 'Spilled VGPRs', 'Spill Count', 'Sp
 /** @param {Compiled} kernel */
 const scratch = (kernel) => statistic(kernel, 'Scratch size', 'Scratch Memory Size', 'SLM size')
 
+/** How often the hottest loop runs: as ACO's model counts every loop, and for 768, 1,024 and 4,096 numbers a row. */
+export const tripCounts = /** @type {const} */ ([8, 48, 64, 256])
+
+/**
+ * Cycles of RDNA3's vector unit for each multiply-add of a linear kernel, of 64 lanes, so that 1 is the peak; all of its code is
+ * counted, by ACO's model, and its hottest loop so many times. What stands outside of the loop is counted by its place in the code, not by
+ * what runs of it.
+ * @param {string} target
+ * @param {Compiled} kernel
+ * @param {number} trips
+ */
+export function cyclesOf(target, kernel, trips) {
+  const { hot } = kernel
+  const throughput = statistic(kernel, 'Inverse Throughput')
+  const isCounted = target === 'navi31' && kernel.kernel.startsWith('linear_tiled')
+  if (!isCounted || !hot || !throughput || statistic(kernel, 'subgroup size') !== 64)
+    return undefined
+  return (throughput + (trips - tripCounts[0]) * hot.cycles) / (trips * hot.fmaLanes)
+}
+
 /**
  * What is wrong with a kernel. On Intel, whose registers are few, kernels that only tuning chooses may spill.
  * @param {string} target
@@ -57,7 +79,7 @@ export function faultsOf(target, kernel, floors) {
   const { name, error, hot } = kernel
   if (error !== undefined) return error.startsWith('compiled to') ? [] : [`${name}: ${error}`]
   if (target === 'dg2' && !kernel.first) return []
-  const { bound: least = 0 } = floors[kernel.kernel] ?? {}
+  const { bound: least = 0, cycles: most = Number.POSITIVE_INFINITY } = floors[kernel.kernel] ?? {}
   const found = []
   const registers = { spills: spills(kernel), 'bytes of scratch memory': scratch(kernel) }
   for (const [what, count = 0] of Object.entries(registers)) {
@@ -66,6 +88,10 @@ export function faultsOf(target, kernel, floors) {
   const bound = boundOf(target, kernel) ?? (hot ? 1 : 0)
   if (!(bound >= least)) {
     found.push(`${name}: bound ${bound.toFixed(3)} of the peak; expected at least ${least}`)
+  }
+  const cycles = cyclesOf(target, kernel, tripCounts[0]) ?? 0
+  if (!(cycles <= most)) {
+    found.push(`${name}: ${cycles.toFixed(3)} cycles a multiply-add; expected at most ${most}`)
   }
   return found
 }
@@ -95,6 +121,13 @@ const columns = [
   ['lds', ({ bounds }) => bounds?.lds],
   ['matrix', ({ bounds }) => bounds?.matrix],
   ['bound', (kernel, target) => boundOf(target, kernel)],
+  ...tripCounts.map(
+    (trips) =>
+      /** @type {(typeof columns)[number]} */ ([
+        `cycles x${trips}`,
+        (kernel, target) => cyclesOf(target, kernel, trips),
+      ]),
+  ),
 ]
 
 /**
