@@ -74,7 +74,8 @@ def read_set(folder):
 
 def load(model, tensors):
     """Fill a model with tensors; it must have no other."""
-    missing, _ = model.load_state_dict(tensors, strict=False)
+    # The config may name 16 bits.
+    missing, _ = model.float().load_state_dict(tensors, strict=False)
     if missing:
         sys.exit(f"the folder lacks {missing}")
     model.eval()
