@@ -1,0 +1,293 @@
+/** The page: documents and a query in, passages ranked by a model in a worker. */
+
+import { selfTestButton, showFacts, showTimings, type Timings } from './device-panel.ts'
+import { documentPanel } from './document-panel.ts'
+import type { Passage } from './documents/split.ts'
+import { block, button, duration, get, input, many, megabytes, say } from './dom.ts'
+import { EngineFault, startEngine } from './engine.ts'
+import { save, toCsv, toJson } from './export.ts'
+import { layerControls } from './layer-controls.ts'
+import type {
+  EmbeddedModel,
+  LoadAnswer,
+  LoadRequest,
+  Plan,
+  RankAnswer,
+  ScoredPassage,
+} from './messages.ts'
+import { modelPanel } from './model-panel.ts'
+import { keepPage } from './offline.ts'
+import { type Ranking, rankingView, sortRows } from './ranking.ts'
+import { sampleQuery } from './sample.ts'
+import { findLack, type Lack } from './webgpu.ts'
+
+const worker = new Worker(new URL('worker.js', document.baseURI), { type: 'module' })
+const models: EmbeddedModel[] = await (await fetch('models.json')).json()
+const query = input('query')
+query.value = sampleQuery
+
+/** What is loaded, and what was asked for to load it. */
+let loaded: (LoadAnswer & { readonly request: LoadRequest }) | undefined
+let passages: readonly Passage[] = []
+/** The ranking that is shown, as the engine gave it. */
+let shown:
+  | (Omit<Ranking, 'rows'> & { rows: ScoredPassage[]; plan: Plan; query: string })
+  | undefined
+/** The work in progress: a new one stops it, and waits until it has stopped. */
+let work: { readonly abort: AbortController; readonly done: Promise<void> } | undefined
+const timings: Timings = {}
+
+const engine = startEngine(worker, ({ message }) => {
+  loaded = undefined
+  setStatus('bad', 'the model is gone')
+  say(block('rank-error'), `${message}\nRank again to load the model again.`)
+})
+const view = rankingView()
+const layers = layerControls(rankAgain, showRanking)
+const panel = modelPanel(models, modelChanged, rankAgain)
+
+function setStatus(state: '' | 'ok' | 'busy' | 'bad', text: string): void {
+  const status = block('status')
+  status.className = `status ${state}`
+  say(status, text)
+}
+
+const statusOf = ({ info }: LoadAnswer) =>
+  `ready: ${info.dtype} on ${info.adapter.description || info.adapter.architecture || 'WebGPU'}`
+
+function setProgress(text: string | undefined, done = 0, total = 0): void {
+  block('progress').hidden = text === undefined
+  const bar = get('progress-bar', HTMLProgressElement)
+  if (total > 0) {
+    bar.max = total
+    bar.value = done
+  } else bar.removeAttribute('value')
+  block('progress-text').textContent = text ?? ''
+}
+
+/** Runs work that stops what ran before; says what went wrong, unless it was stopped. */
+async function start(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const before = work
+  before?.abort.abort()
+  const abort = new AbortController()
+  const done = (async () => {
+    await before?.done
+    if (abort.signal.aborted) return
+    button('stop').hidden = false
+    say(block('rank-error'), '')
+    try {
+      await run(abort.signal)
+    } catch (fault) {
+      if (!abort.signal.aborted) await fail(fault)
+    }
+    setProgress(undefined)
+    button('stop').hidden = true
+    if (!loaded && !block('status').classList.contains('bad')) setStatus('', 'no model yet')
+  })()
+  work = { abort, done }
+  await done
+}
+
+async function fail(fault: unknown): Promise<void> {
+  if (fault instanceof EngineFault && fault.code === 'webgpu-missing') {
+    showLack({
+      why: fault.message,
+      steps: ['Use Chrome, Edge or Safari in their newest versions.'],
+    })
+  }
+  if (!loaded) setStatus('bad', 'no model')
+  say(block('rank-error'), fault instanceof Error ? fault.message : String(fault))
+  say(block('note'), '')
+}
+
+/** Loads the model that is chosen, unless it is loaded. */
+async function ensureModel(signal: AbortSignal): Promise<LoadAnswer> {
+  const request = panel.wanted()
+  if (!request) throw new Error(panel.missing())
+  if (loaded && isSame(loaded.request, request)) return loaded
+  loaded = undefined
+  button('self-test').disabled = true
+  setStatus('busy', 'loading the model')
+  setProgress('Loading the model …')
+  const answer = await engine.call('load', request, {
+    signal,
+    onUpdate({ phase, done, total, secondsLeft }) {
+      const what = phase === 'download' ? 'Model files' : 'Model to the device'
+      const left = secondsLeft === undefined ? '' : `, ${duration(1000 * secondsLeft)} left`
+      setProgress(`${what}: ${megabytes(done)} of ${megabytes(total)}${left}`, done, total)
+    },
+  })
+  loaded = { ...answer, request }
+  Object.assign(timings, answer.ms)
+  showTimings(timings)
+  showFacts(answer)
+  layers.show(answer.layers)
+  layers.setPassages(passages.length)
+  input('max-length').max = String(answer.info.limits.maxTokens)
+  button('self-test').disabled = false
+  setStatus('ok', statusOf(answer))
+  void panel.refresh()
+  return answer
+}
+
+const isSame = (a: LoadRequest, b: LoadRequest) =>
+  a.dtype === b.dtype &&
+  (a.source.kind === 'files'
+    ? b.source.kind === 'files' && sameFiles(a.source.files, b.source.files)
+    : JSON.stringify(a.source) === JSON.stringify(b.source))
+
+const sameFiles = (a: Readonly<Record<string, File>>, b: Readonly<Record<string, File>>) =>
+  Object.keys(a).length === Object.keys(b).length &&
+  Object.entries(a).every(([path, file]) => b[path] === file)
+
+async function rank(signal: AbortSignal): Promise<void> {
+  const text = query.value.trim()
+  if (text === '') throw new Error('Type a query.')
+  if (passages.length === 0) throw new Error('Add a document.')
+  await ensureModel(signal)
+  const ranking = {
+    query: text,
+    passages,
+    rows: [] as ScoredPassage[],
+    plan: layers.plan(),
+    normalized: !input('raw').checked,
+  }
+  say(block('note'), `Ranking ${many(passages.length, 'passage')} …`)
+  let frame = 0
+  const request = {
+    query: text,
+    passages: passages.map((passage) => passage.text),
+    plan: ranking.plan,
+    normalize: ranking.normalized,
+    maxLength: panel.maxLength(),
+  }
+  const answer = await engine.call('rank', request, {
+    signal,
+    onUpdate(update) {
+      if (signal.aborted) return
+      if (!('rows' in update)) return setProgress('Ranking …', update.done, update.total)
+      noteFirstScore()
+      ranking.rows.push(...update.rows)
+      shown = ranking
+      setProgress(
+        `${ranking.rows.length} of ${many(passages.length, 'passage')}`,
+        ranking.rows.length,
+        passages.length,
+      )
+      frame ||= requestAnimationFrame(() => {
+        frame = 0
+        showRanking()
+      })
+    },
+  })
+  cancelAnimationFrame(frame)
+  showRanking()
+  finish(answer, ranking)
+}
+
+function noteFirstScore(): void {
+  if (timings.firstScore !== undefined) return
+  timings.firstScore = performance.mark('first score').startTime
+  showTimings(timings)
+}
+
+function finish(answer: RankAnswer, { rows }: { rows: readonly ScoredPassage[] }): void {
+  timings.ranked = { ...answer, passages: rows.length }
+  showTimings(timings)
+  const cut = rows.filter(({ truncated }) => truncated).length
+  const parts = [
+    many(rows.length, 'passage'),
+    many(answer.tokens, 'token'),
+    cut > 0 ? `${cut} shortened` : '',
+    duration(answer.ms),
+  ]
+  say(block('note'), parts.filter(Boolean).join(' · '))
+  for (const id of ['export-csv', 'export-json']) button(id).disabled = false
+  navigator.serviceWorker?.controller?.postMessage('keep the rest')
+}
+
+/** The ranking as it is shown: of a cascade in the order that the engine gave. */
+function current(): Ranking | undefined {
+  if (!shown) return undefined
+  const { plan, rows } = shown
+  const layer = plan.kind === 'all' ? layers.layer() : undefined
+  return { ...shown, layer, rows: plan.kind === 'cascade' ? rows : sortRows(rows, layer) }
+}
+
+function showRanking(): void {
+  const ranking = current()
+  if (ranking) view.show(ranking)
+}
+
+/** Ranks again what is ranked, with other settings. */
+function rankAgain(): void {
+  if (shown && loaded) void start(rank)
+}
+
+function modelChanged(): void {
+  say(block('rank-error'), '')
+}
+
+function passagesChanged(next: readonly Passage[]): void {
+  passages = next
+  layers.setPassages(next.length)
+  work?.abort.abort()
+  shown = undefined
+  view.clear()
+  for (const id of ['export-csv', 'export-json']) button(id).disabled = true
+  say(block('note'), 'Passages appear here, best first.')
+  if (loaded && next.length > 0 && input('live').checked) void start(rank)
+}
+
+function showLack({ why, steps }: Lack): void {
+  block('no-webgpu').hidden = false
+  say(block('no-webgpu-why'), why)
+  block('no-webgpu-steps').replaceChildren(
+    ...steps.map((step) => Object.assign(document.createElement('li'), { textContent: step })),
+  )
+  for (const id of ['go', 'load']) button(id).disabled = true
+  setStatus('bad', 'no WebGPU')
+}
+
+get('ask', HTMLFormElement).onsubmit = (event) => {
+  event.preventDefault()
+  void start(rank)
+}
+button('stop').onclick = () => {
+  work?.abort.abort()
+  say(block('note'), 'Stopped.')
+  query.focus()
+}
+button('load').onclick = () => start(async (signal) => void (await ensureModel(signal)))
+input('raw').onchange = rankAgain
+const typingPauseMs = 350
+let pause: ReturnType<typeof setTimeout> | undefined
+query.oninput = () => {
+  clearTimeout(pause)
+  if (!input('live').checked || !loaded || query.value.trim() === '') return
+  pause = setTimeout(() => void start(rank), typingPauseMs)
+}
+button('export-csv').onclick = async () => {
+  const ranking = current()
+  if (ranking) save('ranking.csv', 'text/csv', await toCsv(ranking))
+}
+button('export-json').onclick = () => {
+  const ranking = current()
+  if (!ranking || !shown || !loaded) return
+  const { info } = loaded
+  const maxLength = panel.maxLength() ?? info.limits.maxLength
+  save('ranking.json', 'application/json', toJson(ranking, { ...shown, info, maxLength }))
+}
+selfTestButton(() => engine.call('selfTest', undefined))
+showTimings(timings)
+documentPanel(passagesChanged)
+keepPage()
+
+const lack = await findLack()
+if (lack) showLack(lack)
+else {
+  setStatus('', 'no model yet')
+  // What is in this browser already costs nothing: the ranking is there at once.
+  if (await panel.isHere()) void start(rank)
+}
+document.documentElement.dataset.ready = ''
