@@ -15,6 +15,7 @@ import { benchServer } from './server.mjs'
 import { benchStartup } from './startup.mjs'
 import { benchTokenizers } from './tokenizers.mjs'
 import { out } from './turns.mjs'
+import { benchWeb } from './web.mjs'
 
 /** @param {string} text */
 function count(text) {
@@ -40,11 +41,13 @@ const parts = {
     ]),
   ),
   tokenizers: benchTokenizers,
+  web: benchWeb,
   gpu: benchGpu,
 }
 
-/** What runs when nothing is named: `gpu` makes 10 GB of weights. */
-const usual = Object.keys(parts).filter((name) => name !== 'gpu')
+/** What runs only when it is named: `gpu` makes 10 GB of weights, `web` needs a Chromium. */
+const unusual = ['gpu', 'web']
+const usual = Object.keys(parts).filter((name) => !unusual.includes(name))
 
 const program = new Command('bench')
   .description('Measures dawnrank next to its peers and the limits of the adapter, in turns.')
@@ -62,6 +65,7 @@ Parts:
   gemma, minicpm, qwen3
               decoder shapes: what shared prefixes, a cascade and loading to a cutoff layer gain
   tokenizers  texts to ids next to sentencepiece-js and Hugging Face's tokenizers
+  web         the browser page in Chromium from its opening to its first score, cold and warm, only when named
   gpu         for a GPU, only when named: differences by dtype, v2-m3, Gemma and MiniCPM at 100 passages of 128 to 512
               tokens, kernels, profile, PyTorch on CUDA beside; writes bench/out/gpu.md and gpu.json
 Each part keeps its figures in bench/out/PART.json, those of an encoder in PART-MODEL.json; run.json has all of the run.`,
@@ -69,7 +73,7 @@ Each part keeps its figures in bench/out/PART.json, those of an encoder in PART-
   .addArgument(
     new Argument('[parts...]', 'what to measure; all but gpu if none is named')
       .choices(Object.keys(parts))
-      .default(usual, 'all but gpu'),
+      .default(usual, 'all but gpu and web'),
   )
   .addOption(
     new Option('--shape <shape>', 'the encoder by shape: the embedded model, or random weights')

@@ -29,7 +29,7 @@ const pdfjs = dirname(require.resolve('pdfjs-dist/package.json'))
  */
 
 /** @type {readonly WebModel[]} */
-const embedded = [
+export const embedded = [
   { name: 'xlm-roberta-6x384', label: 'multilingual encoder' },
   { name: 'minicpm-layerwise-8x384', label: 'English decoder, scores by layer' },
   { name: 'gemma-8x384', label: 'English decoder' },

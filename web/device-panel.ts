@@ -13,8 +13,11 @@ export interface Timings {
 
 export function showTimings({ files, load, firstScore, ranked }: Timings): void {
   const ms = (value: number | undefined) => (value === undefined ? '–' : duration(value))
-  const perSecond = (count: number | undefined) =>
-    ranked && count !== undefined ? number((1000 * count) / ranked.ms) : '–'
+  const perSecond = (count: number | undefined) => {
+    if (!ranked || count === undefined) return '–'
+    const rate = (1000 * count) / ranked.ms
+    return number(rate, rate < 10 ? 1 : 0)
+  }
   describe(block('timings'), [
     ['Model files', ms(files)],
     ['Model to the device', ms(load)],
@@ -29,12 +32,13 @@ const yes = (is: boolean) => (is ? 'yes' : 'no')
 
 export function showFacts({ info, layers }: LoadAnswer): void {
   const { adapter, memory, limits } = info
+  const names = [adapter.vendor, adapter.architecture].filter(Boolean).join(', ')
   const [least, most] = [adapter.subgroupMinSize, adapter.subgroupMaxSize]
   const subgroups = adapter.subgroupSize || (most > 0 ? `${least} to ${most}` : 'none')
   block('facts-field').hidden = false
   describe(block('facts'), [
-    ['Adapter', adapter.description || [adapter.vendor, adapter.architecture].join(' ').trim()],
-    ['Vendor, architecture', [adapter.vendor, adapter.architecture].filter(Boolean).join(', ')],
+    ['Adapter', adapter.description || names || 'not told by this browser'],
+    ...(adapter.description && names ? [['Vendor, architecture', names] as const] : []),
     ['Computes on', adapter.software ? 'the processor (a software adapter: slow)' : 'the GPU'],
     ['16-bit arithmetic', yes(adapter.shaderF16)],
     ['Subgroups', String(subgroups)],

@@ -54,7 +54,8 @@ export function layerControls(onPlan: () => void, onLayer: () => void): LayerCon
         const range = list.querySelector<HTMLInputElement>(`#stage-${i}-${key}`)
         if (!range) continue
         range.max = String(key === 'at' ? layers.length - 1 : Math.max(1, passages))
-        range.value = String(stage[key])
+        // A value that is set while a slider moves would keep it from telling its change.
+        if (Number(range.value) !== stage[key]) range.value = String(stage[key])
         const text = key === 'at' ? `layer ${layerAt(stage.at)}` : `best ${stage.keep}`
         range.setAttribute('aria-valuetext', text)
         const output = list.querySelector<HTMLElement>(`output[for=${range.id}]`)

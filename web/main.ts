@@ -117,6 +117,9 @@ async function ensureModel(signal: AbortSignal): Promise<LoadAnswer> {
       setProgress(`${what}: ${megabytes(done)} of ${megabytes(total)}${left}`, done, total)
     },
   })
+  // For measurements from outside: when the files were here, and when the model was.
+  const now = performance.mark('model loaded').startTime
+  performance.mark('model files', { startTime: now - answer.ms.load })
   loaded = { ...answer, request }
   Object.assign(timings, answer.ms)
   showTimings(timings)
@@ -192,6 +195,7 @@ function noteFirstScore(): void {
 }
 
 function finish(answer: RankAnswer, { rows }: { rows: readonly ScoredPassage[] }): void {
+  performance.mark('ranked')
   timings.ranked = { ...answer, passages: rows.length }
   showTimings(timings)
   const cut = rows.filter(({ truncated }) => truncated).length
@@ -229,14 +233,17 @@ function modelChanged(): void {
 }
 
 function passagesChanged(next: readonly Passage[]): void {
+  // A model that is loading goes on: what is ranked then are the passages of that time.
+  const isRanking = loaded !== undefined && !button('stop').hidden
+  if (isRanking) work?.abort.abort()
   passages = next
   layers.setPassages(next.length)
-  work?.abort.abort()
   shown = undefined
   view.clear()
   for (const id of ['export-csv', 'export-json']) button(id).disabled = true
   say(block('note'), 'Passages appear here, best first.')
-  if (loaded && next.length > 0 && input('live').checked) void start(rank)
+  const isWanted = isRanking || input('live').checked
+  if (loaded && next.length > 0 && isWanted) void start(rank)
 }
 
 function showLack({ why, steps }: Lack): void {

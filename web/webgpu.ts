@@ -19,10 +19,16 @@ const update: readonly (readonly [browser: RegExp, step: string])[] = [
   [/Safari\//, 'Update to Safari 26 or later, or use Chrome or Edge 113 or later.'],
 ]
 
-const acceleration = [
-  'Turn on hardware acceleration: in Chrome and Edge under Settings, System. Then restart the browser.',
-  'Update the graphics driver. chrome://gpu says why WebGPU is off.',
-]
+const accelerate = {
+  chromium: [
+    'Turn on hardware acceleration in the settings under System, and restart the browser.',
+    'Update the graphics driver. chrome://gpu says why WebGPU is off.',
+  ],
+  firefox: [
+    'Turn on hardware acceleration in the settings under Performance, and update the graphics driver.',
+    'about:support says why WebGPU is off. To try a driver that Firefox blocks, set gfx.webgpu.ignore-blocklist to true in about:config.',
+  ],
+}
 const linux =
   'On Linux, WebGPU may be off: set chrome://flags/#enable-unsafe-webgpu and chrome://flags/#enable-vulkan to Enabled and restart.'
 
@@ -36,7 +42,8 @@ export async function findLack(
   agent: string = navigator.userAgent,
   isSecure: boolean = globalThis.isSecureContext,
 ): Promise<Lack | undefined> {
-  const ofSystem = /Linux/.test(agent) && !/Android/.test(agent) ? [linux] : []
+  const isFirefox = /Firefox\//.test(agent)
+  const ofSystem = /Linux/.test(agent) && !/Android/.test(agent) && !isFirefox ? [linux] : []
   if (!isSecure) {
     return {
       why: 'Browsers offer WebGPU only to pages that are served by HTTPS or from this computer.',
@@ -53,6 +60,6 @@ export async function findLack(
   if (await gpu.requestAdapter().catch(() => null)) return undefined
   return {
     why: 'This browser has WebGPU, but found no graphics adapter for it.',
-    steps: [...acceleration, ...ofSystem],
+    steps: [...accelerate[isFirefox ? 'firefox' : 'chromium'], ...ofSystem],
   }
 }

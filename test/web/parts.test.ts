@@ -122,6 +122,13 @@ test.each<[string, GPU | undefined, string, boolean, RegExp | undefined]>([
   ['Chromium on Linux', undefined, linux, true, /enable-unsafe-webgpu/],
   ['Chromium without an adapter', none, linux, true, /hardware acceleration/],
   [
+    'Firefox without an adapter',
+    none,
+    'Mozilla/5.0 (X11; Linux x86_64; rv:153.0) Gecko/20100101 Firefox/153.0',
+    true,
+    /about:support/,
+  ],
+  [
     'Firefox',
     undefined,
     'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0',

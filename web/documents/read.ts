@@ -10,7 +10,8 @@ const oneSection = (text: string): Read => ({ sections: text.trim() === '' ? [] 
 async function readHtml(bytes: Uint8Array): Promise<Read> {
   const { htmlCharset, htmlText } = await import('./html.ts')
   const { title, text } = htmlText(decodeText(bytes, htmlCharset(bytes)))
-  return oneSection(text.startsWith(title) ? text : `${title}\n\n${text}`)
+  const [first] = text.split('\n')
+  return oneSection(title === '' || first === title ? text : `${title}\n\n${text}`)
 }
 
 async function readPdf(bytes: Uint8Array): Promise<Read> {

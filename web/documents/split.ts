@@ -40,7 +40,8 @@ function placeOf({ place }: Section, index: number, count: number): { place?: st
 
 function splitSection({ text, whole }: Section, { unit, size }: SplitOptions): string[] {
   const clean = text.replaceAll('\r\n', '\n').trim()
-  if (whole || unit === 'whole') return clean ? [clean] : []
+  if (whole && clean) return [text]
+  if (unit === 'whole') return clean ? [clean] : []
   if (unit === 'lines') return trimmed(clean.split('\n'))
   const pieces = trimmed(clean.split(/\n[ \t]*\n/)).flatMap((paragraph) => cut(paragraph, size))
   return join(pieces, size)
