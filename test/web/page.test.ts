@@ -107,7 +107,7 @@ describe('the scores of the reference through the page', () => {
     await using page = await openPage(site)
     await page.selectOption('#model', 'folder')
     await page.setInputFiles('#folder', fixtureFolder('gemma'))
-    for (const [{ id, flag }, { score }] of await rankCases(page, casesOf('gemma'))) {
+    for (const [{ id, flag }, { score }] of await rankCases(page, casesOf('gemma').slice(0, 4))) {
       expectScore(id, score, flag.score)
     }
     await page.click('#self-test')
@@ -134,7 +134,7 @@ describe('the scores of the reference through the page', () => {
       await page.fill('#hub', 'seed/none')
       expect(await rank(page)).toMatch(/seed\/none/)
       await page.fill('#hub', 'seed/tiny')
-      const cases = casesOf('minicpm-layerwise-gqa')
+      const cases = casesOf('minicpm-layerwise-gqa').slice(0, 4)
       for (const [{ id, flag }, row] of await rankCases(page, cases)) {
         for (const layer of [2, 3, 4, 5, 6] as const) {
           expectScore(`${id}, layer ${layer}`, row[`score_layer_${layer}`], flag.scores?.[layer])
