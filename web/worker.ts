@@ -60,8 +60,8 @@ async function load(
   }
 }
 
-/** Passages of the first call, and about how long one call may take, in ms: rows are shown as they come. */
-const firstChunk = 4
+/** Passages of the first call, so that there is a score soon, and about how long a later call may take, in ms. */
+const firstChunk = 1
 const chunkMs = 250
 
 /** Scores passages some at a time; a score does not depend on what it is computed beside. */
