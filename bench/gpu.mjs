@@ -63,7 +63,7 @@ function benchModel(folder, { passages, tokens, rounds, peak, dtypes }) {
   try {
     const { status, stdout, stderr } = spawnSync(
       process.execPath,
-      [join(root, 'dist', 'cli.js'), ...args],
+      [join(root, 'cli', 'dist', 'cli.js'), ...args],
       { encoding: 'utf8' },
     )
     if (status !== 0) throw new Error(`dawnrank bench of ${folder}: ${stderr.trim()}`)

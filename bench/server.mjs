@@ -51,7 +51,7 @@ const servers = new Set()
  * @param {readonly string[]} [options]
  */
 async function startServer(model, options = []) {
-  const args = [join(root, 'dist', 'cli.js'), 'serve', model, '--port', '0', ...options]
+  const args = [join(root, 'cli', 'dist', 'cli.js'), 'serve', model, '--port', '0', ...options]
   const child = spawn(process.execPath, [...args, '--log-level', 'error'], {
     stdio: ['ignore', 'pipe', 'inherit'],
   })

@@ -40,12 +40,12 @@ function makeRecords() {
 }
 
 /**
- * Starts dist/cli.js; `ended` gives its exit code or the signal, and what it wrote.
+ * Starts cli/dist/cli.js; `ended` gives its exit code or the signal, and what it wrote.
  * @param {string} url
  * @param {readonly string[]} args
  */
 function start(url, args) {
-  const child = spawn(process.execPath, [join(root, 'dist', 'cli.js'), ...args], {
+  const child = spawn(process.execPath, [join(root, 'cli', 'dist', 'cli.js'), ...args], {
     env: { ...childEnvironment(), REDIS_URL: url },
     stdio: ['ignore', 'pipe', 'pipe'],
   })
@@ -61,7 +61,7 @@ function start(url, args) {
 }
 
 /**
- * Runs dist/cli.js to its end.
+ * Runs cli/dist/cli.js to its end.
  * @param {string} url
  * @param {...string} args
  */

@@ -22,7 +22,7 @@ import { childEnvironment } from './setup/run.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const example = join(root, 'examples', 'ray')
-const cli = join(root, 'dist', 'cli.js')
+const cli = join(root, 'cli', 'dist', 'cli.js')
 const model = join(root, 'test', 'fixtures', 'xlm-roberta-514', 'model')
 const folder = mkdtempSync(join(tmpdir(), 'dawnrank-check-ray-'))
 const parts = 3

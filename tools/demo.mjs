@@ -90,7 +90,7 @@ reranker.dispose()
 
 console.log(`The score is a logit: unbounded, about even at 0, comparable within one query.
 The model is small; README.md tells what it can do. Try next:
-  node dist/cli.js rerank "What is panda?" "hi" "The giant panda is a bear."
-  node dist/cli.js tokenize "What is panda?" "The giant panda is a bear."
-  node dist/cli.js doctor
+  npx dawnrank rerank "What is panda?" "hi" "The giant panda is a bear."
+  npx dawnrank tokenize "What is panda?" "The giant panda is a bear."
+  npx dawnrank doctor
   npm test`)

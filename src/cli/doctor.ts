@@ -4,6 +4,7 @@ import { basename } from 'node:path'
 import type { Command } from 'commander'
 import { version } from '../../package.json'
 import { matrixFeature } from '../gpu/device.ts'
+import { PlatformError } from '../platform/errors.ts'
 import { CliError } from './errors.ts'
 import { type Io, write } from './io.ts'
 import { noAdapter, noPackage, type System } from './remedies.ts'
@@ -165,11 +166,22 @@ async function selfTests(
       }
     } catch (error) {
       signal.throwIfAborted()
-      checks.push(fault(check, error, [folderRemedy, driverRemedy]))
+      checks.push(
+        isMissing(error)
+          ? { name: check, state: 'note', found: (error as Error).message }
+          : fault(check, error, [folderRemedy, driverRemedy]),
+      )
     }
+  }
+  if (infos.length === 0 && checks.every(({ state }) => state !== 'fault')) {
+    checks.push(fault('self-test', 'no embedded model is installed', [packageRemedy]))
   }
   return infos[0]
 }
+
+/** Whether an error says that the package of an embedded model is not installed, which other models do not need. */
+const isMissing = (error: unknown) =>
+  error instanceof PlatformError && error.code === 'model-missing'
 
 function checkRuntime(): Check {
   const { node, deno, bun } = process.versions
@@ -199,6 +211,8 @@ function checkFeatures(adapter: GPUAdapter): Check {
   return { name: 'features', state: 'note', found }
 }
 
+const packageRemedy =
+  'Install one, so that a score can be compared with PyTorch: npm install @dawnrank/xlm-roberta-6x384'
 const folderRemedy =
   'If the model cannot be read, put its folder back in place ("npm install", or a fresh clone).'
 const driverRemedy =

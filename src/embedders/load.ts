@@ -30,8 +30,8 @@ import { lowercaseFolder } from './lowercase.ts'
 import { type Modules, readModules } from './modules.ts'
 import { checkOptions, type EmbedderLoadOptions } from './options.ts'
 
-/** The embedded model, a folder of weights/. */
-const embedded = 'all-minilm-l6-v2'
+/** The embedded model, a folder of weights/, and the published one that it is made of. */
+const embedded = ['all-minilm-l6-v2', 'sentence-transformers/all-MiniLM-L6-v2'] as const
 
 /** What an embedder runs on and with. */
 export interface EmbedderInfo extends ModelInfo {
@@ -225,7 +225,7 @@ async function open(
       `revision: found ${show(revision)}; only models named as on the Hugging Face Hub have revisions. Leave it out`,
     )
   }
-  return place === undefined ? embeddedFolder(embedded) : openFolder(place)
+  return place === undefined ? embeddedFolder(...embedded) : openFolder(place)
 }
 
 const invalid = (message: string) => new EmbedderError('option-invalid', message)

@@ -23,7 +23,7 @@ async function loadPackages(): Promise<Packages> {
   } catch (cause) {
     throw new JobsError(
       'package-missing',
-      'offline jobs need the npm packages bullmq and ioredis; install them beside dawnrank: npm install bullmq ioredis',
+      'offline jobs need the npm packages bullmq and ioredis; install them beside @dawnrank/cli: npm install bullmq ioredis',
       { cause },
     )
   }

@@ -36,7 +36,7 @@ export function openParent(place: string | URL): { folder: Folder; file: string 
 }
 
 /** The folder of an embedded model, which is served beside the bundle. */
-export async function embeddedFolder(model: string): Promise<Folder> {
+export async function embeddedFolder(model: string, _published: string): Promise<Folder> {
   const place = `../weights/${model}/`
   if (URL.canParse(place, import.meta.url)) return openFolder(new URL(place, import.meta.url))
   throw new PlatformError(

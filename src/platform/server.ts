@@ -21,6 +21,7 @@ import { PlatformError } from './errors.ts'
 import { type ByteSource, type Folder, isInnerPath, type Place, streamSource } from './files.ts'
 import { checkUrl, splitUrl, urlFolder } from './http.ts'
 import { explainMissing, givenFolder, isAddress } from './locations.ts'
+import { modelPackage } from './model-packages.ts'
 
 /** A path, or a URL that is fetched. One letter before a colon is a drive. */
 function addressOf(place: string | URL): string | URL {
@@ -180,11 +181,9 @@ async function* pathsBelow(root: string): AsyncGenerator<string> {
   }
 }
 
-/** The folder of an embedded model, which is beside the built bundle or the sources. */
-export function embeddedFolder(model: string): Promise<Folder> {
-  const up = /\/dist\/[^/]*$/.test(import.meta.url) ? '..' : '../..'
-  return openFolder(new URL(`${up}/weights/${model}/`, import.meta.url))
-}
+/** The folder of an embedded model: that of its package. Parameters and errors as of {@link modelPackage}. */
+export const embeddedFolder = async (model: string, published: string): Promise<Folder> =>
+  openFolder(modelPackage(model, published))
 
 // Dawn's instance must stay reachable for as long as any device lives: the process crashes once it is collected.
 const held = globalThis as { __dawnrankGpu?: GPU }

@@ -22,6 +22,12 @@ export const embedded: Readonly<Partial<Record<RecipeName, string>>> = {
   LayerWiseFlagLLMReranker: 'minicpm-layerwise-8x384',
 }
 
+/** Published models to name where none is embedded. */
+const publishedFor: Readonly<Partial<Record<RecipeName, string>>> = {
+  FlagLLMReranker: 'BAAI/bge-reranker-v2-gemma',
+  LayerWiseFlagLLMReranker: 'BAAI/bge-reranker-v2-minicpm-layerwise',
+}
+
 /**
  * Opens a model's folder; that of the embedded model where no place is given. What could be a name on the hub is one unless
  * there is a file or folder of that name.
@@ -43,7 +49,9 @@ export async function openModel(
   }
   if (place !== undefined) return openFolder(place)
   const name = embedded[recipe]
-  if (name !== undefined) return embeddedFolder(name)
+  if (name !== undefined) {
+    return embeddedFolder(name, publishedFor[recipe] ?? 'BAAI/bge-reranker-v2-m3')
+  }
   throw new RerankerError(
     'option-invalid',
     `recipe: found ${show(recipe)}; no model for it is embedded. Name the model`,

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import { noAdapter } from '../../src/cli/remedies.ts'
-import { FlagReranker } from '../../src/index.ts'
+import { FlagReranker, PlatformError } from '../../src/index.ts'
 import { session } from './helpers.ts'
 
 const limits = {
@@ -59,6 +59,23 @@ describe('doctor', () => {
       },
       { name: 'self-test of FlagReranker', state: 'ok' },
     ])
+  })
+
+  it('notes embedded models that are not installed, and fails where none is', async () => {
+    const webgpu = gpuWith({ description: 'Fast GPU' }, ['subgroups', 'shader-f16'])
+    const absent = {
+      name: 'Other',
+      load: () => Promise.reject(new PlatformError('model-missing', '@dawnrank/other: absent')),
+    }
+    const { forCli } = session().reranker
+    const present = { name: 'FlagReranker', load: async () => forCli }
+    const one = session({ webgpu, embedded: [absent, present] })
+    expect(await one.run('doctor')).toBe(0)
+    expect(one.stdout.text).toMatch(/self-test of Other\s+note\s+@dawnrank\/other: absent/)
+
+    const none = session({ webgpu, embedded: [absent] })
+    expect(await none.run('doctor')).toBe(1)
+    expect(none.stdout.text).toContain('npm install @dawnrank/xlm-roberta-6x384')
   })
 
   it('tests f16 activations, too, where there are subgroup matrices', async () => {

@@ -137,7 +137,7 @@ describe('the command', () => {
   it.skipIf(process.platform === 'win32')(
     'takes <(…), and ends at once with 130 where a pipe never does',
     async () => {
-      const cli = `${process.execPath} dist/cli.js`
+      const cli = `${process.execPath} cli/dist/cli.js`
       const script = `${cli} rerank -q panda ${model.join(' ')} --file <(printf 'one\\ntwo\\n')`
       const printed = execFileSync('bash', ['-c', script], {
         cwd: root,
@@ -148,7 +148,7 @@ describe('the command', () => {
 
       const waiting = spawn(
         process.execPath,
-        ['dist/cli.js', 'rerank', '-q', 'x', ...model, '--file', pipe('endless')],
+        ['cli/dist/cli.js', 'rerank', '-q', 'x', ...model, '--file', pipe('endless')],
         { cwd: root },
       )
       let told = ''

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, it } from 'vitest'
 
-const cli = fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
+const cli = fileURLToPath(new URL('../../cli/dist/cli.js', import.meta.url))
 
 /** What the program itself wrote: Dawn's native code adds warnings about limits on some adapters. */
 const own = (stderr: string) => stderr.replace(/^Warning: max\w+ artificially reduced .*\n/gm, '')

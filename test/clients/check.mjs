@@ -18,7 +18,7 @@ const key = 'a key'
 const models = ['reranker=weights/xlm-roberta-6x384', 'embedder=weights/all-minilm-l6-v2']
 const server = spawn(
   process.execPath,
-  ['dist/cli.js', 'serve', ...models, '--port', '0', '--log-level', 'warn'],
+  ['cli/dist/cli.js', 'serve', ...models, '--port', '0', '--log-level', 'warn'],
   {
     cwd: root,
     env: { ...process.env, DAWNRANK_API_KEY: key },

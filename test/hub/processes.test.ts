@@ -17,7 +17,7 @@ function pull(name = tiny): {
   child: ChildProcess
   ended: Promise<{ code: unknown; out: string }>
 } {
-  const child = spawn(process.execPath, ['dist/cli.js', 'pull', name], { cwd: repository })
+  const child = spawn(process.execPath, ['cli/dist/cli.js', 'pull', name], { cwd: repository })
   let out = ''
   child.stdout.on('data', (text) => (out += text))
   child.stderr.on('data', (text) => (out += text))

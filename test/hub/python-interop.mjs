@@ -52,7 +52,7 @@ const py = (code, home, more) => run(python, ['-c', code], environment(home, mor
 
 /** @param {string[]} args @param {string} home @param {Record<string, string>} [more] */
 const dawnrank = (args, home, more) =>
-  run(process.execPath, ['dist/cli.js', ...args], environment(home, more))
+  run(process.execPath, ['cli/dist/cli.js', ...args], environment(home, more))
 
 /** @param {string} home */
 const snapshotIn = (home) => join(home, 'hub', 'models--acme--tiny-reranker', 'snapshots', commit)

@@ -2,7 +2,7 @@ import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { fileURLToPath } from 'node:url'
 
-const cli = fileURLToPath(new URL('../../dist/cli.js', import.meta.url))
+const cli = fileURLToPath(new URL('../../cli/dist/cli.js', import.meta.url))
 
 /** The command line in a process of its own. */
 export interface CliProcess {
@@ -13,7 +13,7 @@ export interface CliProcess {
   readonly ended: Promise<number | string>
 }
 
-/** Starts dist/cli.js against a Redis. */
+/** Starts cli/dist/cli.js against a Redis. */
 export function startCli(url: string, ...args: readonly string[]): CliProcess {
   const child = spawn(process.execPath, [cli, ...args], {
     env: { ...process.env, REDIS_URL: url },

@@ -24,7 +24,7 @@ interface Started {
 
 async function start(args: readonly string[], env: Record<string, string> = {}): Promise<Started> {
   expectFreshBuild()
-  const started = spawn(process.execPath, ['dist/cli.js', 'serve', '--port', '0', ...args], {
+  const started = spawn(process.execPath, ['cli/dist/cli.js', 'serve', '--port', '0', ...args], {
     cwd: root,
     env: { ...process.env, ...env },
     stdio: ['ignore', 'pipe', 'pipe'],

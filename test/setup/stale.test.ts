@@ -53,13 +53,15 @@ describe('the build', () => {
     'package-lock.json',
     'tsconfig.json',
     'tsconfig.types.json',
+    'cli/package.json',
     'tools/build.mjs',
+    'tools/build/types.mjs',
   ]
   const age = (path: string, seconds: number) => utimesSync(join(root, path), seconds, seconds)
 
   beforeEach(() => {
     for (const file of sources) put(file)
-    const folders = ['src', 'src/gpu', 'shaders']
+    const folders = ['src', 'src/gpu', 'shaders', 'tools/build']
     for (const path of [...sources, ...folders]) age(path, 1000)
     put(buildStamp)
     age(buildStamp, 2000)
@@ -98,5 +100,16 @@ describe('package-lock.json', () => {
   test('ours is complete, else `npm ci` refuses it: run tools/complete-lock.mjs', () => {
     const file = new URL('../../package-lock.json', import.meta.url)
     expect(missingFromLock(JSON.parse(readFileSync(file, 'utf8')))).toEqual([])
+  })
+})
+
+describe('the packages of the repository', () => {
+  const read = (path: string) =>
+    JSON.parse(readFileSync(new URL(`../../${path}/package.json`, import.meta.url), 'utf8'))
+
+  test('the library and the command have one version, and the same WebGPU', () => {
+    const [library, command] = [read('.'), read('cli')]
+    expect(command.version).toBe(library.version)
+    expect(library.dependencies).toEqual({ webgpu: command.dependencies.webgpu })
   })
 })

@@ -16,7 +16,7 @@ export function packagesReason(root) {
   const installed = JSON.parse(readFileSync(installedFile, 'utf8')).packages
   for (const [place, entry] of Object.entries(wanted)) {
     if (place === '') continue
-    const name = place.slice(place.lastIndexOf('node_modules/') + 'node_modules/'.length)
+    const name = place.split('node_modules/').at(-1)
     const found = installed[place]
     // An optional package is absent where it is for another platform.
     if (!found && entry.optional) continue
@@ -36,7 +36,9 @@ const sources = [
   'package-lock.json',
   'tsconfig.json',
   'tsconfig.types.json',
+  'cli/package.json',
   'tools/build.mjs',
+  'tools/build',
 ]
 
 /** What a build leaves. `.complete` is written last. */
