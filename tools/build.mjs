@@ -1,7 +1,7 @@
 // @ts-check
 // Builds dist/, the library: an entry each for Node, Bun and Deno, browser.js for browsers, and the types; and cli/dist/,
 // the command. With --table it also prints what the browser's bundle is made of.
-import { readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -80,6 +80,16 @@ async function buildBrowser() {
   return metafile
 }
 
+/**
+ * Tells Deno and JSR the types of an entry, as package.json does npm.
+ * @param {string} name
+ */
+function nameTypes(name) {
+  const file = join(dist, `${name}.js`)
+  const code = readFileSync(file, 'utf8')
+  writeFileSync(file, `/* @ts-self-types="./types/${name}.d.ts" */\n${code}`)
+}
+
 for (const folder of [dist, cliDist]) rmSync(folder, { recursive: true, force: true })
 const [library, cli, browser] = await Promise.all([
   buildServer('.', { ...entries, ...worker }),
@@ -87,8 +97,12 @@ const [library, cli, browser] = await Promise.all([
   buildBrowser(),
 ])
 await buildTypes(root, entries, join(dist, 'types'))
+for (const name of Object.keys(entries)) nameTypes(name)
 writeNotices(root, dist, [library, browser])
 writeNotices(root, cliDist, [cli])
+// Pages with a chart contain it.
+const script = 'echarts.common.min.js'
+copyFileSync(join(root, 'node_modules', 'echarts', 'dist', script), join(cliDist, script))
 printSizes(root, [library, browser, cli])
 if (process.argv.includes('--table')) await printTable(root, browser)
 writeFileSync(join(root, buildStamp), `${new Date().toISOString()}\n`)

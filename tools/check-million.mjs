@@ -110,12 +110,12 @@ function peakOf(/** @type {number | undefined} */ pid) {
 let peak = 0
 
 /**
- * Runs a command of dist/cli.js; kills it once `isTime`. Gives what it printed; `undefined` where it was killed.
+ * Runs a command of cli/dist/cli.js; kills it once `isTime`. Gives what it printed; `undefined` where it was killed.
  * @param {readonly string[]} args
  * @param {() => boolean} [isTime]
  */
 async function run(args, isTime = () => false) {
-  const child = spawn(process.execPath, [join(root, 'dist', 'cli.js'), ...args, '--no-progress'], {
+  const child = spawn(process.execPath, [join(root, 'cli', 'dist', 'cli.js'), ...args, '--no-progress'], {
     env: childEnvironment(),
     stdio: ['ignore', 'pipe', 'inherit'],
   })

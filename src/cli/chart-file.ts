@@ -8,22 +8,8 @@ export const ink = '#222222'
 
 /** A picture as SVG. ECharts is large, and few commands need it. */
 export async function svgOf(option: EChartsOption): Promise<string> {
-  const [core, charts, components, renderers] = await Promise.all([
-    import('echarts/core'),
-    import('echarts/charts'),
-    import('echarts/components'),
-    import('echarts/renderers'),
-  ])
-  core.use([
-    charts.LineChart,
-    charts.BarChart,
-    charts.ScatterChart,
-    components.GridComponent,
-    components.LegendComponent,
-    components.TitleComponent,
-    renderers.SVGRenderer,
-  ])
-  const chart = core.init(null, null, { renderer: 'svg', ssr: true, ...chartSize })
+  const { init } = await import('./echarts.ts')
+  const chart = init(null, null, { renderer: 'svg', ssr: true, ...chartSize })
   try {
     chart.setOption(option)
     return `${chart.renderToSVGString()}\n`
@@ -38,8 +24,8 @@ export async function svgOf(option: EChartsOption): Promise<string> {
  * @param text what stands below the picture
  */
 export async function pageOf(option: EChartsOption, title: string, text: string): Promise<string> {
-  const place = import.meta.resolve('echarts/dist/echarts.common.min.js')
-  const library = await readFile(new URL(place), 'utf8')
+  const { script } = await import('./echarts.ts')
+  const library = await readFile(script(), 'utf8')
   const { width, height } = chartSize
   const data = JSON.stringify(option).replaceAll('<', '\\u003c')
   return `<!doctype html>

@@ -33,21 +33,9 @@ const letter = 7.5
 
 /** Draws a chart as SVG. ECharts is large: it is loaded when it is needed. */
 export async function drawIntervals(chart: IntervalChart): Promise<string> {
-  const [core, charts, components, renderers] = await Promise.all([
-    import('echarts/core'),
-    import('echarts/charts'),
-    import('echarts/components'),
-    import('echarts/renderers'),
-  ])
-  core.use([
-    charts.CustomChart,
-    components.GridComponent,
-    components.LegendComponent,
-    components.MarkLineComponent,
-    renderers.SVGRenderer,
-  ])
+  const { init } = await import('./echarts.ts')
   const place = placeOf(chart)
-  const made = core.init(null, null, { renderer: 'svg', ssr: true, width, height: place.height })
+  const made = init(null, null, { renderer: 'svg', ssr: true, width, height: place.height })
   try {
     made.setOption(optionOf(chart, place))
     return made.renderToSVGString()

@@ -109,7 +109,9 @@ describe('the packages of the repository', () => {
 
   test('the library and the command have one version, and the same WebGPU', () => {
     const [library, command] = [read('.'), read('cli')]
-    expect(command.version).toBe(library.version)
+    const jsr = JSON.parse(readFileSync(new URL('../../jsr.json', import.meta.url), 'utf8'))
+    expect([command.version, jsr.version]).toEqual([library.version, library.version])
+    expect(jsr.imports.webgpu).toBe(`npm:webgpu@${library.dependencies.webgpu}`)
     expect(library.dependencies).toEqual({ webgpu: command.dependencies.webgpu })
   })
 })

@@ -21,8 +21,11 @@ export function writeNotices(root, folder, metafiles) {
 /** @param {string} folder of a package */
 function notice(folder) {
   const { name, version, license } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'))
-  const files = existsSync(folder) ? readdirSync(folder) : []
-  const file = files.find((one) => /^licen[cs]e/i.test(one))
-  const text = file ? readFileSync(join(folder, file), 'utf8').trim() : `Licence: ${license}`
-  return `${name} ${version}\n\n${text}\n`
+  const more = join(folder, 'licenses')
+  const files = [
+    ...readdirSync(folder).filter((file) => /^(licen[cs]e|notice)(\.|$)/i.test(file)),
+    ...(existsSync(more) ? readdirSync(more).map((file) => join('licenses', file)) : []),
+  ]
+  const texts = files.map((file) => readFileSync(join(folder, file), 'utf8').trim())
+  return [`${name} ${version}`, ...(texts.length > 0 ? texts : [license])].join('\n\n').concat('\n')
 }

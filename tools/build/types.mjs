@@ -1,7 +1,7 @@
 // @ts-check
 // Types of the library: one file for each entry, made of what the compiler emits for the sources.
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
@@ -10,11 +10,19 @@ import { dts } from 'rollup-plugin-dts'
 
 const require = createRequire(import.meta.url)
 
+const disposable = '/// <reference lib="esnext.disposable" />\n'
+
 /**
- * What the types use beyond ES2022: `Symbol.dispose`; and WebGPU's types, which npm `webgpu` has.
+ * What the types use beyond ES2022: `Symbol.dispose`, and WebGPU. package.json chooses a file by the version of TypeScript: from
+ * 6 on WebGPU is in its library of the DOM, and @webgpu/types, which npm `webgpu` brings, would contradict that. JSR, which
+ * allows no such references, has what Deno has.
  */
-const banner = `/// <reference lib="esnext.disposable" />
-/// <reference types="webgpu" />`
+const globals = {
+  'globals-dom.d.ts': `${disposable}/// <reference lib="dom" />\nexport {}\n`,
+  'globals-webgpu.d.ts': `${disposable}/// <reference types="webgpu" />\nexport {}\n`,
+  'globals-deno.d.ts': 'export {}\n',
+}
+const banner = "import type {} from '#globals'"
 
 /**
  * Writes the types of entries.
@@ -39,6 +47,7 @@ export async function buildTypes(root, entries, folder) {
     })
     await bundle.write({ dir: folder, format: 'es', banner, manualChunks: inIndex })
     await bundle.close()
+    for (const [name, text] of Object.entries(globals)) writeFileSync(join(folder, name), text)
   } finally {
     rmSync(emitted, { recursive: true })
   }
