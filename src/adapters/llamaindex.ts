@@ -1,0 +1,89 @@
+/**
+ * LlamaIndex.TS: a node postprocessor that reranks. Its packages are no longer maintained, so that what is used of their
+ * interfaces (`@llamaindex/core` 0.6) is written out here.
+ */
+import { AdapterError } from './errors.ts'
+import type { Held } from './held.ts'
+import {
+  type Best,
+  bestKinds,
+  holdReranker,
+  type Ranker,
+  type RankSettings,
+  type RerankerSettings,
+  rankTexts,
+  rerankerKinds,
+} from './models.ts'
+import { checkOptions, isObject, show } from './options.ts'
+
+export { AdapterError } from './errors.ts'
+export type { Best, Ranker, RankSettings, RerankerSettings }
+
+/** A node, of which the text is read, with its score. */
+export interface NodeWithScore {
+  readonly node: {
+    /** The text, with `ALL` after the node's metadata. */
+    getContent(mode: string): string
+  }
+  readonly score?: number | undefined
+}
+
+/** A message: its text, or parts, of which those of the type `text` count. */
+export type MessageContent = string | readonly { readonly type: string }[]
+
+/** Options of {@link DawnrankRerank}; `topN` is 2 unless given. */
+export interface DawnrankRerankOptions extends RerankerSettings, Best {}
+
+/** Reranks the nodes that a query engine retrieved. A reranker that is not given is loaded by the first call. */
+export class DawnrankRerank {
+  readonly #best: Best
+  readonly #reranker: Held<Ranker>
+  readonly #settings: RankSettings
+
+  constructor(options: DawnrankRerankOptions = {}) {
+    checkOptions('DawnrankRerank', options, { ...rerankerKinds, ...bestKinds })
+    this.#best = { topN: options.topN ?? 2, minScore: options.minScore }
+    this.#settings = options.rank ?? {}
+    this.#reranker = holdReranker(options)
+  }
+
+  /**
+   * The best nodes, best first, with the reranker's score; what was given stays as it is.
+   *
+   * @throws AdapterError `input-invalid` where there is no query
+   */
+  async postprocessNodes<Node extends NodeWithScore>(
+    nodes: readonly Node[],
+    query?: MessageContent,
+    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+  ): Promise<Node[]> {
+    if (nodes.length === 0) return []
+    const texts = nodes.map(({ node }) => node.getContent('ALL'))
+    const call = { ...this.#settings, ...this.#best, signal }
+    const rows = await rankTexts(this.#reranker, textOf(query), texts, call)
+    return rows.map(({ index, score }) => ({ ...(nodes[index] as Node), score }))
+  }
+
+  /** Frees the reranker, unless it was given. */
+  dispose(): void {
+    this.#reranker.dispose()
+  }
+
+  [Symbol.dispose](): void {
+    this.dispose()
+  }
+}
+
+/** The text of a message, as LlamaIndex's `extractText` has it. */
+function textOf(message: unknown): string {
+  if (typeof message === 'string') return message
+  if (Array.isArray(message)) {
+    const texts = message.flatMap((part) => (part.type === 'text' ? [String(part.text)] : []))
+    if (texts.length > 0) return texts.join('\n\n')
+  }
+  if (isObject(message) && 'query' in message) return textOf(message.query)
+  throw new AdapterError(
+    'input-invalid',
+    `query: found ${show(message)}; expected a string, or a message with parts of the type text`,
+  )
+}
