@@ -6,6 +6,7 @@ import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { adapters, buildAdapters } from './build/adapters.mjs'
 import { writeNotices } from './build/notices.mjs'
 import { shaderPlugin } from './build/shaders.mjs'
 import { printSizes, printTable } from './build/sizes.mjs'
@@ -95,9 +96,11 @@ const [library, cli, browser] = await Promise.all([
   buildServer('.', { ...entries, ...worker }),
   buildServer('cli', { cli: 'src/cli/index.ts', ...worker }),
   buildBrowser(),
+  buildAdapters({ ...common, outdir: dist }, ['@langchain/core']),
 ])
-await buildTypes(root, entries, join(dist, 'types'))
-for (const name of Object.keys(entries)) nameTypes(name)
+const typed = { ...entries, ...adapters }
+await buildTypes(root, typed, join(dist, 'types'))
+for (const name of Object.keys(typed)) nameTypes(name)
 writeNotices(root, dist, [library, browser])
 writeNotices(root, cliDist, [cli])
 // Pages with a chart contain it.
