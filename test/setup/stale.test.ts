@@ -56,6 +56,7 @@ describe('the build', () => {
     'cli/package.json',
     'tools/build.mjs',
     'tools/build/types.mjs',
+    'tools/build/adapters.mjs',
   ]
   const age = (path: string, seconds: number) => utimesSync(join(root, path), seconds, seconds)
 
