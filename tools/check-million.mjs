@@ -115,10 +115,14 @@ let peak = 0
  * @param {() => boolean} [isTime]
  */
 async function run(args, isTime = () => false) {
-  const child = spawn(process.execPath, [join(root, 'cli', 'dist', 'cli.js'), ...args, '--no-progress'], {
-    env: childEnvironment(),
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
+  const child = spawn(
+    process.execPath,
+    [join(root, 'cli', 'dist', 'cli.js'), ...args, '--no-progress'],
+    {
+      env: childEnvironment(),
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
   let text = ''
   child.stdout.on('data', (part) => {
     text += part

@@ -95,7 +95,7 @@ async function areIn(language: string, { queries, passages }: Texts): Promise<bo
 
 /** The folder of an embedded model, where it is there. */
 const folderOf = (name: string): Promise<Folder | undefined> =>
-  embeddedFolder(name).catch(() => undefined)
+  embeddedFolder(name, 'BAAI/bge-reranker-v2-m3').catch(() => undefined)
 
 const measuredOf = async (name: string): Promise<Measured | undefined> => {
   const folder = await folderOf(name)
