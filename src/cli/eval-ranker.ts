@@ -12,7 +12,7 @@ export interface Ranker {
   /** What reports say of it, such as `model` and `dtype`. */
   readonly details: RankerDetails
   /** Everything that its scores depend on, so that an output run is never mixed. */
-  readonly settings: RunSettings
+  readonly settings: () => Promise<RunSettings>
   /** Called before the work with all that is to be scored; may refuse it. */
   readonly announce?: (stages: AsyncIterable<FirstStage>) => Promise<void>
   /** The scores of the passages of a query. */

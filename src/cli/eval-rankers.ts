@@ -58,14 +58,14 @@ function withLocalModel<T>(
       name: name ?? basename(info.model),
       tag: basename(info.model).replace(/\s/g, '_'),
       details: { model: info.model, dtype, activations, ...inputs },
-      settings: {
+      settings: async () => ({
         model: basename(info.model),
         modelFiles: await modelFiles(info),
         dtype,
         activations,
         ...inputs,
         ...(options.keepIdenticalIds && { keepIdenticalIds: true }),
-      },
+      }),
       score: scorerOf(reranker, options, io),
     }
     return use(ranker, progress)

@@ -61,11 +61,11 @@ export async function withService<T>(
     name,
     tag: name.replace(/\s/g, '_'),
     details: { model: name },
-    settings: {
+    settings: async () => ({
       model: name,
       url: service.url,
       ...(options.keepIdenticalIds && { keepIdenticalIds: true }),
-    },
+    }),
     announce: (stages) => announce(service, name, folder, stages, options, io),
     score: (query, passages) => score(query, passages, io.signal),
   }

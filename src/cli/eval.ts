@@ -298,7 +298,7 @@ async function rerankSet(
       score: ranker.score,
       tag: `dawnrank-${ranker.tag}`,
       signal,
-      ...(output && { output, settings: ranker.settings }),
+      ...(output && { output, settings: await ranker.settings() }),
       onProgress: ({ before, after, ...state }) => {
         done = state.done
         update(done, `${main} ${shown(before[main])} -> ${shown(after[main])}`)
