@@ -11,6 +11,7 @@ import { layerNorm } from '../../src/tensor/layer-norm.ts'
 import { choicesOf, linear, linearKernels } from '../../src/tensor/linear.ts'
 import { meanRows } from '../../src/tensor/mean-rows.ts'
 import { neighbors } from '../../src/tensor/neighbors.ts'
+import { pairCosine } from '../../src/tensor/pair-cosine.ts'
 import { distanceRows, relativeBias } from '../../src/tensor/relative.ts'
 import { rmsNorm } from '../../src/tensor/rms-norm.ts'
 import { rotary } from '../../src/tensor/rotary.ts'
@@ -127,6 +128,7 @@ export function projectKernels(facts: AdapterFacts, activations: 'f32' | 'f16'):
     gatherRows(tape, x, rows)
     meanRows(tape, x, rows, rows)
     softCap(tape, tape.tensor([4, 1], 'f32'), 30)
+    pairCosine(tape, x, tape.tensor([4, 2], 'u32'), { scale: 1, add: tape.tensor([4, 1], 'f32') })
     topK(tape, tape.tensor([4, 8], 'f32'), 2)
     headProducts(tape, x, x, { headDim: 32, first: 0, count: 4, scale: 1 })
     neighbors(tape, x, tape.tensor([4, 3], 'u32'), 1)
