@@ -65,6 +65,8 @@ async function buildBrowser() {
     ...common,
     outdir: dist,
     minify: true,
+    // The names of errors are those of their classes.
+    keepNames: true,
     platform: 'browser',
     chunkNames: 'browser-[name]-[hash]',
     conditions: ['browser'],
@@ -73,7 +75,7 @@ async function buildBrowser() {
     entryPoints: { browser: 'src/index.ts' },
   })
   for (const [file, { imports }] of Object.entries(metafile.inputs)) {
-    const outside = imports.find(({ external }) => external)
+    const outside = imports.find(({ external, path }) => external && path !== '<runtime>')
     if (outside) {
       throw new Error(`dist/browser.js must stand alone, but ${file} imports "${outside.path}"`)
     }
