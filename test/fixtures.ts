@@ -80,10 +80,14 @@ export interface CrossCase {
   readonly reference: {
     readonly input_ids: number[]
     readonly token_type_ids?: number[]
+    /** Of XLM-R with similarity: tokens of the query, which are not told from the passage's by types. */
+    readonly query_tokens?: number
     readonly logit: number
     readonly score: number
     readonly normalized?: number
   }
+  /** Of XLM-R with similarity: without prefixes, and with as many layers as the cross-encoder has. */
+  readonly plain?: { readonly logit: number }
   readonly trace?: readonly { readonly name: string; readonly first: number[] }[]
 }
 

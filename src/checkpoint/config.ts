@@ -26,6 +26,7 @@ type Type =
   | 'a string'
   | 'true or false'
   | 'a list of strings'
+  | 'a list of whole numbers'
   | 'an object'
   | 'an object or a list'
 
@@ -127,6 +128,18 @@ export class Config {
     return this.#get(key, options, 'a list of strings', isStrings)
   }
 
+  /** A list of whole numbers of magnitude below 2^53, each within the bounds. */
+  integers<D = never>(key: string, options: Bounds & Default<D> = {}): readonly number[] | D {
+    return this.#get(
+      key,
+      options,
+      'a list of whole numbers',
+      isIntegers,
+      boundsText(options),
+      (values) => values.every((value) => isWithin(value, options)),
+    )
+  }
+
   /** How many entries an object or a list has. */
   size<D = never>(key: string, options: Default<D> = {}): number | D {
     const value = this.#get(key, options, 'an object or a list', isCollection)
@@ -216,6 +229,9 @@ const isCollection = (value: unknown): value is object =>
 const isObject = (value: unknown): value is object => isCollection(value) && !Array.isArray(value)
 const isStrings = (value: unknown): value is readonly string[] =>
   Array.isArray(value) && value.every(isString)
+
+const isIntegers = (value: unknown): value is readonly number[] =>
+  Array.isArray(value) && value.every(isSafeInteger)
 
 const isWithin = (value: number, { min = -Infinity, max = Infinity }: Bounds) =>
   value >= min && value <= max

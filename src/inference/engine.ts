@@ -1,6 +1,6 @@
 import { f16ToF32 } from '../checkpoint/index.ts'
 import type { Gpu } from '../gpu/device.ts'
-import { type Batch, packBatch, type Sequence } from '../models/batch.ts'
+import { type Batch, emptyPair, packBatch } from '../models/batch.ts'
 import type { Compression } from '../models/compression.ts'
 import { type Model, scoreBatch } from '../models/model.ts'
 import { PlanTape, RecordTape, type Tape } from '../tensor/tape.ts'
@@ -41,9 +41,8 @@ export class Engine {
   /** What a pass over a batch of this many tokens needs. */
   planOf(tokens: number, record: (tape: Tape, batch: Batch) => void): PlanTape {
     const length = Math.min(tokens, this.model.backbone.maxTokens)
-    const sequences = Array.from(
-      { length: Math.max(1, Math.floor(tokens / length)) },
-      (): Sequence => ({ ids: new Uint32Array(length) }),
+    const sequences = Array.from({ length: Math.max(1, Math.floor(tokens / length)) }, () =>
+      emptyPair(length),
     )
     const tape = new PlanTape(this.gpu, this.activations)
     record(tape, packBatch(sequences))

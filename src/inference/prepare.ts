@@ -1,7 +1,7 @@
 /** What loading has in common, whatever is computed of the states. */
 import type { ReadOptions, ReadProgress } from '../checkpoint/index.ts'
 import type { Gpu } from '../gpu/device.ts'
-import { type Batch, packBatch } from '../models/batch.ts'
+import { type Batch, emptyPair, packBatch } from '../models/batch.ts'
 import { ModelError } from '../models/errors.ts'
 import { forgetConstants, type PlanTape, type Tape } from '../tensor/tape.ts'
 import type { Tensor } from '../tensor/tensor.ts'
@@ -45,7 +45,7 @@ export async function prepare(
       await engine.gpu.compile(kernels)
       // Until it is done, the host holds what it hands to the device, which must not be much.
       if (weights.bytes.device >= smallModelBytes) await reading
-      const batch = packBatch([{ ids: new Uint32Array(2) }])
+      const batch = packBatch([emptyPair(2)])
       await engine.run((tape) => record(tape, batch), stop)
     })
   })

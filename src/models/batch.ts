@@ -12,12 +12,20 @@ export interface Run {
   readonly prefix?: Run
   /** The passage in it, by positions in the sequence. */
   readonly passage?: Stretch
+  /** The texts of its sequence, by positions in the sequence. */
+  readonly texts?: PairTexts
 }
 
 /** Tokens from one position of a sequence up to another. */
 export interface Stretch {
   readonly start: number
   readonly end: number
+}
+
+/** Where the texts of a pair stand in its sequence, without special tokens. */
+export interface PairTexts {
+  readonly query: Stretch
+  readonly passage: Stretch
 }
 
 /** What a model is fed of one input. */
@@ -27,6 +35,8 @@ export interface Sequence {
   readonly types?: Uint8Array | undefined
   /** The passage, where its tokens are to be merged: it is then in no prefix that sequences share. */
   readonly passage?: Stretch | undefined
+  /** Where the texts are, in pairs for encoders. */
+  readonly texts?: PairTexts | undefined
 }
 
 /** Sequences of tokens, packed without padding. */
@@ -39,6 +49,12 @@ export interface Batch {
   /** The last run of each sequence, in the order of the sequences. */
   readonly ends: readonly Run[]
 }
+
+/** A pair of so many tokens without meaning, for what depends on lengths alone. */
+export const emptyPair = (length: number): Sequence => ({
+  ids: new Uint32Array(length),
+  texts: { query: { start: 0, end: 0 }, passage: { start: 0, end: length } },
+})
 
 /** Shorter common beginnings are not worth a run of their own. */
 const leastShared = 8
@@ -62,6 +78,7 @@ export function packBatch(sequences: readonly Sequence[], share = false): Batch 
       position: from,
       ...(prefix && { prefix }),
       ...(sequence.passage && to > sequence.passage.start && { passage: sequence.passage }),
+      ...(sequence.texts && { texts: sequence.texts }),
     }
     pieces.push({ ids: sequence.ids.subarray(from, to), types: sequence.types?.subarray(from, to) })
     runs.push(run)

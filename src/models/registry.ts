@@ -1,6 +1,5 @@
 import type { Config } from '../checkpoint/index.ts'
 import { bert } from './bert.ts'
-import { bertWithSimilarity } from './bert-with-similarity.ts'
 import { deberta } from './deberta.ts'
 import { electra } from './electra.ts'
 import type { Family, LayerwiseFamily } from './family.ts'
@@ -13,6 +12,7 @@ import { minicpm } from './minicpm.ts'
 import { mistral } from './mistral.ts'
 import { modernBert } from './modernbert.ts'
 import { qwen2, qwen3, qwen3Classifier } from './qwen.ts'
+import { bertWithSimilarity, xlmRobertaWithSimilarity } from './with-similarity.ts'
 import { roberta, xlmRoberta } from './xlm-roberta.ts'
 
 /** The family of each model, by what `architectures` in config.json calls it. */
@@ -31,6 +31,7 @@ export const families: Readonly<Record<string, Family>> = {
   CostWiseGemmaForCausalLM: gemma2 as LayerwiseFamily,
   BertForSequenceClassification: bert,
   BertWithSimilarityForSequenceClassification: bertWithSimilarity,
+  XLMRobertaWithSimilarityForSequenceClassification: xlmRobertaWithSimilarity,
   RobertaForSequenceClassification: roberta,
   ElectraForSequenceClassification: electra,
   DebertaV2ForSequenceClassification: deberta,

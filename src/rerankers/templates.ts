@@ -142,11 +142,23 @@ function pairBuilder(
     const second = tokenizer.encode(instructed(settings.passage, passage))
     const passageIds = cut(second, settings.passageMaxLength, settings)
     const [a, b] = truncate(first, passageIds, settings, tokenizer)
-    return {
-      ids: framing === 'class' ? tokenizer.buildPair(a, b) : tokenizer.joinPair(a, b),
-      types: tokenizer.pairTypes(a.length, b.length, framing),
-      truncated: a.length < first.length || b.length < second.length,
-    }
+    const truncated = a.length < first.length || b.length < second.length
+    return { ...joinedPair(tokenizer, framing, a, b), truncated }
+  }
+}
+
+/** The sequence of two texts, perhaps truncated, with special tokens around them. */
+export function joinedPair(
+  tokenizer: Tokenizer,
+  framing: PairTemplate['framing'],
+  a: Uint32Array,
+  b: Uint32Array,
+): Sequence {
+  const { first, second } = tokenizer.pairPlaces(a.length, b.length, framing)
+  return {
+    ids: framing === 'class' ? tokenizer.buildPair(a, b) : tokenizer.joinPair(a, b),
+    types: tokenizer.pairTypes(a.length, b.length, framing),
+    texts: { query: first, passage: second },
   }
 }
 

@@ -3,6 +3,7 @@ import { RerankerError } from './errors.ts'
 import { instructed, type ResolvedSettings, show } from './options.ts'
 import {
   inputBuilder,
+  joinedPair,
   memoizeLast,
   type PairInput,
   type PairTemplate,
@@ -49,9 +50,8 @@ function windowBuilder(
 ): BuildInputs {
   const { maxLength, queryMaxLength, passageMaxLength } = settings
   const { truncationSide = tokenizer.truncationSide } = settings
-  const join = (a: Uint32Array, b: Uint32Array) =>
-    framing === 'class' ? tokenizer.buildPair(a, b) : tokenizer.joinPair(a, b)
-  const specials = join(new Uint32Array(), new Uint32Array()).length
+  const join = (a: Uint32Array, b: Uint32Array) => joinedPair(tokenizer, framing, a, b)
+  const specials = join(new Uint32Array(), new Uint32Array()).ids.length
   const least = Math.min(leastRoom, Math.floor(maxLength / 4))
   const encodeQuery = memoizeLast((text) => {
     const whole = tokenizer.encode(instructed(settings.query, text))
@@ -77,8 +77,7 @@ function windowBuilder(
     const kept = cutIds(whole, passageMaxLength, truncationSide)
     const truncated = isCut || kept.length < whole.length
     return windowsOf(kept, room, Math.min(overlap, Math.floor(room / 4))).map((window) => ({
-      ids: join(ids, window),
-      types: tokenizer.pairTypes(ids.length, window.length, framing),
+      ...join(ids, window),
       truncated,
     }))
   }

@@ -11,6 +11,11 @@ export interface Templates {
   readonly pairTypes: readonly number[]
 }
 
+/** The tokens of each text of a pair, from `start` up to `end`. */
+export type TextPlaces = Readonly<
+  Record<'first' | 'second', { readonly start: number; readonly end: number }>
+>
+
 /** Without a post-processor: nothing is added, and a pair is one text after the other. */
 export const plainTemplates: Templates = { single: ['A'], pair: ['A', 'B'], pairTypes: [0, 1] }
 
@@ -134,6 +139,16 @@ export function fillTemplate(
     at += text ? text.length : typeof part === 'number' ? 1 : 0
   }
   return ids
+}
+
+/** Where the texts of a pair stand in its template, filled with texts of so many tokens. */
+export function textPlaces(template: Template, first: number, second: number): TextPlaces {
+  const [a, b] = [template.indexOf('A'), template.indexOf('B')]
+  const start = { first: b < a ? a - 1 + second : a, second: a < b ? b - 1 + first : b }
+  return {
+    first: { start: start.first, end: start.first + first },
+    second: { start: start.second, end: start.second + second },
+  }
 }
 
 /** The token types of a pair filled with texts of so many tokens; `undefined` where all are 0. */

@@ -20,6 +20,8 @@ import {
   fillTypes,
   parsePostProcessor,
   type Templates,
+  type TextPlaces,
+  textPlaces,
 } from './post-processors.ts'
 import { parsePreTokenizer } from './pre-tokenizers.ts'
 import { readAll, readJson } from './reading.ts'
@@ -278,6 +280,15 @@ export class Tokenizer {
     if (!this.#settings.givesTypes) return undefined
     const templates = by === 'class' ? this.#builtTemplates() : this.#templates
     return fillTypes(templates, firstLength, secondLength)
+  }
+
+  /**
+   * Where the texts of a pair, of so many tokens, stand in what {@link joinPair} (`template`) or {@link buildPair} (`class`)
+   * puts together. Errors: those of {@link buildPair}.
+   */
+  pairPlaces(firstLength: number, secondLength: number, by: 'template' | 'class'): TextPlaces {
+    const { pair } = by === 'class' ? this.#builtTemplates() : this.#templates
+    return textPlaces(pair, firstLength, secondLength)
   }
 
   #builtTemplates(): Templates {

@@ -22,6 +22,7 @@ const layerNames: Readonly<Record<string, string>> = {
   roberta: 'roberta.encoder.layer.',
   electra: 'electra.encoder.layer.',
   'bert-with-similarity': 'bert.encoder.layer.',
+  'xlm-roberta-with-similarity': 'layer.',
   // Made without a tokenizer.
   'deberta-v2-embedding': 'deberta.encoder.layer.',
 }

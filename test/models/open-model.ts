@@ -2,12 +2,12 @@ import { Checkpoint } from '../../src/checkpoint/index.ts'
 import type { KernelNames } from '../../src/gpu/choices.ts'
 import { Gpu } from '../../src/gpu/device.ts'
 import { Engine } from '../../src/inference/engine.ts'
-import { packBatch, type Sequence } from '../../src/models/batch.ts'
+import { type PairTexts, packBatch, type Sequence } from '../../src/models/batch.ts'
 import { declareModel, scoreBatch, scoredLayers } from '../../src/models/model.ts'
 import { families } from '../../src/models/registry.ts'
 import { type DtypeOption, Weights } from '../../src/models/weights.ts'
 import { openFolder } from '../../src/platform/server.ts'
-import { fixtureFolder, readCrossFixtures, readFixtures } from '../fixtures.ts'
+import { type CrossCase, fixtureFolder, readCrossFixtures, readFixtures } from '../fixtures.ts'
 import { withoutSubgroups } from '../tensor/harness.ts'
 
 interface OpenOptions {
@@ -72,8 +72,21 @@ export const crossCasesOf = (name: string) =>
     id,
     ids: Uint32Array.from(reference.input_ids),
     types: reference.token_type_ids && Uint8Array.from(reference.token_type_ids),
+    texts: textsOf(reference),
     logit: reference.logit,
   }))
+
+/** Where the texts of a recorded input stand, where it shows: `[CLS] query [SEP] passage [SEP]`, `<s> query </s></s> passage </s>`. */
+export function textsOf(reference: CrossCase['reference']): PairTexts | undefined {
+  const { input_ids, token_type_ids, query_tokens } = reference
+  const middle = query_tokens === undefined ? token_type_ids?.indexOf(1) : query_tokens + 3
+  if (middle === undefined || middle < 0) return undefined
+  const queryEnd = query_tokens === undefined ? middle - 1 : query_tokens + 1
+  return {
+    query: { start: 1, end: queryEnd },
+    passage: { start: middle, end: input_ids.length - 1 },
+  }
+}
 
 /**
  * The inputs and scores, by layer, of every case of a fixture, in both of the reference's forms, each input once; of a model

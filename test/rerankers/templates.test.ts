@@ -29,6 +29,10 @@ function tokenizerOf({ truncationSide = 'right', bosIsKnown = false, ...given }:
     joinPair: between('<', '>'),
     buildPair: between('[', ']'),
     pairTypes: (a: number, b: number, framing: string) => [a, b, framing],
+    pairPlaces: (a: number, b: number) => ({
+      first: { start: 1, end: 1 + a },
+      second: { start: 2 + a, end: 2 + a + b },
+    }),
     bosId: '^'.codePointAt(0),
     padId: 0,
     truncationSide,
@@ -115,8 +119,10 @@ describe('a pair', () => {
     ] as const) {
       const template = pair('passage', framing)
       expect(built(template, 'ab 1')).toBe(expected)
-      const { types } = inputBuilder(template, tokenizerOf().tokenizer, settingsOf({}))('ab', '1')
+      const build = inputBuilder(template, tokenizerOf().tokenizer, settingsOf({}))
+      const { types, texts } = build('ab', '1')
       expect(types).toEqual([2, 1, framing])
+      expect(texts).toEqual({ query: { start: 1, end: 3 }, passage: { start: 4, end: 5 } })
     }
   })
 

@@ -22,7 +22,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import pytrec_eval
 import torch
 from tokenizers import Tokenizer
-from transformers import AutoConfig, AutoModelForSequenceClassification, BertModel
+from transformers import AutoConfig, AutoModelForSequenceClassification, BertModel, XLMRobertaModel
 
 from read_model import read_config, read_tensors
 
@@ -39,11 +39,16 @@ class Layout(NamedTuple):
     last: int
     padding: int
     typed: bool
+    """Position of the first token, and the class of a bi-encoder."""
+    position: int
+    encoder: type
 
 
 LAYOUTS = {
-    "xlm-roberta": Layout(first=0, separator=(2, 2), last=2, padding=1, typed=False),
-    "bert": Layout(first=101, separator=(102,), last=102, padding=0, typed=True),
+    "xlm-roberta": Layout(
+        0, (2, 2), 2, padding=1, typed=False, position=2, encoder=XLMRobertaModel
+    ),
+    "bert": Layout(101, (102,), 102, padding=0, typed=True, position=0, encoder=BertModel),
 }
 
 
@@ -92,13 +97,19 @@ class Reranker:
         config, tensors = AutoConfig.from_pretrained(folder), read_tensors(folder)
         self.model = AutoModelForSequenceClassification.from_config(config)
         load(self.model, tensors)
-        self.scale = read_config(folder).get("similarity_scale")
-        if self.scale is not None:
-            own = {k[len(BI_ENCODER) :]: v for k, v in tensors.items() if k.startswith(BI_ENCODER)}
-            self.bi_encoder = BertModel(config, add_pooling_layer=False)
-            load(self.bi_encoder, {**own, WORDS: tensors[f"bert.{WORDS}"]})
         self.layout = LAYOUTS[config.model_type]
         self.max_length = max_length
+        settings = read_config(folder)
+        self.scale = settings.get("similarity_scale")
+        if self.scale is not None:
+            self.prefixes = settings.get("similarity_prefixes") or {}
+            self.longest = config.max_position_embeddings - self.layout.position
+            own = {k[len(BI_ENCODER) :]: v for k, v in tensors.items() if k.startswith(BI_ENCODER)}
+            layers = settings.get("similarity_layers") or config.num_hidden_layers
+            config = AutoConfig.from_pretrained(folder, num_hidden_layers=layers)
+            self.bi_encoder = self.layout.encoder(config, add_pooling_layer=False)
+            words = tensors[f"{self.model.base_model_prefix}.{WORDS}"]
+            load(self.bi_encoder, {**own, WORDS: words})
 
     def scores(self, query, passages):
         """One logit a passage. The query is cut to 3/4 of max_length, then the passage to what is left."""
@@ -107,11 +118,15 @@ class Reranker:
         head = [self.layout.first, *query_ids, *self.layout.separator]
         room = max(0, self.max_length - len(head) - 1)
         encodings = self.tokenizer.encode_batch(passages, add_special_tokens=False)
-        pairs = [[*head, *e.ids[:room], self.layout.last] for e in encodings]
-        return self.score_ids(pairs, len(head))
+        passage_ids = [e.ids[:room] for e in encodings]
+        logits = self.logits([[*head, *ids, self.layout.last] for ids in passage_ids], len(head))
+        if self.scale is None:
+            return logits
+        cosines = self.similarities(query_ids, passage_ids)
+        return [x + self.scale * y for x, y in zip(logits, cosines, strict=True)]
 
-    def score_ids(self, pairs, head):
-        """Batches of similar length, longest first. head: tokens before the passage."""
+    def logits(self, pairs, head):
+        """The cross-encoder's, in batches of similar length, longest first. head: tokens before the passage."""
         order = sorted(range(len(pairs)), key=lambda i: -len(pairs[i]))
         out = [0.0] * len(pairs)
         with torch.inference_mode():
@@ -127,19 +142,18 @@ class Reranker:
                 logits = self.model(**inputs).logits.view(-1).tolist()
                 for i, logit in zip(part, logits, strict=True):
                     out[i] = logit
-            if self.scale is not None:
-                for i, cosine in enumerate(self.similarities(pairs, head)):
-                    out[i] += self.scale * cosine
         return out
 
-    def similarities(self, pairs, head):
-        """Cosines of the bi-encoder's mean-pooled states of query and passage; the passage gets a first token of its own."""
-        passages = [[self.layout.first, *pair[head:]] for pair in pairs]
-        vectors = torch.stack([self.vector(ids) for ids in [pairs[0][:head], *passages]])
-        return (vectors[1:] @ vectors[0]).tolist()
+    def similarities(self, query, passages):
+        """Cosines of the bi-encoder's vectors of query and passages, given as token ids."""
+        with torch.inference_mode():
+            vectors = torch.stack([self.vector(ids, "passage") for ids in passages])
+            return (vectors @ self.vector(query, "query")).tolist()
 
-    def vector(self, ids):
-        """The mean of the states, of length 1."""
+    def vector(self, ids, kind):
+        """The mean of the states, of length 1. What does not fit beside the prefix is cut at its end."""
+        first = [self.layout.first, *self.prefixes.get(kind, [])]
+        ids = [*first, *ids[: self.longest - len(first) - 1], self.layout.last]
         states = self.bi_encoder(input_ids=torch.tensor([ids])).last_hidden_state
         return torch.nn.functional.normalize(states.mean(1)[0], dim=0)
 
