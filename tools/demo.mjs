@@ -6,7 +6,7 @@ import { questions } from './demo-texts.mjs'
 
 /** Columns that a line may take. */
 const lineWidth = 80
-const colours = process.stdout.isTTY && !process.env.NO_COLOR
+const colours = (process.stdout.isTTY || process.env.FORCE_COLOR) && !process.env.NO_COLOR
 
 /**
  * @param {Parameters<typeof styleText>[0]} format
@@ -84,12 +84,12 @@ for (const { query, passages } of questions) {
   const tokens = ranked.reduce((sum, result) => sum + result.tokens, 0)
   const took = Math.round(performance.now() - start)
   console.log(table(query, ranked))
-  console.log(style('dim', `  ${passages.length} passages, ${tokens} tokens, ${took} ms\n`))
+  console.log(`${style('dim', `  ${passages.length} passages, ${tokens} tokens, ${took} ms`)}\n`)
 }
 reranker.dispose()
 
 console.log(`The score is a logit: unbounded, about even at 0, comparable within one query.
-The model is small; README.md tells what it can do. Try next:
+The model is small; weights/README.md tells what it can do. Try next:
   npx dawnrank rerank "What is panda?" "hi" "The giant panda is a bear."
   npx dawnrank tokenize "What is panda?" "The giant panda is a bear."
   npx dawnrank doctor
