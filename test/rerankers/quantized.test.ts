@@ -152,10 +152,10 @@ function expectNear(found: readonly number[], expected: readonly number[], toler
 }
 
 // One of each kind of words: with positions, with types and of a width of their own, with neither; with a head that is theirs, one
-// of its own, a difference of two, heads by layer.
+// of its own, a difference of two, heads by layer; of two encoders.
 const wordKinds = [
   ...['xlm-roberta-514', 'electra', 'modernbert', 'gemma', 'mistral', 'qwen3'],
-  'minicpm-layerwise-gqa',
+  ...['minicpm-layerwise-gqa', 'xlm-roberta-with-similarity'],
 ]
 
 const shortPairs: [string, string][] = [
@@ -178,7 +178,7 @@ it.each(wordKinds)('%s in int8 scores as its dequantized weights do in f32', asy
   expectNear(await scoresOf(files), await scoresOf(exact, 'f32'), 1e-5)
 })
 
-it.each(['xlm-roberta-514', 'gemma', 'qwen3'])(
+it.each(['xlm-roberta-514', 'gemma', 'qwen3', 'xlm-roberta-with-similarity'])(
   '%s with words in int4 scores as its dequantized weights do in f32',
   async (name) => {
     const files = await quantizedFolder(fixtureFolder(name), 'int8', 'int4')
