@@ -41,7 +41,8 @@ export function splitPairs(
   const queries = new Map<string, number>()
   const pairs = new Uint32Array(2 * ends.length)
   for (const [i, { start, length, texts }] of ends.entries()) {
-    if (!texts) throw new ModelError('internal', 'internal: a pair says not where its texts are')
+    if (!texts)
+      throw new ModelError('internal', 'internal: a pair does not say where its texts are')
     const own = ids.subarray(start, start + length)
     const idsOf = (name: keyof PairTexts) => {
       const room = Math.max(0, longest - prefixes[name].length - 2)

@@ -73,6 +73,18 @@ describe('Config', () => {
     expect(() => config.integer('none', { null: 0 })).toThrow('"none" is missing')
   })
 
+  it('gives lists of whole numbers', () => {
+    const lists = new Config('c', { ids: [3, 5], none: [], mixed: [1, 'a'], half: [0.5], one: 3 })
+    expect(lists.integers('ids', { min: 3, max: 5 })).toEqual([3, 5])
+    expect(lists.integers('none')).toEqual([])
+    expect(lists.integers('absent', { default: [7] })).toEqual([7])
+    const bounded = () => lists.integers('ids', { max: 4 })
+    expect(bounded).toThrow('"ids" is a list of 2; expected a list of whole numbers of at most 4')
+    for (const key of ['mixed', 'half', 'one', 'absent']) {
+      expect(() => lists.integers(key), key).toThrow('expected a list of whole numbers')
+    }
+  })
+
   it('gives the keys of objects', () => {
     expect(config.keys('id2label')).toEqual(['0'])
     expect(config.keys('none', { default: undefined })).toBeUndefined()

@@ -4,6 +4,7 @@
  */
 import { describe, expect, it } from 'vitest'
 import { blobFolder } from '../../src/platform/files.ts'
+import { type Template, textPlaces } from '../../src/tokenizers/post-processors.ts'
 import { editedFolder } from '../edited-folder.ts'
 import {
   differences,
@@ -28,13 +29,32 @@ interface Case extends FolderCase {
 function pairOf(tokenizer: Tokenizer, first: string, second: string) {
   const [a, b] = [tokenizer.encode(first), tokenizer.encode(second)]
   const types = (by: 'template' | 'class') => typesOf(tokenizer.pairTypes(a.length, b.length, by))
-  return {
-    ids: [...tokenizer.joinPair(a, b)],
-    types: types('template'),
-    built: [...tokenizer.buildPair(a, b)],
-    builtTypes: types('class'),
+  const [ids, built] = [[...tokenizer.joinPair(a, b)], [...tokenizer.buildPair(a, b)]]
+  for (const [by, joined] of [['template', ids] as const, ['class', built] as const]) {
+    const places = tokenizer.pairPlaces(a.length, b.length, by)
+    expect(joined.slice(places.first.start, places.first.end)).toEqual([...a])
+    expect(joined.slice(places.second.start, places.second.end)).toEqual([...b])
   }
+  return { ids, types: types('template'), built, builtTypes: types('class') }
 }
+
+it.each<[Template, number[]]>([
+  [
+    [1, 'A', 2, 2, 'B', 2],
+    [1, 4, 6, 8],
+  ],
+  [
+    ['A', 'B'],
+    [0, 3, 3, 5],
+  ],
+  [
+    [1, 'B', 2, 'A'],
+    [4, 7, 1, 3],
+  ],
+])('in the template %j texts of 3 and 2 tokens stand at %j', (template, expected) => {
+  const { first, second } = textPlaces(template, 3, 2)
+  expect([first.start, first.end, second.start, second.end]).toEqual(expected)
+})
 
 describe('several files', () => {
   const { texts, cases } = fixtureJson('tokenizers/files.json') as {
