@@ -1,4 +1,8 @@
-/** dawnrank: rerankers and embedders on WebGPU. */
+/**
+ * Rerankers and embedders on WebGPU.
+ *
+ * @module dawnrank
+ */
 export { CheckpointError } from './checkpoint/index.ts'
 export * from './embedders/index.ts'
 export { DawnrankError } from './error.ts'
@@ -9,12 +13,17 @@ export {
   type Measure,
   type Qrels,
   type Run,
+  type ScoredDocument,
 } from './eval/index.ts'
 export type { KernelNames } from './gpu/choices.ts'
+export type { AdapterFacts, GpuOptions } from './gpu/device.ts'
 export { GpuError } from './gpu/errors.ts'
 export { HubError } from './hub/errors.ts'
 export type { DownloadProgress, HubFolder, HubOptions } from './hub/types.ts'
+export type { BatchSize } from './inference/queue.ts'
 export { ModelError } from './models/errors.ts'
+export type { Pooling } from './models/pooling.ts'
+export type { DtypeOption } from './models/weights.ts'
 export { PlatformError } from './platform/errors.ts'
 export type { ByteSource, Folder } from './platform/files.ts'
 export { blobFolder } from './platform/files.ts'
@@ -33,6 +42,8 @@ export {
   type HybridOptions,
   hybridStage,
   type IndexFolder,
+  type IndexSettings,
+  type IndexWork,
   type MultiOptions,
   memoryVectors,
   multiStage,
@@ -44,9 +55,12 @@ export {
   RetrievalError,
   reciprocalRankFusion,
   runStage,
+  type StoredNumbers,
+  type TextEmbedder,
   textsOf,
   type VectorIndex,
   type Vectors,
+  type WrittenIndex,
   writeIndex,
 } from './retrieval/index.ts'
 export { TensorError } from './tensor/errors.ts'

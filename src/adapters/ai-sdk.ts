@@ -1,4 +1,8 @@
-/** The AI SDK of Vercel (npm `ai` 6 and 7): a provider of reranking and embedding models, by version 3 of its specification. */
+/**
+ * The AI SDK of Vercel (npm `ai` 6 and 7): a provider of reranking and embedding models, by version 3 of its specification.
+ *
+ * @module dawnrank/ai-sdk
+ */
 import type {
   EmbeddingModelV3,
   ProviderV3,
@@ -63,6 +67,7 @@ export interface DawnrankProvider extends ProviderV3 {
   embedding(id?: string): EmbeddingModelV3
   /** Frees all models that were not given; later calls reject. */
   dispose(): void
+  /** `dispose`, at the end of a `using` block. */
   [Symbol.dispose](): void
 }
 

@@ -1,4 +1,8 @@
-/** `CrossEncoder` as sentence-transformers has it, for programs that come from Python. */
+/**
+ * `CrossEncoder` as sentence-transformers has it, for programs that come from Python.
+ *
+ * @module dawnrank/cross-encoder
+ */
 import {
   type LoadOptions,
   ModelError,
@@ -180,6 +184,7 @@ export class CrossEncoder {
     this.#dispose()
   }
 
+  /** `dispose`, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.dispose()
   }

@@ -1,4 +1,8 @@
-/** LangChain.js: a document compressor that reranks, and embeddings. Needs `@langchain/core`. */
+/**
+ * LangChain.js: a document compressor that reranks, and embeddings. Needs `@langchain/core`.
+ *
+ * @module dawnrank/langchain
+ */
 import { Document, type DocumentInterface } from '@langchain/core/documents'
 import { Embeddings } from '@langchain/core/embeddings'
 import { BaseDocumentCompressor } from '@langchain/core/retrievers/document_compressors'
@@ -104,6 +108,7 @@ export class DawnrankRerank extends BaseDocumentCompressor {
     this.#reranker.dispose()
   }
 
+  /** `dispose`, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.dispose()
   }
@@ -143,6 +148,7 @@ export class DawnrankEmbeddings extends Embeddings {
     this.#embedder.dispose()
   }
 
+  /** `dispose`, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.dispose()
   }

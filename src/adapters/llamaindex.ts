@@ -1,6 +1,8 @@
 /**
  * LlamaIndex.TS: a node postprocessor that reranks. Its packages are no longer maintained, so that what is used of their
  * interfaces (`@llamaindex/core` 0.6) is written out here.
+ *
+ * @module dawnrank/llamaindex
  */
 import { AdapterError } from './errors.ts'
 import type { Held } from './held.ts'
@@ -22,11 +24,14 @@ export type { Best, Ranker, RankSettings, RerankerSettings }
 /** A node, of which the text is read, with its score. */
 export interface NodeWithScore {
   readonly node: {
-    /** The text, with `ALL` after the node's metadata. */
-    getContent(mode: string): string
+    /** The text, with `MetadataMode.ALL` after the node's metadata. */
+    getContent(mode: never): string
   }
   readonly score?: number | undefined
 }
+
+/** LlamaIndex's `MetadataMode.ALL`. Its type is an enum, which a string is not assignable to. */
+const all = 'ALL' as never
 
 /** A message: its text, or parts, of which those of the type `text` count. */
 export type MessageContent = string | readonly { readonly type: string }[]
@@ -56,9 +61,9 @@ export class DawnrankRerank {
     nodes: readonly Node[],
     query?: MessageContent,
     { signal }: { readonly signal?: AbortSignal | undefined } = {},
-  ): Promise<Node[]> {
+  ): Promise<(Node & { readonly score: number })[]> {
     if (nodes.length === 0) return []
-    const texts = nodes.map(({ node }) => node.getContent('ALL'))
+    const texts = nodes.map(({ node }) => node.getContent(all))
     const call = { ...this.#settings, ...this.#best, signal }
     const rows = await rankTexts(this.#reranker, textOf(query), texts, call)
     return rows.map(({ index, score }) => ({ ...(nodes[index] as Node), score }))
@@ -69,6 +74,7 @@ export class DawnrankRerank {
     this.#reranker.dispose()
   }
 
+  /** `dispose`, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.dispose()
   }

@@ -17,7 +17,7 @@ import { DawnrankError } from '../error.ts'
  * - `already-quantized`, `nothing-to-quantize`, `weights-not-finite`: a model cannot be quantized
  * - `file-truncated`, `file-unreadable`: a file ends too early, or reading it failed
  * - `range-invalid`: a read was asked for outside of its tensor
- * - `closed`: a read was asked for after {@link Checkpoint.close}
+ * - `closed`: a read was asked for after `close`
  */
 export class CheckpointError extends DawnrankError {}
 

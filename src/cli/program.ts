@@ -36,8 +36,8 @@ usage, such as an option that does not apply to the model; 130 interrupted.
 DAWNRANK_DEBUG=1 prints the stack of an error.
 `
 
-/** Runs the command line and returns its exit code. All output goes to the streams of `io`. */
-export async function runCli(args: readonly string[], io: Io): Promise<number> {
+/** The command line with all its commands. All output goes to the streams of `io`. */
+export function makeProgram(io: Io): Command {
   const program = new Command('dawnrank')
     .description('Ranks passages by their relevance to a query, and embeds texts, on WebGPU.')
     .version(version)
@@ -68,7 +68,12 @@ export async function runCli(args: readonly string[], io: Io): Promise<number> {
   addBench(program, io)
   addTune(program, io)
   addDoctor(program, io)
+  return program
+}
 
+/** Runs the command line and returns its exit code. */
+export async function runCli(args: readonly string[], io: Io): Promise<number> {
+  const program = makeProgram(io)
   // The callback of `write` reports a failed write; without a listener the error would end the process.
   const ignore = () => {}
   io.stdout.on('error', ignore)

@@ -1,4 +1,8 @@
-/** Several devices in one process, one worker thread each. */
+/**
+ * Several devices in one process, one worker thread each.
+ *
+ * @module dawnrank/devices
+ */
 import type { CutoffLayers, CutoffOf, LayerwiseLoadOptions } from '../rerankers/index.ts'
 import { withinModel, withLens } from '../rerankers/load.ts'
 import { openModel } from '../rerankers/open-model.ts'

@@ -48,6 +48,7 @@ export interface Devices<Cutoff = number>
   readonly lost: Promise<Error>
   /** Ends the threads, which frees the devices; calls that are pending reject, and so do later ones. */
   dispose(): Promise<void>
+  /** `dispose`, at the end of an `await using` block. */
   [Symbol.asyncDispose](): Promise<void>
 }
 

@@ -152,6 +152,7 @@ export class Embedder {
     this.#loaded.gpu.dispose()
   }
 
+  /** `dispose`, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.dispose()
   }

@@ -154,7 +154,7 @@ export function trecOrder(documents: readonly ScoredDocument[]): ScoredDocument[
 
 /**
  * Measures a run against judgements. The values are those of trec_eval (and pytrec_eval): it ranks
- * by {@link trecOrder}, nDCG has the grade as its gain and log2(rank + 1) as its discount.
+ * by their order in trec_eval, nDCG has the grade as its gain and log2(rank + 1) as its discount.
  *
  * @throws EvaluationError `measure-unknown`, `score-invalid`
  */

@@ -4,8 +4,10 @@ export type { CascadeStage } from './cascade-stage.ts'
 export { RerankerError } from './errors.ts'
 export type { RerankerInfo } from './load.ts'
 export {
+  type EmbeddingModel,
   type ModelRow,
   type ModelStage,
+  type RankingModel,
   rankByModels,
   type ScorePassages,
 } from './model-cascade.ts'
@@ -33,6 +35,7 @@ export type {
   ScoreProgress,
   ScoreSettings,
   ScoreStats,
+  WindowOptions,
 } from './options.ts'
 export { type LayerwiseRow, type RankedRow, Reranker } from './reranker.ts'
 export type { AttentionMaps, LayerFlops } from './research.ts'

@@ -4,7 +4,7 @@ import { pairsOf } from './pairs.ts'
 import { checkSurvival, type Survival, survivors } from './survivors.ts'
 
 /** A reranker, as far as a cascade over models uses one. */
-interface RankingModel {
+export interface RankingModel {
   rank(
     query: string,
     passages: readonly string[],
@@ -13,7 +13,7 @@ interface RankingModel {
 }
 
 /** An embedder, likewise. */
-interface EmbeddingModel {
+export interface EmbeddingModel {
   embed(
     texts: readonly string[],
     options: {

@@ -300,6 +300,7 @@ export class Reranker<Cutoff = number> {
     this.#loaded.gpu.dispose()
   }
 
+  /** `dispose`, at the end of a `using` block. */
   [Symbol.dispose](): void {
     this.dispose()
   }

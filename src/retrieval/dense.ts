@@ -49,6 +49,7 @@ export interface DenseOptions
 /** A first stage with what it holds on the device. */
 export interface DenseStage {
   readonly find: FirstStage
+  /** Frees what the search has on the device; the embedder stays. */
   dispose(): void
 }
 

@@ -14,6 +14,7 @@ export interface FoundVector {
   readonly score: number
 }
 
+/** Options of a search. */
 export interface ExactSearchOptions extends SliceOptions {
   readonly signal?: AbortSignal | undefined
 }
@@ -182,13 +183,14 @@ function errorBound(dimensions: number, norms: number): number {
 
 /** A search with what it holds on the device. */
 export interface OpenSearch {
-  /** The `k` vectors with the largest dot products with each query ({@link ExactSearch.search}). */
+  /** The `k` vectors with the largest dot products with each query. */
   find(queries: readonly Float32Array[], k: number): Promise<FoundVector[][]>
+  /** Frees what the search has on the device. */
   dispose(): void
 }
 
 /**
- * Opens a device for {@link ExactSearch}.
+ * Opens a device for an exact search.
  *
  * @throws GpuError, PlatformError where there is no adapter
  */

@@ -27,4 +27,4 @@ export {
 } from './index-writer.ts'
 export { type MultiOptions, multiStage, runStage, textsOf } from './multi.ts'
 export { uniquePassages } from './unique-passages.ts'
-export { memoryVectors, type Vectors } from './vectors.ts'
+export { memoryVectors, type StoredNumbers, type Vectors } from './vectors.ts'

@@ -50,7 +50,7 @@ export function largestNorm(stored: StoredNumbers, dimensions: number): number {
 /**
  * Vectors in memory.
  *
- * @param numbers [count, dimensions]
+ * @param stored [count, dimensions]
  * @throws RetrievalError `vectors-invalid`
  */
 export function memoryVectors(stored: StoredNumbers, dimensions: number): Vectors {

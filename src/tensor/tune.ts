@@ -25,6 +25,7 @@ export interface Measured {
   readonly gflops: number
 }
 
+/** Options of {@link tune}. */
 export interface TuneOptions extends Pick<GpuOptions, 'device' | 'adapter'> {
   /** The operations to measure, as `info.kernels` has them. Default: all. */
   readonly operations?: readonly string[] | undefined
@@ -34,6 +35,7 @@ export interface TuneOptions extends Pick<GpuOptions, 'device' | 'adapter'> {
   readonly keep?: boolean | undefined
 }
 
+/** What {@link tune} has found. */
 export interface TuneReport {
   readonly adapter: AdapterFacts
   /** The kernel of each operation from now on, of those measured and of those kept before. */

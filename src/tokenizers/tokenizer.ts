@@ -42,7 +42,7 @@ const otherFiles = [...sentencePieceFiles, vocabFile, bpeVocabFile]
 
 /**
  * Text to token ids, as a tokenizer.json of Hugging Face says: added tokens, normalizer, pre-tokenizer, model,
- * post-processor; with what {@link Settings} gathers of the files beside it. The lengths of truncation and padding
+ * post-processor; with what is gathered of the files beside it. The lengths of truncation and padding
  * that the file carries are left out, as AutoTokenizer leaves them out. All methods throw {@link TokenizerError}.
  */
 export class Tokenizer {

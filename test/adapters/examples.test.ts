@@ -37,5 +37,5 @@ it.each(Object.entries(examples))('%s runs', async (file, expected) => {
 it.each(Object.keys(examples))('docs/adapters.md has %s', (file) => {
   const guide = readFileSync(join(root, 'docs', 'adapters.md'), 'utf8')
   const code = readFileSync(join(root, 'examples', file), 'utf8').replace(/^(\/\/.*\n)+\n?/, '')
-  expect(guide).toContain(`\`\`\`ts\n${code}\`\`\``)
+  expect(guide).toContain(`\`\`\`js\n${code}\`\`\``)
 })

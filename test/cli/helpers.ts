@@ -175,6 +175,7 @@ export interface Session {
   readonly layerwise: FakeLayerwise | undefined
   readonly loads: { place: string | undefined; options: LoadOptions | LayerwiseLoadOptions }[]
   readonly interrupt: AbortController
+  readonly io: Io
   run(...args: string[]): Promise<number>
 }
 
@@ -210,6 +211,7 @@ export function session(changes: Partial<Io> = {}): Session {
     },
     loads,
     interrupt,
+    io,
     run: (...args) => runCli(args, io),
   }
 }
