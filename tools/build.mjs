@@ -65,8 +65,6 @@ async function buildBrowser() {
     ...common,
     outdir: dist,
     minify: true,
-    // The names of errors are those of their classes.
-    keepNames: true,
     platform: 'browser',
     chunkNames: 'browser-[name]-[hash]',
     conditions: ['browser'],

@@ -9,4 +9,6 @@ import { DawnrankError } from '../index.ts'
  * - `score-not-finite`: an activation of the caller gave no finite number;
  * - `disposed`: a call after `dispose`.
  */
-export class AdapterError extends DawnrankError {}
+export class AdapterError extends DawnrankError {
+  static override readonly name: string = 'AdapterError'
+}

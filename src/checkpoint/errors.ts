@@ -19,7 +19,9 @@ import { DawnrankError } from '../error.ts'
  * - `range-invalid`: a read was asked for outside of its tensor
  * - `closed`: a read was asked for after `close`
  */
-export class CheckpointError extends DawnrankError {}
+export class CheckpointError extends DawnrankError {
+  static override readonly name: string = 'CheckpointError'
+}
 
 const longestShown = 80
 

@@ -16,4 +16,6 @@ import { DawnrankError } from '../error.ts'
  * - `machine-unfit`: `dawnrank doctor` found a fault;
  * - `output-closed`: the reader closed the output pipe (`dawnrank … | head`); the command ends without a message.
  */
-export class CliError extends DawnrankError {}
+export class CliError extends DawnrankError {
+  static override readonly name: string = 'CliError'
+}

@@ -13,4 +13,6 @@ import { DawnrankError } from '../error.ts'
  * - `score-invalid`: a scorer gave the wrong number of scores, or one that is not finite;
  * - `output-mismatch`: the output run was begun with another model, other settings or other data.
  */
-export class EvaluationError extends DawnrankError {}
+export class EvaluationError extends DawnrankError {
+  static override readonly name: string = 'EvaluationError'
+}

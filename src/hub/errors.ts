@@ -19,4 +19,6 @@ import { DawnrankError } from '../error.ts'
  * - `cache-root`: a folder that is a cache of models, not a model
  * - `not-cached`: the cache does not have the model or the revision
  */
-export class HubError extends DawnrankError {}
+export class HubError extends DawnrankError {
+  static override readonly name: string = 'HubError'
+}

@@ -5,4 +5,6 @@ import { DawnrankError } from '../error.ts'
  * `run-missing`, `run-mismatch` (enqueued before from other input or with other settings), `run-unfinished`,
  * `model-mismatch` (a run that was begun with another model's files), `device-failed` (the worker cannot go on).
  */
-export class JobsError extends DawnrankError {}
+export class JobsError extends DawnrankError {
+  static override readonly name: string = 'JobsError'
+}

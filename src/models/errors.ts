@@ -5,4 +5,6 @@ import { DawnrankError } from '../error.ts'
  * `sequence-too-long`, `token-out-of-range`, `memory-insufficient`, and `internal`
  * where the fault is ours.
  */
-export class ModelError extends DawnrankError {}
+export class ModelError extends DawnrankError {
+  static override readonly name: string = 'ModelError'
+}

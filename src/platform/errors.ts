@@ -6,4 +6,6 @@ import { DawnrankError } from '../error.ts'
  * (something that is no place of a model, or does not tell which), `model-missing` (the package of an embedded model is not
  * installed), `webgpu-missing` (no WebGPU here).
  */
-export class PlatformError extends DawnrankError {}
+export class PlatformError extends DawnrankError {
+  static override readonly name: string = 'PlatformError'
+}

@@ -84,6 +84,7 @@ export const failureLabels = [...new Set(Object.values(kinds).map(({ metric }) =
 
 /** A request that is refused or failed. Its `code` says how it goes over HTTP. */
 export class ServerError extends DawnrankError {
+  static override readonly name: string = 'ServerError'
   declare readonly code: ServerErrorCode
   /** The field of the request that is meant. */
   readonly param: string | undefined

@@ -10,4 +10,6 @@ import { DawnrankError } from '../error.ts'
  * - `service-unreachable`: no answer, after the retries;
  * - `answer-invalid`: an answer without a number for each text.
  */
-export class ServiceError extends DawnrankError {}
+export class ServiceError extends DawnrankError {
+  static override readonly name: string = 'ServiceError'
+}

@@ -8,4 +8,6 @@ import { DawnrankError } from '../error.ts'
  * - `tokenizer-input`: an argument that is no text, no known id, or too long;
  * - `tokenizer-no-unk`: a text holds an unknown character and the model has no piece for it.
  */
-export class TokenizerError extends DawnrankError {}
+export class TokenizerError extends DawnrankError {
+  static override readonly name: string = 'TokenizerError'
+}
