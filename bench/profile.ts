@@ -76,7 +76,7 @@ serve(async ({ model: place, batchTokens }: { model: string; batchTokens: number
   const weights = new Weights(gpu, checkpoint, 'auto')
   const family = families[config.strings('architectures')[0] as string]
   if (!family) throw new Error(`${place}: not a model that is known`)
-  const model = declareModel(family, { config, weights })
+  const model = declareModel(await family.load(), { config, weights })
   const plan = new PlanTape(gpu, 'f32')
   scoreBatch(model, plan, packBatch([{ ids: new Uint32Array(2) }]))
   await gpu.compile(plan.kernels)

@@ -96,11 +96,11 @@ export async function loadEmbedder(
     const headsCheckpoint = await openHeads(folder)
     if (headsCheckpoint) opened.push(headsCheckpoint)
     gpu = await Gpu.open(options)
-    const row = backboneRow(checkpoint.config)
+    const row = await backboneRow(checkpoint.config)
     const activations = chooseActivations(gpu.facts, row, options, invalid)
     const weights = new Weights(gpu, checkpoint, dtype, activations)
     await tuneFirst(gpu, weights.layerDtype, activations, signal)
-    const { backbone, read } = declareBackbone(checkpoint.config, weights)
+    const { backbone, read } = declareBackbone(row, checkpoint.config, weights)
     const headWeights = headsCheckpoint && new Weights(gpu, headsCheckpoint, dtype, activations)
     const heads = headWeights && declareHeads(headWeights, backbone)
     const all = [weights, ...(headWeights ? [headWeights] : [])]

@@ -1,53 +1,46 @@
 import { Config } from '../checkpoint/index.ts'
 import type { Backbone } from './backbone.ts'
-import { bert } from './bert.ts'
-import { Decoder } from './decoder.ts'
-import type { DecoderConfig } from './decoder-config.ts'
-import { Encoder } from './encoder.ts'
 import { ModelError } from './errors.ts'
-import type { EncoderFamily } from './family.ts'
-import { gte } from './gte.ts'
-import { jinaBert } from './jina-bert.ts'
-import { llama } from './llama.ts'
-import { mistral } from './mistral.ts'
-import { declareModernBert } from './modernbert.ts'
-import { qwen2, qwen3 } from './qwen.ts'
+import type { CausalFamily, EncoderFamily } from './family.ts'
 import type { Weights } from './weights.ts'
-import { xlmRoberta } from './xlm-roberta.ts'
 
-interface BackboneRow {
+/** How the weights of a model without its head are declared. */
+export interface BackboneRow {
   readonly declare: (config: Config, weights: Weights) => Backbone
   readonly overflowsF16?: true | undefined
 }
 
-const encoder = ({ prefix, names, config: read, overflowsF16 }: EncoderFamily): BackboneRow => ({
+const encoder = ({
+  Backbone,
+  prefix,
+  names,
+  config: read,
+  overflowsF16,
+}: EncoderFamily): BackboneRow => ({
   overflowsF16,
   declare(config, weights) {
     weights.backbone = prefix
-    return new Encoder(read(config), weights, prefix, names?.(weights))
+    return new Backbone(read(config), weights, prefix, names?.(weights))
   },
 })
 
-const decoder = ({
-  config: read,
+const decoder = ({ Backbone, config: read, overflowsF16 }: CausalFamily): BackboneRow => ({
   overflowsF16,
-}: Pick<BackboneRow, 'overflowsF16'> & { config(config: Config): DecoderConfig }): BackboneRow => ({
-  overflowsF16,
-  declare: (config, weights) => new Decoder(read(config), weights),
+  declare: (config, weights) => new Backbone(read(config), weights),
 })
 
 /** The backbones, by what their classes are called before `Model`. */
-const backbones: Readonly<Record<string, BackboneRow>> = {
-  Bert: encoder(bert),
-  Roberta: encoder(xlmRoberta),
-  XLMRoberta: encoder(xlmRoberta),
-  JinaBert: encoder(jinaBert),
-  New: encoder(gte),
-  ModernBert: { declare: declareModernBert },
-  Llama: decoder(llama),
-  Mistral: decoder(mistral),
-  Qwen2: decoder(qwen2),
-  Qwen3: decoder(qwen3),
+const backbones: Readonly<Record<string, () => Promise<BackboneRow>>> = {
+  Bert: async () => encoder((await import('./bert.ts')).bert),
+  Roberta: async () => encoder((await import('./xlm-roberta.ts')).xlmRoberta),
+  XLMRoberta: async () => encoder((await import('./xlm-roberta.ts')).xlmRoberta),
+  JinaBert: async () => encoder((await import('./jina-bert.ts')).jinaBert),
+  New: async () => encoder((await import('./gte.ts')).gte),
+  ModernBert: async () => ({ declare: (await import('./modernbert.ts')).declareModernBert }),
+  Llama: async () => decoder((await import('./llama.ts')).llama),
+  Mistral: async () => decoder((await import('./mistral.ts')).mistral),
+  Qwen2: async () => decoder((await import('./qwen.ts')).qwen2),
+  Qwen3: async () => decoder((await import('./qwen.ts')).qwen3),
 }
 
 /** The class of a backbone, or of one with a head, which transformers' `AutoModel` leaves out. */
@@ -75,16 +68,16 @@ export function backboneArchitecture(config: Config): string {
   )
 }
 
-/** The row of a config whose backbone is known. */
-export const backboneRow = (config: Config): BackboneRow =>
-  backbones[backboneOf(backboneArchitecture(config)) as string] as BackboneRow
+/** Imports the row of a config whose backbone is known. */
+export const backboneRow = async (config: Config): Promise<BackboneRow> =>
+  (backbones[backboneOf(backboneArchitecture(config)) as string] as () => Promise<BackboneRow>)()
 
 /** Declares the weights of a model without its head. Gives the config that was read, for its warnings. */
 export function declareBackbone(
+  { declare }: BackboneRow,
   config: Config,
   weights: Weights,
 ): { readonly backbone: Backbone; readonly read: Config } {
-  const { declare } = backboneRow(config)
   // The labels are those of a head, of which the families allow one.
   const read = new Config(config.file, { ...config.raw, id2label: { 0: 'LABEL_0' } })
   return { backbone: declare(read, weights), read }

@@ -1,5 +1,6 @@
 import type { Config } from '../checkpoint/index.ts'
 import { type FamilyKeys, settleKeys } from './config-keys.ts'
+import { Encoder } from './encoder.ts'
 import {
   type EncoderConfig,
   encoderSizes,
@@ -18,6 +19,7 @@ const keys: FamilyKeys = {
 /** BERT (Devlin et al. 2019; `BertForSequenceClassification`): positions from 0, a pooler before the classifier. */
 export const bert: EncoderFamily = {
   head: 'classifier',
+  Backbone: Encoder,
   prefix: 'bert',
   classifier: { dense: 'bert.pooler.dense', output: 'classifier' },
   config(config: Config): EncoderConfig {

@@ -1,5 +1,6 @@
 import { type Config, show } from '../checkpoint/index.ts'
 import { activationOf, type FamilyKeys, settleKeys, unsupported } from './config-keys.ts'
+import { Encoder } from './encoder.ts'
 import { type EncoderConfig, encoderSizes, inertEncoderKeys } from './encoder-config.ts'
 import { bertNames, type EncoderNames } from './encoder-names.ts'
 import type { EncoderFamily } from './family.ts'
@@ -92,6 +93,7 @@ function convolutionOf(config: Config): EncoderConfig['convolution'] {
  */
 export const deberta: EncoderFamily = {
   head: 'classifier',
+  Backbone: Encoder,
   prefix: 'deberta',
   names: () => names,
   classifier: { dense: 'pooler.dense', output: 'classifier' },

@@ -1,5 +1,6 @@
 import type { Config } from '../checkpoint/index.ts'
 import { type FamilyKeys, settleKeys } from './config-keys.ts'
+import { Encoder } from './encoder.ts'
 import {
   type EncoderConfig,
   encoderSizes,
@@ -22,6 +23,7 @@ const keys: FamilyKeys = {
 /** ELECTRA (Clark et al. 2020; `ElectraForSequenceClassification`): BERT with embeddings of a width of their own, and another head. */
 export const electra: EncoderFamily = {
   head: 'classifier',
+  Backbone: Encoder,
   prefix: 'electra',
   names: () => ({
     ...bertNames,

@@ -2,6 +2,7 @@ import type { Config } from '../checkpoint/index.ts'
 import type { Backbone, BackboneConfig } from './backbone.ts'
 import type { Decoder } from './decoder.ts'
 import type { DecoderConfig } from './decoder-config.ts'
+import type { Encoder } from './encoder.ts'
 import type { EncoderConfig } from './encoder-config.ts'
 import type { EncoderNames } from './encoder-names.ts'
 import type { Head } from './heads.ts'
@@ -16,6 +17,7 @@ interface FamilyFacts {
 /** Encoders with a classifier on the first token. */
 export interface EncoderFamily extends FamilyFacts {
   readonly head: 'classifier'
+  readonly Backbone: typeof Encoder
   /** What the checkpoint calls the encoder. */
   readonly prefix: string
   /** What it calls the tensors, where it is not as BERT does; it may depend on which there are. */
@@ -37,12 +39,14 @@ export interface WholeFamily extends FamilyFacts {
 /** Causal language models: the score is a word's logit at the last token, or the difference of two words' logits. */
 export interface CausalFamily extends FamilyFacts {
   readonly head: 'word'
+  readonly Backbone: typeof Decoder
   config(config: Config): DecoderConfig
 }
 
 /** Decoders with a classifier of one label on the last token, without bias. */
 export interface CausalClassifierFamily extends FamilyFacts {
   readonly head: 'last-token'
+  readonly Backbone: typeof Decoder
   /** The name of the classifier. */
   readonly classifier: string
   config(config: Config): DecoderConfig
@@ -51,8 +55,7 @@ export interface CausalClassifierFamily extends FamilyFacts {
 /** Decoders with a head on several layers. */
 export interface LayerwiseFamily<C extends DecoderConfig = DecoderConfig> extends FamilyFacts {
   readonly head: 'layers'
-  /** Whether tokens of passages can be merged on the way, as their recipe has options for. */
-  readonly merges?: boolean
+  readonly Backbone: typeof Decoder
   config(config: Config): C
   /** The layers that have a head. */
   layers(config: C): readonly number[]

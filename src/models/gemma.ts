@@ -1,5 +1,6 @@
 import type { Config } from '../checkpoint/index.ts'
 import { activationOf, type FamilyKeys, settleKeys, unsupported } from './config-keys.ts'
+import { Decoder } from './decoder.ts'
 import {
   checkLayerTypes,
   type DecoderConfig,
@@ -40,4 +41,9 @@ function readConfig(config: Config): DecoderConfig {
 }
 
 /** Gemma (Gemma Team 2024; `GemmaForCausalLM`): embeddings times sqrt(hidden), norms of 1 + weight, tanh GELU. */
-export const gemma: CausalFamily = { head: 'word', overflowsF16: true, config: readConfig }
+export const gemma: CausalFamily = {
+  head: 'word',
+  overflowsF16: true,
+  config: readConfig,
+  Backbone: Decoder,
+}

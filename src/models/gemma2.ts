@@ -2,6 +2,7 @@ import type { Config } from '../checkpoint/index.ts'
 import { linear } from '../tensor/linear.ts'
 import { softCap } from '../tensor/soft-cap.ts'
 import { activationOf, type FamilyKeys, settleKeys, unsupported } from './config-keys.ts'
+import { Decoder } from './decoder.ts'
 import {
   type DecoderConfig,
   decoderSizes,
@@ -106,8 +107,8 @@ const layersOf = ({ startLayer, layerStep, layers }: Gemma2Config): number[] =>
  */
 export const gemma2: LayerwiseFamily<Gemma2Config> = {
   head: 'layers',
+  Backbone: Decoder,
   overflowsF16: true,
-  merges: true,
   config: readConfig,
   layers: layersOf,
   heads(config, decoder, weights) {

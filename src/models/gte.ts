@@ -1,5 +1,6 @@
 import type { Config } from '../checkpoint/index.ts'
 import { type FamilyKeys, settleKeys, unsupported } from './config-keys.ts'
+import { Encoder } from './encoder.ts'
 import {
   type EncoderConfig,
   encoderSizes,
@@ -64,6 +65,7 @@ function ropeOf(config: Config, headDim: number): RopeConfig {
  */
 export const gte: EncoderFamily = {
   head: 'classifier',
+  Backbone: Encoder,
   prefix: 'new',
   names: (weights) =>
     weights.has('new.encoder.layer.0.attention.qkv_proj.weight') ? names : apart,

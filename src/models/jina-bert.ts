@@ -1,5 +1,6 @@
 import type { Config } from '../checkpoint/index.ts'
 import { type FamilyKeys, settleKeys } from './config-keys.ts'
+import { Encoder } from './encoder.ts'
 import {
   type EncoderConfig,
   encoderSizes,
@@ -46,6 +47,7 @@ const gates = { geglu: 'gelu', reglu: 'relu' } as const
  */
 export const jinaBert: EncoderFamily = {
   head: 'classifier',
+  Backbone: Encoder,
   prefix: 'bert',
   names: (weights) =>
     weights.has('bert.encoder.layer.0.layer_norm_1.weight') ? queryKeyNorms : plain,

@@ -1,5 +1,6 @@
 import type { Config } from '../checkpoint/index.ts'
 import { activationOf, type FamilyKeys, settleKeys } from './config-keys.ts'
+import { Decoder } from './decoder.ts'
 import {
   checkLayerTypes,
   type DecoderConfig,
@@ -32,4 +33,4 @@ function readConfig(config: Config): DecoderConfig {
 }
 
 /** Llama (Touvron et al. 2023; `LlamaForCausalLM`). */
-export const llama: CausalFamily = { head: 'word', config: readConfig }
+export const llama: CausalFamily = { head: 'word', config: readConfig, Backbone: Decoder }

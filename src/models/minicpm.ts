@@ -1,7 +1,7 @@
 import type { Config } from '../checkpoint/index.ts'
 import { type Linear, linear } from '../tensor/linear.ts'
 import { activationOf, type FamilyKeys, settleKeys } from './config-keys.ts'
-import type { Decoder } from './decoder.ts'
+import { Decoder } from './decoder.ts'
 import {
   checkLayerTypes,
   type DecoderConfig,
@@ -92,6 +92,7 @@ function heads(
 /** Layerwise MiniCPM (Hu et al. 2024; FlagEmbedding's `LayerWiseMiniCPMForCausalLM`): a score after each layer from `startLayer` on. */
 export const minicpm: LayerwiseFamily<MiniCpmConfig> = {
   head: 'layers',
+  Backbone: Decoder,
   config: readConfig,
   layers: ({ startLayer, layers }) => layersFrom(startLayer, layers),
   heads,

@@ -1,5 +1,6 @@
 import type { Config } from '../checkpoint/index.ts'
 import { activationOf, type FamilyKeys, settleKeys } from './config-keys.ts'
+import { Decoder } from './decoder.ts'
 import {
   checkLayerTypes,
   type DecoderConfig,
@@ -33,4 +34,4 @@ function readConfig(config: Config): DecoderConfig {
 }
 
 /** Mistral (Jiang et al. 2023; `MistralForCausalLM`): Llama without biases, and with a window of attention. */
-export const mistral: CausalFamily = { head: 'word', config: readConfig }
+export const mistral: CausalFamily = { head: 'word', config: readConfig, Backbone: Decoder }

@@ -4,8 +4,6 @@ import type { Tensor } from '../tensor/tensor.ts'
 import type { Backbone } from './backbone.ts'
 import type { Batch } from './batch.ts'
 import type { Compression } from './compression.ts'
-import { Decoder } from './decoder.ts'
-import { Encoder } from './encoder.ts'
 import type {
   CausalClassifierFamily,
   CausalFamily,
@@ -78,7 +76,7 @@ function declareOwn(family: Family, declaration: Declaration): Model {
 function encoderModel(family: EncoderFamily, { config, weights }: Declaration): Model {
   weights.backbone = family.prefix
   const names = family.names?.(weights)
-  const backbone = new Encoder(family.config(config), weights, family.prefix, names)
+  const backbone = new family.Backbone(family.config(config), weights, family.prefix, names)
   const { hidden, headActivation } = backbone.config
   const head = classifierHead(weights, hidden, family.classifier, headActivation)
   return { backbone, heads: new Map([[backbone.layers, head]]) }
@@ -90,13 +88,13 @@ function wholeModel(family: WholeFamily, { config, weights }: Declaration): Mode
 }
 
 function causalModel(family: CausalFamily, { config, weights, words }: Declaration): Model {
-  const backbone = new Decoder(family.config(config), weights)
+  const backbone = new family.Backbone(family.config(config), weights)
   const head = wordHead(weights, backbone, words ?? { word: 0 })
   return { backbone, heads: new Map([[backbone.layers, head]]) }
 }
 
 function causalClassifier(family: CausalClassifierFamily, { config, weights }: Declaration): Model {
-  const backbone = new Decoder(family.config(config), weights)
+  const backbone = new family.Backbone(family.config(config), weights)
   const head = lastTokenHead(weights, backbone, family.classifier)
   return { backbone, heads: new Map([[backbone.layers, head]]) }
 }
@@ -104,7 +102,7 @@ function causalClassifier(family: CausalClassifierFamily, { config, weights }: D
 function layerwiseModel(family: LayerwiseFamily, declaration: Declaration): Model {
   const { config, weights, lastLayer } = declaration
   const read = family.config(config)
-  const backbone = new Decoder(read, weights, lastLayer?.(family.layers(read)))
+  const backbone = new family.Backbone(read, weights, lastLayer?.(family.layers(read)))
   return { backbone, heads: family.heads(read, backbone, weights) }
 }
 

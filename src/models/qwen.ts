@@ -1,5 +1,6 @@
 import type { Config } from '../checkpoint/index.ts'
 import { activationOf, type FamilyKeys, settleKeys } from './config-keys.ts'
+import { Decoder } from './decoder.ts'
 import {
   type DecoderConfig,
   decoderSizes,
@@ -42,18 +43,20 @@ function qwen3Config(config: Config, name: string): DecoderConfig {
 }
 
 /** Qwen2 (Yang et al. 2024; `Qwen2ForCausalLM`): Llama with biases on queries, keys and values. */
-export const qwen2: CausalFamily = { head: 'word', config: qwen2Config }
+export const qwen2: CausalFamily = { head: 'word', config: qwen2Config, Backbone: Decoder }
 
 /** Qwen3 (Yang et al. 2025; `Qwen3ForCausalLM`): Llama with a norm on each head of the queries and keys. */
 export const qwen3: CausalFamily = {
   head: 'word',
   config: (config) => qwen3Config(config, 'Qwen3ForCausalLM'),
+  Backbone: Decoder,
 }
 
 /** Qwen3 with a classifier of one label on the last token (`Qwen3ForSequenceClassification`). */
 export const qwen3Classifier: CausalClassifierFamily = {
   head: 'last-token',
   classifier: 'score',
+  Backbone: Decoder,
   config(config) {
     oneLabel(config)
     return qwen3Config(config, 'Qwen3ForSequenceClassification')

@@ -1,5 +1,6 @@
 import type { Config } from '../checkpoint/index.ts'
 import { type FamilyKeys, settleKeys } from './config-keys.ts'
+import { Encoder } from './encoder.ts'
 import {
   type EncoderConfig,
   encoderSizes,
@@ -43,6 +44,7 @@ const robertaFamily = (
   names: (weights: Weights) => EncoderNames,
 ): EncoderFamily => ({
   head: 'classifier',
+  Backbone: Encoder,
   prefix: 'roberta',
   names,
   classifier: { dense: 'classifier.dense', output: 'classifier.out_proj' },

@@ -1,7 +1,7 @@
 import { Checkpoint, type Config, maxLengthOf, show } from '../checkpoint/index.ts'
 import { ModelError } from '../models/errors.ts'
 import type { Family } from '../models/family.ts'
-import { families, familyOf } from '../models/registry.ts'
+import { type FamilyRow, families, familyOf } from '../models/registry.ts'
 import type { Folder } from '../platform/files.ts'
 import { chatTemplateOf } from './chat-template.ts'
 import { RerankerError } from './errors.ts'
@@ -239,7 +239,7 @@ export interface Choice {
 export async function chooseRecipe(folder: Folder, asked: RecipeName | undefined): Promise<Choice> {
   const config = await Checkpoint.readConfig(folder)
   const found = config.strings('architectures', { default: [] })
-  const fits = (name: string) => !asked || takes(recipes[asked], families[name] as Family)
+  const fits = (name: string) => !asked || takes(recipes[asked], families[name] as FamilyRow)
   const known = Object.keys(families).filter(fits)
   const architecture = found.find((name) => known.includes(name))
   if (architecture === undefined) {
@@ -249,10 +249,10 @@ export async function chooseRecipe(folder: Folder, asked: RecipeName | undefined
       `${config.file}: architectures is ${list(found)}; ${asked ? `${asked} takes` : 'known are'} ${known.join(', ')}${isEmbedder ? '. The folder has modules.json, as embedders do: use Embedder.load' : nearest(found, known)}`,
     )
   }
-  const family = familyOf(architecture, config)
+  const row = familyOf(architecture, config)
   const names = namesOf(folder.name, config)
-  const name = asked ?? publishedOtherwise[architecture]?.(config, names) ?? published[family.head]
-  const mayChat = !asked && (family.head === 'word' || family.head === 'last-token')
+  const name = asked ?? publishedOtherwise[architecture]?.(config, names) ?? published[row.head]
+  const mayChat = !asked && (row.head === 'word' || row.head === 'last-token')
   const chat = mayChat ? await chatTemplateOf(folder) : undefined
   const isNamed = architecture in publishedOtherwise && names.some((text) => /rerank/i.test(text))
   if (chat !== undefined && !isNamed) {
@@ -262,12 +262,16 @@ export async function chooseRecipe(folder: Folder, asked: RecipeName | undefined
     )
   }
   const recipe: Recipe = recipes[name]
-  return { architecture, family, recipe: await settleRecipe(recipe, config, folder, names) }
+  const [family, settled] = await Promise.all([
+    row.load(),
+    settleRecipe(recipe, config, folder, names),
+  ])
+  return { architecture, family, recipe: settled }
 }
 
 /** Whether a recipe is for the models of a family. */
-const takes = ({ head, merges = false }: Recipe, family: Family): boolean =>
-  family.head === head && merges === ('merges' in family && family.merges === true)
+const takes = ({ head, merges = false }: Recipe, family: FamilyRow): boolean =>
+  family.head === head && merges === (family.merges ?? false)
 
 /** What a model is called: by its folder, or its repository in a hub cache, and by what its config was saved as. */
 function namesOf(folder: string, config: Config): string[] {

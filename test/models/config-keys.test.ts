@@ -7,11 +7,17 @@ import { type Json, mutateJson, Random } from '../mutations.ts'
 import { expectClose } from '../tensor/harness.ts'
 import { type Edit, editedConfig, editedModel, pairs } from './edited.ts'
 
+const loaded = new Map(
+  await Promise.all(
+    Object.entries(families).map(async ([name, { load }]) => [name, await load()] as const),
+  ),
+)
+
 /** What a family makes of a fixture's config.json, edited, and the warnings that come with it. */
 function read(name: string, edit: Edit = {}) {
   const config = new Config('config.json', editedConfig(name, edit))
   const [architecture] = config.strings('architectures') as [string]
-  return { read: families[architecture]!.config(config), warnings: config.warnings }
+  return { read: loaded.get(architecture)!.config(config), warnings: config.warnings }
 }
 
 const llama = 'variants/llama'
@@ -239,7 +245,7 @@ it.each([llama, 'mistral', 'gemma', minicpm, gemma2, ...encoders])(
     const layer_types = name === gemma2 ? inTurns : Array(layers).fill('full_attention')
     const original = editedConfig(name, { set: { ...rope, layer_types, pruned_heads: {} } })
     const [architecture] = original.architectures as [string]
-    const family = families[architecture]!
+    const family = loaded.get(architecture)!
     const codes = new Set<string>()
     for (let seed = 0; seed < 1000; seed++) {
       const config = mutateJson(original as Json, new Random(seed))

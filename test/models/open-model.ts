@@ -39,7 +39,8 @@ export async function openModel(
   const weights = new Weights(gpu, checkpoint, dtype, activations)
   const [architecture] = config.strings('architectures') as [string]
   const words = wordsOf(name)
-  const model = declareModel(families[architecture]!, { config, weights, words, logitLens })
+  const family = await families[architecture]!.load()
+  const model = declareModel(family, { config, weights, words, logitLens })
   const engine = new Engine(gpu, model, activations, share ?? model.backbone.causal)
   const layers = scoredLayers(model)
   await Promise.all([gpu.compile(engine.plan(64, layers).kernels), weights.load()])
