@@ -23,7 +23,9 @@ const mostGroups = 4096
 export async function kernelFiles({ shader, libraries = {} }: KernelSpec): Promise<ShaderName[]> {
   const used = /^\/\/ uses: (.*)/.exec(await shaderText(shader))?.[1]?.split(', ') ?? []
   const files = await Promise.all(
-    used.map((name) => kernelFiles({ shader: libraries[name] ?? (name as ShaderName), libraries })),
+    used.map((name) =>
+      kernelFiles({ shader: libraries[name] ?? (name as ShaderName), libraries }),
+    ),
   )
   return [...new Set([...files.flat(), shader])]
 }

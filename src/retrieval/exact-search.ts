@@ -5,18 +5,9 @@ import { topK } from '../tensor/top-k.ts'
 import { Best } from './best.ts'
 import { RetrievalError } from './errors.ts'
 import { checkCount } from './first-stage.ts'
-import { type Slice, type SliceOptions, Slices } from './slices.ts'
+import type { ExactSearchOptions, FoundVector } from './open-search.ts'
+import { type Slice, Slices } from './slices.ts'
 import { numbersOf, type Vectors } from './vectors.ts'
-
-/** A vector by its number, and its dot product with the query. */
-export interface FoundVector {
-  readonly row: number
-  readonly score: number
-}
-
-export interface ExactSearchOptions extends SliceOptions {
-  readonly signal?: AbortSignal | undefined
-}
 
 /** Queries that are searched for at once: their products with a slice are kept on the device. */
 const mostQueries = 128

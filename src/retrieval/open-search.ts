@@ -1,6 +1,17 @@
 import { Gpu, type GpuOptions } from '../gpu/device.ts'
-import type { ExactSearchOptions, FoundVector } from './exact-search.ts'
+import type { SliceOptions } from './slices.ts'
 import type { Vectors } from './vectors.ts'
+
+/** A vector by its number, and its dot product with the query. */
+export interface FoundVector {
+  readonly row: number
+  readonly score: number
+}
+
+/** Options of a search. */
+export interface ExactSearchOptions extends SliceOptions {
+  readonly signal?: AbortSignal | undefined
+}
 
 /** A search with what it holds on the device. */
 export interface OpenSearch {

@@ -1,6 +1,6 @@
 import { parseBpe } from './bpe.ts'
-import type { PreTokenizer } from './buffers.ts'
 import { byteNormalizer, bytePreTokenizer, gpt2Pattern, prefixSpace } from './byte-level.ts'
+import type { PreTokenizer } from './buffers.ts'
 import type { Field } from './field.ts'
 import type { Kinds } from './kinds.ts'
 import { splitPlaces } from './pre-tokenizers.ts'

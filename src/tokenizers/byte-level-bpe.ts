@@ -1,14 +1,9 @@
+import type { Bpe } from './bpe.ts'
 import { type Ids, type PreTokenizer, Units } from './buffers.ts'
 import { bytePreTokenizer, writeBytes } from './byte-level.ts'
 import { hashUnits } from './hashing.ts'
 import type { Model } from './pipeline.ts'
 import { WordCache } from './word-cache.ts'
-
-/** What is asked of the model beneath. */
-interface Bpe extends Model {
-  /** As `encode`, neither cut nor cached. */
-  encodeAnew(data: Uint16Array, start: number, end: number, ids: Ids): void
-}
 
 /**
  * Byte-level BPE (Radford et al. 2019): a word's bytes in UTF-8 become characters, which BPE merges. The bytes are

@@ -1,4 +1,6 @@
 import { unitsOf } from './buffers.ts'
+import type { Field } from './field.ts'
+import type { Kinds } from './kinds.ts'
 
 /** Appends to `found` the start and end of each match in `data[start]` to `data[end - 1]`, in order. */
 export type Find = (data: Uint16Array, start: number, end: number, found: number[]) => void
@@ -31,4 +33,18 @@ export const findSpaces: Find = (data, start, end, found) => {
     while (at + 1 < end && data[at + 1] === 32) at++
     if (at > first) found.push(first, at + 1)
   }
+}
+
+/** The `pattern` of a Split or a Replace: `{"String": literal}` or `{"Regex": expression}`. */
+export function parseFind(field: Field, { regex }: Kinds): Find {
+  const literal = field.at('String')
+  if (!literal.absent) {
+    if (literal.string() === '') literal.fail('a string that is not empty')
+    return findText(literal.string())
+  }
+  const expression = field.at('Regex')
+  if (expression.value === spacesPattern) return findSpaces
+  return expression.absent || !regex
+    ? field.unsupported('{"String": literal}, {"Regex": expression}')
+    : regex.parseExpression(expression)
 }

@@ -1,9 +1,8 @@
 import { isWhiteSpace, type Normalizer, unitsOf } from './buffers.ts'
 import { Charsmap } from './charsmap.ts'
 import type { Field } from './field.ts'
-import type { Find } from './find.ts'
+import { type Find, parseFind } from './find.ts'
 import type { Kinds } from './kinds.ts'
-import { parseFind } from './parse-find.ts'
 import { precompiled } from './precompiled.ts'
 
 const maxDepth = 16

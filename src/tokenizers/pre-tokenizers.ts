@@ -1,8 +1,7 @@
 import { isWhiteSpace, type PreTokenizer } from './buffers.ts'
 import type { Field } from './field.ts'
-import { type Find, findText } from './find.ts'
+import { type Find, findText, parseFind } from './find.ts'
 import type { Kinds } from './kinds.ts'
-import { parseFind } from './parse-find.ts'
 
 const maxDepth = 16
 const maxSteps = 64
@@ -111,12 +110,7 @@ export function metaspace(mark: string, prepend: PrependScheme, split: boolean):
 }
 
 /** What becomes of the places where {@link split} finds its text. */
-export type SplitBehavior =
-  | 'Removed'
-  | 'Isolated'
-  | 'Contiguous'
-  | 'MergedWithPrevious'
-  | 'MergedWithNext'
+export type SplitBehavior = 'Removed' | 'Isolated' | 'Contiguous' | 'MergedWithPrevious' | 'MergedWithNext'
 
 function parseSplit(field: Field, kinds: Kinds): PreTokenizer {
   const find = parseFind(field.at('pattern'), kinds)

@@ -93,7 +93,11 @@ function convertXlmRoberta(model: SentencePieceModel, where: string): Converted 
   const pieces = ['<s>', '<pad>', '</s>', '<unk>', ...model.pieces.slice(3), '<mask>']
   const scores = Float64Array.from([0, 0, 0, 0, ...model.scores.slice(3), 0])
   return {
-    normalizers: [...charsmapSteps(model, where), strip(false, true), replace(findSpaces, '▁')],
+    normalizers: [
+      ...charsmapSteps(model, where),
+      strip(false, true),
+      replace(findSpaces, '▁'),
+    ],
     preTokenizers: [metaspace('▁', 'always', true)],
     model: new Unigram(pieces, scores, 3, false),
     templates: robertaTemplates(0, 2),

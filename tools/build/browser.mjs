@@ -73,12 +73,10 @@ function sources(root, packages) {
   const { imports } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'))
   return {
     name: 'sources',
-    resolveId: (name) =>
-      packages[name] ?? (imports[name] ? join(root, imports[name].browser) : null),
+    resolveId: (name) => packages[name] ?? (imports[name] ? join(root, imports[name].browser) : null),
     async transform(code, id) {
       if (id.endsWith('.wgsl')) return `export default ${JSON.stringify(shortened(code))}`
-      if (id.endsWith('package.json'))
-        return `export const version = ${JSON.stringify(JSON.parse(code).version)}`
+      if (id.endsWith('package.json')) return `export const version = ${JSON.stringify(JSON.parse(code).version)}`
       if (!id.endsWith('.ts')) return null
       return (await transform(code, { loader: 'ts', target: 'es2022' })).code
     },

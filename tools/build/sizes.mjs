@@ -52,7 +52,7 @@ export function closure(outputs, entry) {
 export const loadsXlmRoberta = ['src/models/xlm-roberta.ts']
 
 /**
- * Prints the modules of what a page loads for one XLM-RoBERTa: their bytes before they are minified, and their share of the files gzipped,
+ * Prints the modules of what a page loads for one XLM-RoBERTa: their bytes in the bundles, and their share of these gzipped,
  * in proportion to what each takes alone.
  * @param {string} root the repository
  * @param {import('esbuild').Metafile} metafile of the browser's bundles

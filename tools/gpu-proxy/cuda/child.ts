@@ -80,8 +80,7 @@ async function compile({ kernel, first, spec }: ProjectKernel, name: string): Pr
 const kernels: Compiled[] = []
 for (const kernel of projectKernels(facts, 'f32')) {
   const name = `${kernel.kernel} ${kernel.variant}`
-  if (ported.test(name) && new RegExp(job.only).test(name))
-    kernels.push(await compile(kernel, name))
+  if (ported.test(name) && new RegExp(job.only).test(name)) kernels.push(await compile(kernel, name))
 }
 const version = /release [\d.]+, V([\d.]+)/.exec(run(job.nvcc, ['--version']))?.[1]
 process.stdout.write(JSON.stringify({ adapter: `ptxas ${version}`, kernels }))
