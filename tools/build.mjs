@@ -7,7 +7,6 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { adapters, buildAdapters } from './build/adapters.mjs'
-import { buildBrowser } from './build/browser.mjs'
 import { writeNotices } from './build/notices.mjs'
 import { shaderPlugin } from './build/shaders.mjs'
 import { printSizes, printTable } from './build/sizes.mjs'
@@ -24,12 +23,7 @@ const entries = { index: 'src/index.ts', devices: 'src/devices/index.ts' }
 /** Runs in the threads of src/devices, and lies beside what starts them. */
 const worker = { 'device-worker': 'src/devices/worker.ts' }
 
-/** Two functions of a package, in the form that has no Node modules: bundled for every runtime, in a chunk of its own. */
-const hub = {
-  '@huggingface/hub': require
-    .resolve('@huggingface/hub')
-    .replace(/index\.js$/, 'browser/index.mjs'),
-}
+const bundled = '@huggingface/hub'
 
 /** @satisfies {import('esbuild').BuildOptions} */
 const common = /** @type {const} */ ({
@@ -41,7 +35,8 @@ const common = /** @type {const} */ ({
   metafile: true,
   loader: { '.html': 'text' },
   plugins: [shaderPlugin],
-  alias: hub,
+  // Two functions of a package, in the form that has no Node modules: bundled for every runtime, in a chunk of its own.
+  alias: { [bundled]: require.resolve(bundled).replace(/index\.js$/, 'browser/index.mjs') },
   logLevel: 'warning',
 })
 
@@ -64,6 +59,28 @@ async function buildServer(folder, entryPoints) {
   return metafile
 }
 
+/** browser.js, and the chunks that it loads when they are needed. */
+async function buildBrowser() {
+  const { metafile } = await build({
+    ...common,
+    outdir: dist,
+    minify: true,
+    platform: 'browser',
+    chunkNames: 'browser-[name]-[hash]',
+    conditions: ['browser'],
+    // Left in, so that the check below can name the file that asks for one.
+    external: ['node:*'],
+    entryPoints: { browser: 'src/index.ts' },
+  })
+  for (const [file, { imports }] of Object.entries(metafile.inputs)) {
+    const outside = imports.find(({ external, path }) => external && path !== '<runtime>')
+    if (outside) {
+      throw new Error(`dist/browser.js must stand alone, but ${file} imports "${outside.path}"`)
+    }
+  }
+  return metafile
+}
+
 /**
  * Tells Deno and JSR the types of an entry, as package.json does npm.
  * @param {string} name
@@ -78,7 +95,7 @@ for (const folder of [dist, cliDist]) rmSync(folder, { recursive: true, force: t
 const [library, cli, browser] = await Promise.all([
   buildServer('.', { ...entries, ...worker }),
   buildServer('cli', { cli: 'src/cli/index.ts', ...worker }),
-  buildBrowser(root, dist, hub),
+  buildBrowser(),
   buildAdapters({ ...common, outdir: dist }, ['@langchain/core']),
 ])
 const typed = { ...entries, ...adapters }

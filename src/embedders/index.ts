@@ -1,8 +1,7 @@
 /** Embedders: text in, vectors out. */
 export { Embedder } from './embedder.ts'
 export { EmbedderError } from './errors.ts'
-export { isEmbedder } from './is-embedder.ts'
-export type { EmbedderInfo } from './load.ts'
+export { type EmbedderInfo, isEmbedder } from './load.ts'
 export type { SimilarityName } from './modules.ts'
 export type {
   EmbedderLoadOptions,

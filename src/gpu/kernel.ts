@@ -1,4 +1,4 @@
-import { type ShaderName, shaderText } from '../../shaders/index.ts'
+import { type ShaderName, shaders } from '../../shaders/index.ts'
 import { GpuError } from './errors.ts'
 import { type Binding, type Param, readInterface } from './shader-interface.ts'
 import { unroll } from './unroll.ts'
@@ -20,32 +20,30 @@ export interface KernelSpec {
 const mostGroups = 4096
 
 /** The files that a kernel is made of: the libraries that its first line names as `// uses: weights`, and theirs, then its own. */
-export async function kernelFiles({ shader, libraries = {} }: KernelSpec): Promise<ShaderName[]> {
-  const used = /^\/\/ uses: (.*)/.exec(await shaderText(shader))?.[1]?.split(', ') ?? []
-  const files = await Promise.all(
-    used.map((name) =>
-      kernelFiles({ shader: libraries[name] ?? (name as ShaderName), libraries }),
-    ),
+export function kernelFiles({ shader, libraries = {} }: KernelSpec): ShaderName[] {
+  const used = /^\/\/ uses: (.*)/.exec(shaders[shader])?.[1]?.split(', ') ?? []
+  const files = used.flatMap((name) =>
+    kernelFiles({ shader: libraries[name] ?? (name as ShaderName), libraries }),
   )
-  return [...new Set([...files.flat(), shader])]
+  return [...new Set([...files, shader])]
 }
 
 /** The text that is compiled: features, types, sizes, then the {@link kernelFiles}, their `//#` loops written out. */
-export async function shaderCode(spec: KernelSpec): Promise<string> {
-  const texts = await Promise.all((await kernelFiles(spec)).map(shaderText))
+export function shaderCode(spec: KernelSpec): string {
   return [
     ...(spec.enable ?? []).map((feature) => `enable ${feature};`),
     ...Object.entries(spec.types ?? {}).map(([name, type]) => `alias ${name} = ${type};`),
     ...Object.entries(spec.sizes ?? {}).map(([name, size]) => `const ${name} = ${size}u;`),
-    ...texts.map((text) => unroll(text, spec.sizes)),
+    ...kernelFiles(spec).map((name) => unroll(shaders[name], spec.sizes)),
   ].join('\n')
 }
 
 /** A compute pipeline whose parameters and bindings are known by the names that the shader gives them. */
 export class Kernel {
-  #params: readonly Param[] = []
-  #bindings: readonly Binding[] = []
-  #layout: GPUBindGroupLayout | undefined
+  readonly #code: string
+  readonly #params: readonly Param[]
+  readonly #bindings: readonly Binding[]
+  readonly #layout: GPUBindGroupLayout
   readonly #groups = new Map<string, GPUBindGroup>()
   #compiled: Promise<GPUComputePipeline> | undefined
   #pipeline: GPUComputePipeline | undefined
@@ -53,7 +51,27 @@ export class Kernel {
   constructor(
     readonly device: GPUDevice,
     readonly spec: KernelSpec,
-  ) {}
+  ) {
+    this.#code = shaderCode(spec)
+    const { params, bindings } = readInterface(spec.shader, this.#code)
+    this.#params = params
+    this.#bindings = bindings
+    this.#layout = device.createBindGroupLayout({
+      label: spec.shader,
+      entries: [
+        {
+          binding: 0,
+          visibility: GPUShaderStage.COMPUTE,
+          buffer: { type: 'uniform', hasDynamicOffset: true },
+        },
+        ...this.#bindings.map(({ written }, index) => ({
+          binding: index + 1,
+          visibility: GPUShaderStage.COMPUTE,
+          buffer: { type: written ? ('storage' as const) : ('read-only-storage' as const) },
+        })),
+      ],
+    })
+  }
 
   get name(): ShaderName {
     return this.spec.shader
@@ -67,19 +85,14 @@ export class Kernel {
 
   async #create(): Promise<GPUComputePipeline> {
     const { device, name } = this
-    const code = await shaderCode(this.spec)
-    const { params, bindings } = readInterface(name, code)
-    this.#params = params
-    this.#bindings = bindings
-    this.#layout = bindGroupLayout(device, name, bindings)
-    const module = device.createShaderModule({ label: name, code })
+    const module = device.createShaderModule({ label: name, code: this.#code })
     const layout = device.createPipelineLayout({ label: name, bindGroupLayouts: [this.#layout] })
     try {
       return await device.createComputePipelineAsync({ label: name, layout, compute: { module } })
     } catch (cause) {
       const { messages } = await module.getCompilationInfo()
       const errors = messages.filter(({ type }) => type === 'error')
-      const lines = code.split('\n')
+      const lines = this.#code.split('\n')
       const reported = errors.map(
         ({ lineNum, message }) => `${message} in "${lines[lineNum - 1]?.trim() ?? ''}"`,
       )
@@ -128,7 +141,7 @@ export class Kernel {
     if (!group) {
       group = this.device.createBindGroup({
         label: this.name,
-        layout: this.#layout as GPUBindGroupLayout,
+        layout: this.#layout,
         entries: [
           { binding: 0, resource: { buffer: uniforms, size: this.paramBytes } },
           ...bound.map((resource, index) => ({ binding: index + 1, resource })),
@@ -140,21 +153,3 @@ export class Kernel {
     return group
   }
 }
-
-/** The parameters, and then the buffers. */
-const bindGroupLayout = (device: GPUDevice, label: string, bindings: readonly Binding[]) =>
-  device.createBindGroupLayout({
-    label,
-    entries: [
-      {
-        binding: 0,
-        visibility: GPUShaderStage.COMPUTE,
-        buffer: { type: 'uniform', hasDynamicOffset: true },
-      },
-      ...bindings.map(({ written }, index) => ({
-        binding: index + 1,
-        visibility: GPUShaderStage.COMPUTE,
-        buffer: { type: written ? ('storage' as const) : ('read-only-storage' as const) },
-      })),
-    ],
-  })

@@ -26,7 +26,11 @@ export interface VectorIndex {
   close(): Promise<void>
 }
 
-/** See `openIndex` of indexes.ts. */
+/**
+ * Opens an index. Ids are read at once, vectors when they are asked for; both are checked against their checksums.
+ *
+ * @throws RetrievalError `index-incomplete` where there is none or it is not finished; `index-damaged`, `index-mismatch`
+ */
 export async function openIndex(folder: Folder): Promise<VectorIndex> {
   const settings = await readSettings(folder)
   if (!settings) {

@@ -13,17 +13,17 @@ export {
   exactSearch,
   type FoundVector,
   type OpenSearch,
-} from './open-search.ts'
+} from './exact-search.ts'
 export type { FirstStage, Passage, Query, Ranked } from './first-stage.ts'
 export { type HybridOptions, hybridStage, reciprocalRankFusion } from './fusion.ts'
 export type { IndexFolder, IndexSettings } from './index-files.ts'
-export { openIndex, writeIndex } from './indexes.ts'
-export type { VectorIndex } from './index-reader.ts'
+export { openIndex, type VectorIndex } from './index-reader.ts'
 export {
   checkCorpus,
   type IndexProgress,
   type IndexWork,
   type WrittenIndex,
+  writeIndex,
 } from './index-writer.ts'
 export { type MultiOptions, multiStage, runStage, textsOf } from './multi.ts'
 export { uniquePassages } from './unique-passages.ts'

@@ -1,7 +1,7 @@
 import { isWhiteSpace, type Units } from './buffers.ts'
+import { wordCharacter } from './code-points.ts'
 import type { Field } from './field.ts'
 import { Trie } from './trie.ts'
-import { wordCharacter } from './word-character.ts'
 
 /** How a token is found in the text itself, before the model sees it. */
 export interface TokenForm {

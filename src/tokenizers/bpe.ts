@@ -1,5 +1,4 @@
-import { type Ids, type PreTokenizer, width } from './buffers.ts'
-import { joinByteLevel } from './byte-level-bpe.ts'
+import { type Ids, width } from './buffers.ts'
 import { byteName, toUtf8 } from './bytes.ts'
 import { Field } from './field.ts'
 import { growHash, hashUnits } from './hashing.ts'
@@ -103,11 +102,6 @@ export class Bpe implements Model {
     if (bytes.some((id, byte) => id < 0 && (byte >= 0x80 || this.#units[byte]! < 0))) return false
     const apart = new Set(bytes)
     return !left.some((id) => apart.has(id)) && !right.some((id) => apart.has(id))
-  }
-
-  /** Where the pre-tokenizers end in writing bytes, a model that does it instead, which is faster. */
-  join(preTokenizers: readonly PreTokenizer[]) {
-    return joinByteLevel(this, preTokenizers)
   }
 
   idOf(piece: string): number {

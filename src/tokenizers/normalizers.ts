@@ -1,43 +1,72 @@
 import { isWhiteSpace, type Normalizer, unitsOf } from './buffers.ts'
+import { byteNormalizer } from './byte-level.ts'
 import { Charsmap } from './charsmap.ts'
 import type { Field } from './field.ts'
-import { type Find, parseFind } from './find.ts'
-import type { Kinds } from './kinds.ts'
+import type { Find } from './find.ts'
 import { precompiled } from './precompiled.ts'
+import { parseFind } from './regex.ts'
+import {
+  type BertOptions,
+  bertNormalizer,
+  lowercase,
+  stripAccents,
+  unicodeForm,
+} from './unicode-normalizers.ts'
 
 const maxDepth = 16
 const maxSteps = 64
 const maxContent = 1024
 
 /** The steps of the `normalizer` of a tokenizer.json, in order. */
-export function parseNormalizer(field: Field, kinds: Kinds, depth = 0): Normalizer[] {
+export function parseNormalizer(field: Field, depth = 0): Normalizer[] {
   if (field.absent) return []
   const type = field.at('type')
-  const name = type.string()
-  switch (name) {
+  switch (type.string()) {
     case 'Sequence': {
       if (depth === maxDepth) field.fail(`at most ${maxDepth} levels of Sequence`)
       const items = field.at('normalizers').items()
-      const steps = items.flatMap((item) => parseNormalizer(item, kinds, depth + 1))
+      const steps = items.flatMap((item) => parseNormalizer(item, depth + 1))
       if (steps.length > maxSteps) field.fail(`at most ${maxSteps} normalizers`)
       return steps
     }
     case 'Precompiled':
       return [precompiled(new Charsmap(base64(field.at('precompiled_charsmap')), field.where))]
     case 'Replace':
-      return [parseReplace(field.at('pattern'), contentOf(field.at('content')), kinds)]
+      return [parseReplace(field.at('pattern'), contentOf(field.at('content')))]
     case 'Prepend':
       return [prepend(contentOf(field.at('prepend')))]
     case 'Strip':
       return [strip(field.at('strip_left').boolean(), field.at('strip_right').boolean())]
-  }
-  const { normalizers = {} } = kinds
-  const read = Object.hasOwn(normalizers, name) ? normalizers[name] : undefined
-  return read
-    ? [read(field, kinds)]
-    : type.unsupported(
+    case 'BertNormalizer':
+      return [bertNormalizer(parseBertOptions(field))]
+    case 'NFC':
+    case 'NFD':
+    case 'NFKC':
+    case 'NFKD':
+      return [unicodeForm(type.oneOf('NFC', 'NFD', 'NFKC', 'NFKD'))]
+    case 'Lowercase':
+      return [lowercase()]
+    case 'StripAccents':
+      return [stripAccents()]
+    case 'ByteLevel':
+      return [byteNormalizer]
+    default:
+      return type.unsupported(
         'Sequence, Precompiled, Replace, Prepend, Strip, BertNormalizer, NFC, NFD, NFKC, NFKD, Lowercase, StripAccents, ByteLevel',
       )
+  }
+}
+
+/** Lower casing strips accents unless a setting says whether they are stripped. */
+function parseBertOptions(field: Field): BertOptions {
+  const accents = field.at('strip_accents')
+  const lowercase = field.at('lowercase').boolean()
+  return {
+    cleanText: field.at('clean_text').boolean(),
+    handleChineseChars: field.at('handle_chinese_chars').boolean(),
+    stripAccents: accents.absent ? lowercase : accents.boolean(),
+    lowercase,
+  }
 }
 
 function contentOf(field: Field): string {
@@ -58,11 +87,11 @@ function base64(field: Field): Uint8Array {
   return bytes
 }
 
-function parseReplace(pattern: Field, content: string, kinds: Kinds): Normalizer {
+function parseReplace(pattern: Field, content: string): Normalizer {
   const literal = pattern.at('String').value
   if (typeof literal === 'string' && literal.length === 1 && content.length === 1)
     return replaceUnit(literal.charCodeAt(0), content.charCodeAt(0))
-  return replace(parseFind(pattern, kinds), content)
+  return replace(parseFind(pattern), content)
 }
 
 /** Every place found becomes `content`. */

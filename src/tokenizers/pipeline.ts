@@ -9,8 +9,6 @@ export interface Model {
   /** How many pieces there are. */
   readonly size: number
   readonly unkId: number | undefined
-  /** The model with its pre-tokenizers, where it does the work of some of them. */
-  join?(preTokenizers: readonly PreTokenizer[]): Pick<Parts, 'model' | 'preTokenizers'>
   /** The id of a piece, or -1. */
   idOf(piece: string): number
   /** Appends the ids of one word, `data[start]` to `data[end - 1]`. */

@@ -1,21 +1,22 @@
-import { isWhiteSpace, type PreTokenizer } from './buffers.ts'
+import { codePointAt, isWhiteSpace, type PreTokenizer, width } from './buffers.ts'
+import { bytePreTokenizer, gpt2Pattern, prefixSpace } from './byte-level.ts'
+import { numeric, punctuation, wordCharacter } from './code-points.ts'
 import type { Field } from './field.ts'
-import { type Find, findText, parseFind } from './find.ts'
-import type { Kinds } from './kinds.ts'
+import { type Find, findText } from './find.ts'
+import { findRegex, parseFind } from './regex.ts'
 
 const maxDepth = 16
 const maxSteps = 64
 
 /** The steps of the `pre_tokenizer` of a tokenizer.json, in order. */
-export function parsePreTokenizer(field: Field, kinds: Kinds, depth = 0): PreTokenizer[] {
+export function parsePreTokenizer(field: Field, depth = 0): PreTokenizer[] {
   if (field.absent) return []
   const type = field.at('type')
-  const name = type.string()
-  switch (name) {
+  switch (type.string()) {
     case 'Sequence': {
       if (depth === maxDepth) field.fail(`at most ${maxDepth} levels of Sequence`)
       const items = field.at('pretokenizers').items()
-      const steps = items.flatMap((item) => parsePreTokenizer(item, kinds, depth + 1))
+      const steps = items.flatMap((item) => parsePreTokenizer(item, depth + 1))
       if (steps.length > maxSteps) field.fail(`at most ${maxSteps} pre-tokenizers`)
       return steps
     }
@@ -24,18 +25,35 @@ export function parsePreTokenizer(field: Field, kinds: Kinds, depth = 0): PreTok
     case 'Metaspace':
       return [parseMetaspace(field)]
     case 'Split':
-      return [parseSplit(field, kinds)]
+      return [parseSplit(field)]
+    case 'BertPreTokenizer':
+      return [bertPreTokenizer()]
+    case 'Whitespace':
+      return [whitespace()]
+    case 'Punctuation':
+      return [punctuationSplit(behaviorOf(field.at('behavior'), 'Isolated'))]
+    case 'Digits': {
+      const alone = field.at('individual_digits').boolean()
+      return [splitCharacters(numeric, alone ? 'Isolated' : 'Contiguous')]
+    }
     case 'CharDelimiterSplit':
       return [split(parseCharacter(field.at('delimiter')), 'Removed', false)]
+    case 'ByteLevel':
+      return parseByteLevel(field)
+    default:
+      return type.unsupported(
+        'Sequence, WhitespaceSplit, Metaspace, Split, BertPreTokenizer, Whitespace, Punctuation, Digits, CharDelimiterSplit, ByteLevel',
+      )
   }
-  const { preTokenizers = {} } = kinds
-  const read = Object.hasOwn(preTokenizers, name) ? preTokenizers[name] : undefined
-  return (
-    read?.(field, kinds) ??
-    type.unsupported(
-      'Sequence, WhitespaceSplit, Metaspace, Split, BertPreTokenizer, Whitespace, Punctuation, Digits, CharDelimiterSplit, ByteLevel',
-    )
-  )
+}
+
+function parseByteLevel(field: Field): PreTokenizer[] {
+  const steps = [bytePreTokenizer]
+  const useRegex = field.at('use_regex')
+  if (useRegex.value === undefined || useRegex.boolean())
+    steps.unshift(splitPlaces(findRegex(gpt2Pattern), 'Isolated', false))
+  if (field.at('add_prefix_space').boolean()) steps.unshift(prefixSpace)
+  return steps
 }
 
 function parseCharacter(field: Field): string {
@@ -109,16 +127,62 @@ export function metaspace(mark: string, prepend: PrependScheme, split: boolean):
   }
 }
 
-/** What becomes of the places where {@link split} finds its text. */
-export type SplitBehavior = 'Removed' | 'Isolated' | 'Contiguous' | 'MergedWithPrevious' | 'MergedWithNext'
+// Kinds of characters for {@link splitKinds}: those of any other kind stand together with neighbours of theirs.
+const removed = 1
+const isolated = 2
+const wordKind = 3
+const otherKind = 4
 
-function parseSplit(field: Field, kinds: Kinds): PreTokenizer {
-  const find = parseFind(field.at('pattern'), kinds)
+const isSpace = (character: string): boolean => isWhiteSpace(character.charCodeAt(0))
+
+/** White space goes, punctuation stands alone. */
+const bertPreTokenizer = (): PreTokenizer =>
+  splitKinds((character) =>
+    isSpace(character) ? removed : punctuation.test(character) ? isolated : wordKind,
+  )
+
+/** `\w+|[^\w\s]+` */
+const whitespace = (): PreTokenizer =>
+  splitKinds((character) =>
+    isSpace(character) ? removed : wordCharacter.test(character) ? wordKind : otherKind,
+  )
+
+/** Cuts words by the kinds of their characters, which are asked for once each. */
+function splitKinds(kindOf: (character: string) => number): PreTokenizer {
+  const kinds = new Uint8Array(0x110000)
+  const learn = (point: number): number => {
+    kinds[point] = kindOf(String.fromCodePoint(point))
+    return kinds[point]!
+  }
+  return (from, to) => {
+    const { data, length } = from.units
+    to.units.append(data, 0, length)
+    for (let word = 0; word < from.count; word++) {
+      const end = from.bounds[2 * word + 1]!
+      let start = from.bounds[2 * word]!
+      let before = removed
+      for (let i = start; i < end; i += width(data, i)) {
+        const point = codePointAt(data, i)
+        const kind = kinds[point] || learn(point)
+        if (kind === before && kind !== isolated) continue
+        if (before !== removed) to.add(start, i)
+        start = i
+        before = kind
+      }
+      if (before !== removed) to.add(start, end)
+    }
+  }
+}
+
+/** What becomes of the places where {@link split} finds its text. */
+type SplitBehavior = 'Removed' | 'Isolated' | 'Contiguous' | 'MergedWithPrevious' | 'MergedWithNext'
+
+function parseSplit(field: Field): PreTokenizer {
+  const find = parseFind(field.at('pattern'))
   return splitPlaces(find, behaviorOf(field.at('behavior')), field.at('invert').boolean())
 }
 
-/** The `behavior` of a split. */
-export function behaviorOf(field: Field, otherwise?: SplitBehavior): SplitBehavior {
+function behaviorOf(field: Field, otherwise?: SplitBehavior): SplitBehavior {
   if (otherwise && field.value === undefined) return otherwise
   return field.oneOf('Removed', 'Isolated', 'Contiguous', 'MergedWithPrevious', 'MergedWithNext')
 }
@@ -127,11 +191,25 @@ export function behaviorOf(field: Field, otherwise?: SplitBehavior): SplitBehavi
 export const split = (text: string, behavior: SplitBehavior, invert: boolean): PreTokenizer =>
   splitPlaces(findText(text), behavior, invert)
 
+/** Splits words into punctuation and what is between. */
+export const punctuationSplit = (behavior: SplitBehavior): PreTokenizer =>
+  splitCharacters(punctuation, behavior)
+
+/** Splits words into matching characters and what is between them. */
+function splitCharacters(sought: RegExp, behavior: SplitBehavior): PreTokenizer {
+  const find: Find = (data, start, end, found) => {
+    for (let at = start; at < end; at += width(data, at))
+      if (sought.test(String.fromCodePoint(codePointAt(data, at))))
+        found.push(at, at + width(data, at))
+  }
+  return splitPlaces(find, behavior, false)
+}
+
 /**
  * Splits words into the places found and what is between them; `invert` takes the one for the other. Two
  * neighbours stay together, or the places go, as `behavior` says.
  */
-export function splitPlaces(find: Find, behavior: SplitBehavior, invert: boolean): PreTokenizer {
+function splitPlaces(find: Find, behavior: SplitBehavior, invert: boolean): PreTokenizer {
   const together = (left: boolean, right: boolean): boolean => {
     if (behavior === 'Contiguous') return left === right
     if (behavior === 'MergedWithPrevious') return !left && right

@@ -1,7 +1,7 @@
 import type { CharSet } from './char-sets.ts'
 import { TokenizerError } from './errors.ts'
 import type { Field } from './field.ts'
-import type { Find } from './find.ts'
+import { type Find, findText } from './find.ts'
 import { type Anchor, isNullable, parseRegex, type Regex, regexSyntax } from './regex-parser.ts'
 
 // What no sensible expression needs: GPT-4o's has 78 nodes, 78 states and 28 kinds of characters.
@@ -113,8 +113,15 @@ export function findRegex(source: string): Find {
   return (data, start, end, found) => regex.find(data, start, end, found)
 }
 
-/** Finds the matches of the `Regex` of a Split or a Replace. */
-export function parseExpression(expression: Field): Find {
+/** The `pattern` of a Split or a Replace: `{"String": literal}` or `{"Regex": expression}`. */
+export function parseFind(field: Field): Find {
+  const literal = field.at('String')
+  if (!literal.absent) {
+    if (literal.string() === '') literal.fail('a string that is not empty')
+    return findText(literal.string())
+  }
+  const expression = field.at('Regex')
+  if (expression.absent) return field.unsupported('{"String": literal}, {"Regex": expression}')
   const source = expression.string()
   try {
     return findRegex(source)

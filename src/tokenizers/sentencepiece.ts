@@ -2,18 +2,17 @@ import type { TokenForm } from './added-tokens.ts'
 import type { Normalizer } from './buffers.ts'
 import { Charsmap } from './charsmap.ts'
 import { TokenizerError } from './errors.ts'
-import { findSpaces } from './find.ts'
 import { replace, strip } from './normalizers.ts'
 import type { Converted } from './pipeline.ts'
 import { bertTemplates, robertaTemplates } from './post-processors.ts'
-import { metaspace } from './pre-tokenizers.ts'
+import { metaspace, punctuationSplit } from './pre-tokenizers.ts'
 import { precompiled } from './precompiled.ts'
+import { findRegex } from './regex.ts'
 import { convertSentencePieceBpe } from './sentencepiece-bpe.ts'
 import type { SentencePieceModel } from './sentencepiece-model.ts'
 import type { Settings } from './settings.ts'
 import { lowercase } from './unicode-normalizers.ts'
 import { Unigram } from './unigram.ts'
-import { punctuationSplit } from './word-kinds.ts'
 
 const modelTypes = ['0', 'unigram', 'BPE', 'word', 'char']
 
@@ -96,7 +95,7 @@ function convertXlmRoberta(model: SentencePieceModel, where: string): Converted 
     normalizers: [
       ...charsmapSteps(model, where),
       strip(false, true),
-      replace(findSpaces, '▁'),
+      replace(findRegex(' {2,}'), '▁'),
     ],
     preTokenizers: [metaspace('▁', 'always', true)],
     model: new Unigram(pieces, scores, 3, false),
@@ -125,7 +124,7 @@ function convertDebertaV2(model: SentencePieceModel, settings: Settings, where: 
       ...(settings.flag('do_lower_case', false) ? [lowercase()] : []),
       strip(true, true),
       ...charsmapSteps(model, where),
-      replace(findSpaces, ' '),
+      replace(findRegex(' {2,}'), ' '),
     ],
     preTokenizers: [
       ...(settings.flag('split_by_punct', false) ? [punctuationSplit('Isolated')] : []),

@@ -1,4 +1,3 @@
-import { kindsAtOnce } from '#kinds'
 import { openFolder, openParent } from '#platform'
 import { type ByteSource, blobSource, type Folder, type Place } from '../platform/files.ts'
 import {
@@ -7,11 +6,12 @@ import {
   parseAddedTokens,
   type TokenForm,
 } from './added-tokens.ts'
+import { Bpe, parseBpe } from './bpe.ts'
 import { Ids } from './buffers.ts'
+import { joinByteLevel } from './byte-level-bpe.ts'
 import type { SpecialName } from './classes.ts'
 import { TokenizerError } from './errors.ts'
 import { Field } from './field.ts'
-import { type Kinds, kindsFor, modelType, neededGroups } from './kinds.ts'
 import { parseNormalizer } from './normalizers.ts'
 import { type Model, type Parts, Pipeline } from './pipeline.ts'
 import {
@@ -25,8 +25,13 @@ import {
 } from './post-processors.ts'
 import { parsePreTokenizer } from './pre-tokenizers.ts'
 import { readAll, readJson } from './reading.ts'
+import { addedPieces, convertSentencePiece, fixedPieces } from './sentencepiece.ts'
+import { readSentencePiece } from './sentencepiece-model.ts'
 import { isOldConfig, lacksClass, Settings, type SettingsFiles } from './settings.ts'
 import { parseUnigram } from './unigram.ts'
+import { convertVocabMerges } from './vocab-merges.ts'
+import { convertVocab } from './vocab-txt.ts'
+import { parseWordPiece } from './wordpiece.ts'
 
 /** What a tokenizer is made of where there is no tokenizer.json: a SentencePiece model, or a list of pieces. */
 const sentencePieceFiles = ['sentencepiece.bpe.model', 'spm.model', 'tokenizer.model']
@@ -120,9 +125,7 @@ export class Tokenizer {
    */
   static async load(place: Blob | Place): Promise<Tokenizer> {
     if (place instanceof Blob)
-      return Tokenizer.#open('tokenizer.json', async (name) =>
-        name === 'tokenizer.json' ? blobSource(name, place) : undefined,
-      ) as Promise<Tokenizer>
+      return Tokenizer.from(await readJson(blobSource('tokenizer.json', place)))
     if (typeof place === 'string' || place instanceof URL) {
       const { folder, file } = openParent(place)
       if (/\.(json|model|txt)$/i.test(file)) {
@@ -150,22 +153,21 @@ export class Tokenizer {
     if (name.toLowerCase().endsWith('.model'))
       return Tokenizer.#convert(await readAll(file), file.name, new Settings(await readFiles(open)))
     if (name.toLowerCase().endsWith('.txt')) {
-      const { convertVocab } = await import('./vocab-txt.ts')
       const settings = new Settings(await readFiles(open))
       const converted = convertVocab(await readAll(file), settings, file.name)
-      return Tokenizer.#read(new Field(converted, `${file.name}: `), settings)
+      return Tokenizer.#fromFields(new Field(converted, `${file.name}: `), settings)
     }
     const json = new Field(await readJson(file), `${file.name}: `)
     if (name === bpeVocabFile) return Tokenizer.#convertBpe(json, open)
     const files = await readFiles(open)
     const settings = new Settings({ ...files, tokenizer: json })
     const model = settings.isFromSlow ? await openFirst(open, sentencePieceFiles) : undefined
-    if (!model) return Tokenizer.#read(json, settings)
+    if (!model) return Tokenizer.#fromFields(json, settings)
     try {
-      return await Tokenizer.#convert(await readAll(model), model.name, new Settings(files), json)
+      return Tokenizer.#convert(await readAll(model), model.name, new Settings(files), json)
     } catch (fault) {
       if (fault instanceof TokenizerError && fault.code === 'tokenizer-unsupported')
-        return Tokenizer.#read(json, settings)
+        return Tokenizer.#fromFields(json, settings)
       throw fault
     }
   }
@@ -175,21 +177,13 @@ export class Tokenizer {
     const merges = await open('merges.txt')
     if (!merges)
       throw new TokenizerError('tokenizer-missing', `${vocab.where}merges.txt is not beside it`)
-    const { convertVocabMerges } = await import('./vocab-merges.ts')
     const settings = new Settings(await readFiles(open))
     const json = convertVocabMerges(vocab, await readAll(merges), settings, merges.name)
-    return Tokenizer.#read(new Field(json, vocab.where), settings)
+    return Tokenizer.#fromFields(new Field(json, vocab.where), settings)
   }
 
   /** Of a SentencePiece model; a tokenizer.json beside it may list added tokens. */
-  static async #convert(
-    bytes: Uint8Array,
-    where: string,
-    settings: Settings,
-    json?: Field,
-  ): Promise<Tokenizer> {
-    const [{ addedPieces, convertSentencePiece, fixedPieces }, { readSentencePiece }] =
-      await Promise.all([import('./sentencepiece.ts'), import('./sentencepiece-model.ts')])
+  static #convert(bytes: Uint8Array, where: string, settings: Settings, json?: Field): Tokenizer {
     const sentencePiece = readSentencePiece(bytes, where)
     const converted = convertSentencePiece(sentencePiece, settings, where)
     const { model } = converted
@@ -201,9 +195,8 @@ export class Tokenizer {
   }
 
   /**
-   * A tokenizer from a parsed tokenizer.json, and a parsed tokenizer_config.json. In a browser only of those parts that every
-   * load imports, as XLM-R has them; {@link load} imports the others. Errors: `tokenizer-invalid`, `tokenizer-unsupported`;
-   * both name the field.
+   * A tokenizer from a parsed tokenizer.json, and a parsed tokenizer_config.json. Errors: `tokenizer-invalid`,
+   * `tokenizer-unsupported`; both name the field.
    */
   static from(json: unknown, config?: unknown): Tokenizer {
     const tokenizer = new Field(json, 'tokenizer.json: ')
@@ -211,30 +204,20 @@ export class Tokenizer {
       tokenizer,
       config: config === undefined ? undefined : new Field(config, 'tokenizer_config.json: '),
     })
-    if (!kindsAtOnce && neededGroups(json).length > 0)
-      throw new TokenizerError(
-        'tokenizer-unsupported',
-        'tokenizer.json: in a browser the code for it is imported first; use "await Tokenizer.load({ \'tokenizer.json\': blob })"',
-      )
-    return Tokenizer.#fromFields(tokenizer, settings, kindsAtOnce ?? {})
+    return Tokenizer.#fromFields(tokenizer, settings)
   }
 
-  /** Imports what reads the fields, and reads them. */
-  static async #read(json: Field, settings: Settings): Promise<Tokenizer> {
-    return Tokenizer.#fromFields(json, settings, kindsAtOnce ?? (await kindsFor(json.value)))
-  }
-
-  static #fromFields(json: Field, settings: Settings, kinds: Kinds): Tokenizer {
-    const model = parseModel(json.at('model'), kinds)
+  static #fromFields(json: Field, settings: Settings): Tokenizer {
+    const model = parseModel(json.at('model'))
     const declared = parseAddedTokens(json.at('added_tokens'), model, model.pieces.length)
     const addedTokens = addedOf(model, declared, declared, settings)
-    const preTokenizers = parsePreTokenizer(settings.preTokenizer(json.at('pre_tokenizer')), kinds)
+    const preTokenizers = parsePreTokenizer(settings.preTokenizer(json.at('pre_tokenizer')))
     return new Tokenizer(
       {
         addedTokens,
         splitSpecial: splits(settings),
-        normalizers: parseNormalizer(settings.normalizer(json.at('normalizer')), kinds),
-        ...(model.join?.(preTokenizers) ?? { model, preTokenizers }),
+        normalizers: parseNormalizer(settings.normalizer(json.at('normalizer'))),
+        ...(model instanceof Bpe ? joinByteLevel(model, preTokenizers) : { model, preTokenizers }),
         templates: parsePostProcessor(json.at('post_processor'), idsEnd({ model, addedTokens })),
       },
       settings,
@@ -360,13 +343,23 @@ function addedOf(
   return vocabulary.tokens()
 }
 
-function parseModel(field: Field, kinds: Kinds): Model {
+function parseModel(field: Field): Model {
   const type = field.at('type')
-  const name = type.absent ? modelType(field.object()) : type.string()
-  if (name === 'Unigram') return parseUnigram(field)
-  const { models = {} } = kinds
-  const read = Object.hasOwn(models, String(name)) ? models[String(name)] : undefined
-  return read?.(field, kinds) ?? type.unsupported('Unigram, BPE, WordPiece')
+  // Old files have no type.
+  if (type.absent) {
+    if (!field.at('merges').absent) return parseBpe(field)
+    return field.at('max_input_chars_per_word').absent ? parseUnigram(field) : parseWordPiece(field)
+  }
+  switch (type.string()) {
+    case 'Unigram':
+      return parseUnigram(field)
+    case 'BPE':
+      return parseBpe(field)
+    case 'WordPiece':
+      return parseWordPiece(field)
+    default:
+      return type.unsupported('Unigram, BPE, WordPiece')
+  }
 }
 
 /** The first file of those named that there is. */

@@ -1,6 +1,3 @@
-import { readFileSync } from 'node:fs'
-import { join } from 'node:path'
-import { gzipSync } from 'node:zlib'
 import { type Browser, chromium, type Route } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
@@ -57,10 +54,8 @@ async function scoreInPage(
   request: Request,
   ask = (asked: Request) => (globalThis as unknown as PageScope).score(asked),
   files?: string,
-  onRequest: (url: URL) => void = () => {},
 ): Promise<Scores> {
   const page = await browser.newPage()
-  page.on('request', (asked) => onRequest(new URL(asked.url())))
   const faults: string[] = []
   page.on('pageerror', (error) => faults.push(error.message))
   await page.goto(`${server.url}/test/portability/page.html`)
@@ -88,18 +83,6 @@ test.each(models)(
     expectScores(`Chromium, bare device, ${model}`, cases, scores)
   },
 )
-
-test('a page that loads an XLM-RoBERTa fetches less than 90 kB of code, gzipped', async () => {
-  const folder = `/${modelFolder(encoder)}/`
-  const scripts = new Set<string>()
-  const watch = ({ pathname }: URL) => {
-    if (/^\/dist\/.*\.js$/.test(pathname)) scripts.add(pathname)
-  }
-  await scoreInPage({ ...small(folder), bare: true }, undefined, undefined, watch)
-  const bytes = [...scripts].map((path) => gzipSync(readFileSync(join(root, path))).length)
-  expect(scripts.size).toBeLessThan(12)
-  expect(bytes.reduce((sum, size) => sum + size)).toBeLessThan(90_000)
-})
 
 test('int8 weights give the same scores in a browser', async () => {
   const [model] = models

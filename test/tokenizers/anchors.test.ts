@@ -5,7 +5,6 @@
 import { describe, expect, it } from 'vitest'
 import { Units } from '../../src/tokenizers/buffers.ts'
 import { Field } from '../../src/tokenizers/field.ts'
-import { kindsAtOnce } from '../../src/tokenizers/all-kinds.ts'
 import { parseNormalizer } from '../../src/tokenizers/normalizers.ts'
 import { fixtureJson, Tokenizer } from './helpers.ts'
 
@@ -13,7 +12,7 @@ function replaced(pattern: string, text: string): string {
   const field = new Field({ type: 'Replace', pattern: { Regex: pattern }, content: '_' }, 'json: ')
   let units = new Units()
   units.assign(text)
-  for (const normalizer of parseNormalizer(field, kindsAtOnce ?? {})) units = normalizer(units, new Units())
+  for (const normalizer of parseNormalizer(field)) units = normalizer(units, new Units())
   return units.toString()
 }
 

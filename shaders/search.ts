@@ -1,2 +1,0 @@
-/** Search of vectors. */
-export { default as top_k_radix } from './top_k_radix.wgsl'
