@@ -1,21 +1,4 @@
 import type { Config } from '../checkpoint/index.ts'
-<<<<<<< HEAD
-import { bert } from './bert.ts'
-import { deberta } from './deberta.ts'
-import { electra } from './electra.ts'
-import type { Family, LayerwiseFamily } from './family.ts'
-import { gemma } from './gemma.ts'
-import { gemma2 } from './gemma2.ts'
-import { gte } from './gte.ts'
-import { jinaBert } from './jina-bert.ts'
-import { llama } from './llama.ts'
-import { minicpm } from './minicpm.ts'
-import { mistral } from './mistral.ts'
-import { modernBert } from './modernbert.ts'
-import { qwen2, qwen3, qwen3Classifier } from './qwen.ts'
-import { bertWithSimilarity, xlmRobertaWithSimilarity } from './with-similarity.ts'
-import { roberta, xlmRoberta } from './xlm-roberta.ts'
-=======
 import type { Family, LayerwiseFamily } from './family.ts'
 
 /** A family of one kind of head: what is known before it is imported, which a load of its model does. */
@@ -33,7 +16,6 @@ const jinaBert: FamilyRow = {
   head: 'classifier',
   load: async () => (await import('./jina-bert.ts')).jinaBert,
 }
->>>>>>> 71aafef (Families of models are imported when a model of theirs is loaded)
 
 /** The family of each model, by what `architectures` in config.json calls it. */
 export const families: Readonly<Record<string, FamilyRow>> = {
@@ -42,24 +24,6 @@ export const families: Readonly<Record<string, FamilyRow>> = {
     load: async () => (await import('./xlm-roberta.ts')).xlmRoberta,
   },
   JinaBertForSequenceClassification: jinaBert,
-<<<<<<< HEAD
-  NewForSequenceClassification: gte,
-  ModernBertForSequenceClassification: modernBert,
-  GemmaForCausalLM: gemma,
-  LlamaForCausalLM: llama,
-  MistralForCausalLM: mistral,
-  Qwen2ForCausalLM: qwen2,
-  Qwen3ForCausalLM: qwen3,
-  Qwen3ForSequenceClassification: qwen3Classifier,
-  LayerWiseMiniCPMForCausalLM: minicpm as LayerwiseFamily,
-  CostWiseGemmaForCausalLM: gemma2 as LayerwiseFamily,
-  BertForSequenceClassification: bert,
-  BertWithSimilarityForSequenceClassification: bertWithSimilarity,
-  XLMRobertaWithSimilarityForSequenceClassification: xlmRobertaWithSimilarity,
-  RobertaForSequenceClassification: roberta,
-  ElectraForSequenceClassification: electra,
-  DebertaV2ForSequenceClassification: deberta,
-=======
   NewForSequenceClassification: {
     head: 'classifier',
     load: async () => (await import('./gte.ts')).gte,
@@ -107,7 +71,11 @@ export const families: Readonly<Record<string, FamilyRow>> = {
   },
   BertWithSimilarityForSequenceClassification: {
     head: 'classifier',
-    load: async () => (await import('./bert-with-similarity.ts')).bertWithSimilarity,
+    load: async () => (await import('./with-similarity.ts')).bertWithSimilarity,
+  },
+  XLMRobertaWithSimilarityForSequenceClassification: {
+    head: 'classifier',
+    load: async () => (await import('./with-similarity.ts')).xlmRobertaWithSimilarity,
   },
   RobertaForSequenceClassification: {
     head: 'classifier',
@@ -121,7 +89,6 @@ export const families: Readonly<Record<string, FamilyRow>> = {
     head: 'classifier',
     load: async () => (await import('./deberta.ts')).deberta,
   },
->>>>>>> 71aafef (Families of models are imported when a model of theirs is loaded)
 }
 
 /** The family of a known architecture. Checkpoints of JinaBERT may call themselves BERT; their positions show what they are. */

@@ -201,7 +201,8 @@ export function checkLink(
   if (target.startsWith('..') || path.startsWith('/')) {
     return fault(`the link "${text}" leads out of the repository`)
   }
-  if (path !== '' && !existsSync(join(root, target))) return fault(`the link "${text}" names no file`)
+  if (path !== '' && !existsSync(join(root, target)))
+    return fault(`the link "${text}" names no file`)
   if (anchor === undefined) return []
   const known = anchors.get(target)
   if (known) return known.has(anchor) ? [] : fault(`"${target}" has no heading for "#${anchor}"`)
