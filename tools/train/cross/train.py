@@ -4,8 +4,8 @@
     python -m cross.train --groups SET --start FOLDER --out FOLDER
 
 The teacher's score of a pair is a multiple of the cosine, plus a bonus for the passage that answers the query where that is
-known. The cross-encoder learns that score; with --residual it learns what is missing from the multiple of the cosine, to
-which combine.py adds it. The loss is the cross-entropy of its softmax over the candidates, plus the squared error of the centred
+known. The cross-encoder learns that score; with --residual it learns what is missing from the multiple of the cosine, to which
+combine.py adds it. The loss is the cross-entropy of its softmax over the candidates, plus the squared error of the centred
 scores, which also orders the poor candidates, plus a little binary cross-entropy of the labels, so that the
 sigmoid of a score means something. Word embeddings stay as they are. bfloat16 products, float32 weights.
 
@@ -70,16 +70,21 @@ def logits(model, pairs):
 
 
 def loss_of(scores, teacher, labelled):
-    """Loss of each query. scores, teacher: [queries, candidates], the own passage first; labelled [queries]."""
+    """Loss of each query. scores [..., queries, candidates], the own passage first; teacher: one such; labelled [queries]."""
     listwise = -(functional.softmax(teacher, -1) * functional.log_softmax(scores, -1)).sum(-1)
     listwise = listwise + (
         functional.softmax(teacher, -1) * functional.log_softmax(teacher, -1)
     ).sum(-1)
     squared = (scores - scores.mean(-1, keepdim=True)) - (teacher - teacher.mean(-1, keepdim=True))
     target = torch.zeros_like(scores)
-    target[:, 0] = 1
+    target[..., 0] = 1
     binary = functional.binary_cross_entropy_with_logits(scores, target, reduction="none").mean(-1)
     return listwise + SQUARED * squared.pow(2).mean(-1) + BINARY * labelled * binary
+
+
+def pairs_of(batch):
+    """The pairs of all groups of a batch."""
+    return [pair for group in batch for pair in group.pairs]
 
 
 def atomically(path, write):
@@ -118,17 +123,15 @@ def export(model, weights, start, out):
 class Run:
     """The state of a run: weights, their moving average, the optimizer, the number of the next batch."""
 
-    def __init__(self, args):
-        """Start, or go on from what OUT has."""
-        self.args, self.step = args, 0
-        self.vocabulary = args.vocabulary or args.start
-        self.model = load(args.start, self.vocabulary)
+    def __init__(self, args, model):
+        """Start with the model, or go on from what OUT has."""
+        self.args, self.step, self.model = args, 0, model
         self.trained = {n: p for n, p in self.model.named_parameters() if p.requires_grad}
         self.average = {n: p.detach().clone() for n, p in self.trained.items()}
-        heads = [p for n, p in self.trained.items() if "classifier" in n or "pooler" in n]
-        known = {id(p) for p in heads}
-        layers = [p for p in self.trained.values() if id(p) not in known]
-        groups = [{"params": layers, "scale": 1}, {"params": heads, "scale": args.head_rate}]
+        scaled = defaultdict(list)
+        for name, parameter in self.trained.items():
+            scaled[self.rate(name)].append(parameter)
+        groups = [{"params": p, "scale": scale} for scale, p in sorted(scaled.items())]
         self.optimizer = torch.optim.AdamW(
             groups, lr=args.learning_rate, weight_decay=0.01, betas=(0.9, 0.98), fused=True
         )
@@ -138,8 +141,28 @@ class Run:
             self.step, self.average = state["step"], state["average"]
             self.model.load_state_dict(state["model"], strict=False)
             self.optimizer.load_state_dict(state["optimizer"])
-        for layer in self.model.base_model.encoder.layer if args.compile else ():
+        for layer in self.layers() if args.compile else ():
             layer.compile(dynamic=True)
+
+    def rate(self, name):
+        """The learning rate of a parameter, relative to that of the layers."""
+        return self.args.head_rate if "classifier" in name or "pooler" in name else 1
+
+    def layers(self):
+        """What is compiled."""
+        return self.model.base_model.encoder.layer
+
+    def losses(self, batch, teacher, labelled):
+        """Loss of each query and its candidates' scores; teacher [queries, candidates]."""
+        scores = logits(self.model, pairs_of(batch)).view(teacher.shape)
+        if self.args.residual:
+            scores = scores + torch.tensor([group.similarities for group in batch])
+            labelled = torch.zeros(len(batch))  # the sum's zero means nothing
+        return loss_of(scores, teacher, labelled), scores
+
+    def export(self, folder):
+        """Write the averaged model."""
+        export(self.model, self.average, self.args.vocabulary or self.args.start, folder)
 
     def save(self):
         """Write state.pt and the model folder."""
@@ -150,10 +173,7 @@ class Run:
             "optimizer": self.optimizer.state_dict(),
         }
         atomically(self.args.out / "state.pt", lambda path: torch.save(state, path))
-        atomically(
-            self.args.out / "model",
-            lambda path: export(self.model, self.average, self.vocabulary, path),
-        )
+        atomically(self.args.out / "model", self.export)
 
     def learn(self, batch):
         """One step; the losses and whether the own passage is first, by query."""
@@ -162,12 +182,7 @@ class Run:
             group["lr"] = self.args.learning_rate * group["scale"] * warm
         teacher = torch.tensor([group.scores for group in batch])
         labelled = torch.tensor([float(group.labelled) for group in batch])
-        scores = logits(self.model, [pair for group in batch for pair in group.pairs])
-        scores = scores.view(teacher.shape)
-        if self.args.residual:
-            scores = scores + torch.tensor([group.similarities for group in batch])
-            labelled = torch.zeros(len(batch))  # the sum's zero means nothing
-        losses = loss_of(scores, teacher, labelled)
+        losses, scores = self.losses(batch, teacher, labelled)
         self.optimizer.zero_grad()
         losses.mean().backward()
         torch.nn.utils.clip_grad_norm_(self.trained.values(), 1.0)
@@ -181,51 +196,42 @@ class Run:
         return losses.detach().tolist(), agrees.tolist()
 
 
-def arguments():
-    """The command line."""
+def parser_of(description, start, learning_rate, lengths):
+    """Parser of the command line, with these defaults; start: what --start is."""
     parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        description=description, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--groups", type=Path, required=True, help="folder of make_groups.py")
-    parser.add_argument("--start", type=Path, required=True, help="folder of the encoder")
-    parser.add_argument("--vocabulary", type=Path, help="folder of words and tokenizer (START)")
+    parser.add_argument("--start", type=Path, required=True, help=start)
     parser.add_argument("--out", type=Path, required=True, help="folder of the state and the model")
     parser.add_argument("--steps", type=int, default=10**9, help="where to stop (never)")
-    parser.add_argument("--learning-rate", type=float, default=1e-4, help="of the layers (1e-4)")
-    parser.add_argument(
-        "--head-rate", type=float, default=4, help="of classifier and pooler, in learning rates (4)"
-    )
+    parser.add_argument("--learning-rate", type=float, default=learning_rate, help="of the layers")
     parser.add_argument(
         "--cosine-scale", type=float, default=20, help="of the teacher's cosine (20)"
     )
-    parser.add_argument("--residual", action="store_true", help="add to the scaled cosine")
     parser.add_argument("--warmup", type=int, default=200, help="steps of rising rate (200)")
     parser.add_argument("--average", type=float, default=0.998, help="decay of the average (0.998)")
     parser.add_argument("--queries", type=int, default=4, help="queries a step (4)")
     parser.add_argument("--candidates", type=int, default=8, help="passages a query (8)")
     parser.add_argument(
-        "--lengths", type=int, nargs="+", default=[80, 112, 144, 192], help="of pairs, in tokens"
+        "--lengths", type=int, nargs="+", default=lengths, help="of pairs, in tokens"
     )
     parser.add_argument("--save-every", type=float, default=8, help="minutes (8)")
     parser.add_argument("--compile", action="store_true", help="compile the layers")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
-    return parser.parse_args()
+    return parser
 
 
-def main():
+def train(run, groups):
     """Train until stopped."""
-    args = arguments()
+    args = run.args
     torch.set_num_threads(args.threads)
-    torch.manual_seed(args.seed)
     args.out.mkdir(parents=True, exist_ok=True)
     (args.out / "pid").write_text(str(os.getpid()))
     stopped = []
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, lambda number, _frame: stopped.append(number))
-    run = Run(args)
-    tokenizer = Tokenizer.from_file(str(run.vocabulary / "tokenizer.json"))
-    groups = Groups(args.groups, tokenizer, run.model.config.model_type, args)
     sizes = {kind: len(rows) for kind, rows in groups.rows.items()}
     print(f"from step {run.step}, {sizes}, process {os.getpid()}", flush=True)
     began, first, saved = time.time(), run.step, time.time()
@@ -251,6 +257,23 @@ def main():
             saved = time.time()
     run.save()
     print(f"saved at step {run.step}", flush=True)
+
+
+def main():
+    """Train the cross-encoder."""
+    parser = parser_of(__doc__, "folder of the encoder", 1e-4, [80, 112, 144, 192])
+    parser.add_argument("--vocabulary", type=Path, help="folder of words and tokenizer (START)")
+    parser.add_argument(
+        "--head-rate", type=float, default=4, help="of classifier and pooler, in learning rates (4)"
+    )
+    parser.add_argument("--residual", action="store_true", help="add to the scaled cosine")
+    args = parser.parse_args()
+    torch.manual_seed(args.seed)
+    vocabulary = args.vocabulary or args.start
+    model = load(args.start, vocabulary)
+    tokenizer = Tokenizer.from_file(str(vocabulary / "tokenizer.json"))
+    layout = LAYOUTS[model.config.model_type]
+    train(Run(args, model), Groups(args.groups, tokenizer, args, layout))
 
 
 if __name__ == "__main__":

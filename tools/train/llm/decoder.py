@@ -10,12 +10,13 @@ import math
 import shutil
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from tokenizers import Tokenizer
 from torch import nn
 from torch.nn import functional
 
 from llm.prompt import Layout
+from read_model import read_config, read_tensors
 
 TOKENIZER_FILES = (
     "tokenizer.json",
@@ -257,12 +258,11 @@ class Decoder(nn.Module):
         return torch.stack(scores)
 
 
-def save(model, folder, tokenizer):
-    """Write config.json, float16 weights and the tokenizer's files."""
+def save(model, folder, tokenizer, weights=None):
+    """Write config.json, float16 weights and the tokenizer's files; `weights` replace the model's own."""
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {
-        name: tensor.detach().half().contiguous() for name, tensor in model.state_dict().items()
-    }
+    weights = {**model.state_dict(), **(weights or {})}
+    weights = {name: tensor.detach().half().contiguous() for name, tensor in weights.items()}
     path = folder / "model.safetensors"
     save_file(weights, path, metadata={"format": "pt"})
     path.chmod(0o644)
@@ -274,16 +274,14 @@ def save(model, folder, tokenizer):
 
 def load(folder, yes=None):
     """The model of a folder, in float32."""
-    config = json.loads((folder / "config.json").read_text())
-    model = Decoder(config, yes)
-    weights = {name: t.float() for name, t in load_file(folder / "model.safetensors").items()}
-    model.load_state_dict(weights)
+    model = Decoder(read_config(folder), yes)
+    model.load_state_dict(read_tensors(folder))
     return model
 
 
 def load_with_layout(folder):
     """The model of a folder and the layout of its inputs."""
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-    config = json.loads((folder / "config.json").read_text())
+    config = read_config(folder)
     (yes,) = tokenizer.encode("Yes", add_special_tokens=False).ids[-1:]
     return load(folder, yes), Layout(tokenizer, config["bos_token_id"])

@@ -52,6 +52,7 @@ def main():
     parser.add_argument("sets", nargs="+", type=Path, metavar="SET", help="BEIR-format folder")
     parser.add_argument("--model", type=Path, required=True, help="model folder")
     parser.add_argument("--top", type=int, default=20, help="documents reranked a query (20)")
+    parser.add_argument("--first", type=int, help="only so many queries of a set")
     parser.add_argument("--max-length", type=int, default=512, help="as in FlagEmbedding (512)")
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
@@ -61,12 +62,18 @@ def main():
     for folder in args.sets:
         began = time.time()
         corpus, queries, qrels, first = read_set(folder)
-        runs = {layer: {} for layer in layers}
-        for query, documents in first.items():
-            ids = sorted(documents, key=lambda d: -documents[d])[: args.top]
-            scores = reranker.scores([(queries[query], corpus[d]) for d in ids])
-            for layer, row in zip(layers, scores.tolist(), strict=True):
-                runs[layer][query] = dict(zip(ids, row, strict=True))
+        chosen = [query for query in queries if query in qrels][: args.first]
+        qrels, first = ({q: x[q] for q in chosen if q in x} for x in (qrels, first))
+        best = [
+            (query, document)
+            for query, documents in first.items()
+            for document in sorted(documents, key=lambda d: -documents[d])[: args.top]
+        ]
+        scores = reranker.scores([(queries[q], corpus[d]) for q, d in best])
+        runs = {layer: {query: {} for query in first} for layer in layers}
+        for layer, row in zip(layers, scores.tolist(), strict=True):
+            for (query, document), score in zip(best, row, strict=True):
+                runs[layer][query][document] = score
         name = "/".join(folder.parts[-2:]) if len(folder.name) == 2 else folder.name
         print(json.dumps({"set": name, "top": args.top, "bm25": measure(qrels, first)}), flush=True)
         for layer in layers:

@@ -21,11 +21,6 @@ class Layout:
         """Ids of texts, without special tokens."""
         return [e.ids for e in self.tokenizer.encode_batch(texts, add_special_tokens=False)]
 
-    def ends(self, marked):
-        """[(ids, character at which each ends)] of texts that `A: ` or `B: ` precedes; ends count without that."""
-        found = self.tokenizer.encode_batch(marked, add_special_tokens=False)
-        return [(e.ids, [end - len("A: ") for _, end in e.offsets]) for e in found]
-
     def queries(self, texts):
         """Ids of `A: query`."""
         return self.encode([f"A: {text}" for text in texts])
