@@ -1,5 +1,5 @@
 // @ts-check
-// Encoders to measure, by the shapes of published ones: the embedded model, and random weights in their configurations.
+// Encoders to measure: random weights in the configurations of published models.
 import { existsSync, mkdirSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { makeRandomEncoder } from './random-model.mjs'
@@ -64,13 +64,12 @@ const families = {
 }
 
 /**
- * The shapes: that of the embedded model; of bge-reranker-base and bge-reranker-v2-m3; of ms-marco-MiniLM-L-6-v2; of
+ * The shapes: that of the embedded cross-encoder; of bge-reranker-base and bge-reranker-v2-m3; of ms-marco-MiniLM-L-6-v2; of
  * mxbai-rerank-xsmall-v1 and mxbai-rerank-base-v1.
- * @satisfies {Record<string, { embedded?: string, family: keyof typeof families } & import('./flops.mjs').Config & Record<string, unknown>>}
+ * @satisfies {Record<string, { family: keyof typeof families } & import('./flops.mjs').Config & Record<string, unknown>>}
  */
 export const encoderShapes = {
   '6x384': {
-    embedded: 'xlm-roberta-6x384',
     family: 'xlm-roberta',
     hidden_size: 384,
     intermediate_size: 1536,
@@ -125,8 +124,7 @@ export const encoderShapes = {
  */
 export function encoderFolder({ model, shape }) {
   if (model !== undefined) return namedFolder(model)
-  const { embedded, family, ...sizes } = { embedded: undefined, ...encoderShapes[shape] }
-  if (embedded) return namedFolder(embedded)
+  const { family, ...sizes } = encoderShapes[shape]
   mkdirSync(out, { recursive: true })
   const folder = join(out, 'models', `bench-${shape}`)
   const { tokenizer, config } = families[family]

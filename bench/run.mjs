@@ -76,7 +76,7 @@ Each part keeps its figures in bench/out/PART.json, those of an encoder in PART-
       .default(usual, 'all but gpu and web'),
   )
   .addOption(
-    new Option('--shape <shape>', 'the encoder by shape: the embedded model, or random weights')
+    new Option('--shape <shape>', 'the encoder by shape, with random weights')
       .choices(Object.keys(encoderShapes))
       .default('6x384'),
   )

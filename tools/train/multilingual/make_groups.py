@@ -4,7 +4,7 @@
     python -m multilingual.make_groups --data TRAINING_SET --texts FOLDER --bi-encoder FOLDER --held-out SET... --out FOLDER
 
 Written as cross.make_groups does: passages.jsonl.gz, groups.jsonl.gz, stats.json. Kinds of queries: questions of the
-training set (five languages), titles of sections of translated manuals, crops of those sections (26 languages).
+training set (five languages), titles of sections of translated manuals, crops of those sections (27 languages).
 Candidates are the query's own passage, the negatives of the training set, and the best by BM25 and by the bi-encoder of the
 language's passages. What shares a run of 13 tokens (Thai: 40) with a text of an evaluation set is dropped.
 """
