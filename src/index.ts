@@ -42,6 +42,7 @@ export {
   type HybridOptions,
   hybridStage,
   type IndexFolder,
+  type IndexProgress,
   type IndexSettings,
   type IndexWork,
   type MultiOptions,

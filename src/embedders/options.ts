@@ -40,6 +40,7 @@ export interface EmbedProgress {
 export interface EmbedMultiOptions extends TextSettings {
   /** Stops the call; it rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined
+  /** Called after each batch. */
   readonly onProgress?: ((progress: EmbedProgress) => void) | undefined
   /** Called once, when all texts are embedded, with the tokens that the model was fed. */
   readonly onTokens?: ((tokens: number) => void) | undefined

@@ -43,6 +43,7 @@ export interface AdapterFacts {
   readonly maxWorkgroupMemory: number
 }
 
+/** The device that is used, and the kernels on it. */
 export interface GpuOptions {
   /** A device of the caller: used, and left as it was. */
   readonly device?: GPUDevice | undefined

@@ -16,6 +16,7 @@ export interface HubOptions {
   readonly revision?: string | undefined
   /** Stops the downloads. What is there already stays, and the next download resumes there. */
   readonly signal?: AbortSignal | undefined
+  /** Called as bytes arrive. */
   readonly onProgress?: ((progress: DownloadProgress) => void) | undefined
 }
 

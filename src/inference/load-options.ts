@@ -59,6 +59,7 @@ export interface DeviceOptions {
   /** Called with the size of each batch that calls share, before it runs. */
   readonly onBatch?: ((batch: BatchSize) => void) | undefined
   readonly signal?: AbortSignal | undefined
+  /** Called as the model loads. */
   readonly onProgress?: ((progress: LoadProgress) => void) | undefined
 }
 

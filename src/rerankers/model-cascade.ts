@@ -5,6 +5,7 @@ import { checkSurvival, type Survival, survivors } from './survivors.ts'
 
 /** A reranker, as far as a cascade over models uses one. */
 export interface RankingModel {
+  /** The passages with their scores, in any order. */
   rank(
     query: string,
     passages: readonly string[],
@@ -14,6 +15,7 @@ export interface RankingModel {
 
 /** An embedder, likewise. */
 export interface EmbeddingModel {
+  /** A vector for each text. */
   embed(
     texts: readonly string[],
     options: {
@@ -21,6 +23,7 @@ export interface EmbeddingModel {
       readonly kind?: 'query' | 'passage'
     },
   ): Promise<Float32Array[]>
+  /** The score of a passage by its vector and the query's. */
   similarity(a: Float32Array, b: Float32Array): number
 }
 

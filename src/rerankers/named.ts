@@ -18,6 +18,7 @@ const loaderOf = (name: RecipeName) => ({
     place?: ModelPlace,
     options: LayerwiseLoadOptions<Own> = {},
   ) => loadWith(name, place, options),
+  /** Whether a value is a reranker with this recipe: `instanceof`. */
   [Symbol.hasInstance]: (value: unknown): boolean =>
     value instanceof Reranker && value.info.recipe === name,
 })
@@ -56,6 +57,7 @@ export type FlagLLMReranker = Reranker
 /** The same of models with a score at several layers. */
 const layerwiseLoaderOf = (name: RecipeName) => ({
   ...loaderOf(name),
+  /** Loads a model, as `Reranker.load`. */
   load: <const Own extends CutoffLayers | undefined = undefined>(
     place?: ModelPlace,
     options: LayerwiseLoadOptions<Own> = {},

@@ -76,6 +76,7 @@ export interface ScoreStats {
 export interface ScoreOptions extends ScoreSettings {
   /** Stops the call; it rejects with the signal's reason. */
   readonly signal?: AbortSignal | undefined
+  /** Called after each batch. */
   readonly onProgress?: ((progress: ScoreProgress) => void) | undefined
   /** Called once, when all pairs have their scores. */
   readonly onStats?: ((stats: ScoreStats) => void) | undefined

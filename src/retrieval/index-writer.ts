@@ -30,6 +30,7 @@ export interface IndexWork {
   /** The vectors of texts. */
   readonly embed: (texts: readonly string[]) => Promise<readonly Float32Array[]>
   readonly signal?: AbortSignal | undefined
+  /** Called when vectors are written. */
   readonly onProgress?: ((progress: IndexProgress) => void) | undefined
 }
 

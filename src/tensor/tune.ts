@@ -30,6 +30,7 @@ export interface TuneOptions extends Pick<GpuOptions, 'device' | 'adapter'> {
   /** The operations to measure, as `info.kernels` has them. Default: all. */
   readonly operations?: readonly string[] | undefined
   readonly signal?: AbortSignal | undefined
+  /** Called after each operation; `total` is the number of operations. */
   readonly onProgress?: ((progress: { done: number; total: number }) => void) | undefined
   /** Keeps the result for later loads on this adapter. Default true. */
   readonly keep?: boolean | undefined
