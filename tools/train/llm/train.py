@@ -60,7 +60,7 @@ class DecoderRun(Run):
 
 def main():
     """Train the decoder."""
-    args = parser_of(__doc__, "layerwise or Gemma-type folder", 3e-4, [64, 96, 144]).parse_args()
+    args = parser_of(__doc__, "layerwise or Gemma-type folder", 1e-4, [64, 96, 144]).parse_args()
     torch.manual_seed(args.seed)
     model, layout = load_with_layout(args.start)
     train(DecoderRun(args, model), DecoderGroups(args.groups, layout, args))
