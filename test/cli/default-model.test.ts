@@ -4,6 +4,7 @@ import type { Io } from '../../src/cli/io.ts'
 import { languageOf } from '../../src/cli/language.ts'
 import { Sink, session } from './helpers.ts'
 
+const spanish = '¿Dónde se encuentra la ciudad de París?'
 it.each([
   ['what is panda?', 'en'],
   ['boundary layer transition on a flat plate', 'en'],
@@ -73,12 +74,17 @@ describe('the default model', () => {
   it('warns once, of a language in which it was measured to do harm', async () => {
     const stderr = new Sink()
     const byDefault = defaultModel({}, io(stderr), {})
-    await byDefault.warn([english, '大熊猫是什么动物？', 'panda', 'Où se trouve la tour Eiffel ?'])
+    await byDefault.warn([
+      english,
+      'Где находится Париж?',
+      'panda',
+      'Où se trouve la tour Eiffel ?',
+    ])
     expect(stderr.text).toBe('')
-    await byDefault.warn([english, 'Где находится Париж?'])
-    await byDefault.warn(['Wo lebt der große Panda?'])
+    await byDefault.warn([english, spanish])
+    await byDefault.warn(['大熊猫是什么动物？'])
     expect(stderr.text).toBe(
-      'dawnrank: warning: a query is in Russian, in which the embedded xlm-roberta-6x384 ranks worse than BM25 (nDCG@10 0.717, BM25 0.892); name another model with --model\n',
+      'dawnrank: warning: a query is in Spanish, in which the embedded xlm-roberta-6x384 ranks worse than BM25 (nDCG@10 0.953, BM25 0.960); name another model with --model\n',
     )
   })
 })
@@ -86,14 +92,14 @@ describe('the default model', () => {
 describe('rerank', () => {
   const records = [
     { query: 'what is a panda?', passages: ['1', '2'] },
-    { query: 'Где находится Париж?', passage: '3' },
-    { query: 'Wo lebt der große Panda?', passage: '4' },
+    { query: spanish, passage: '3' },
+    { query: '大熊猫是什么动物？', passage: '4' },
   ]
 
   it('warns of the language of a query', async () => {
     const on = session()
-    expect(await on.run('rerank', 'Где находится Париж?', '1', '2')).toBe(0)
-    expect(on.stderr.text).toContain('a query is in Russian')
+    expect(await on.run('rerank', spanish, '1', '2')).toBe(0)
+    expect(on.stderr.text).toContain('a query is in Spanish')
     expect(on.loads[0]?.place).toBeUndefined()
   })
 
@@ -107,7 +113,7 @@ describe('rerank', () => {
 
   it('does not of those of a model that is named', async () => {
     const on = session()
-    expect(await on.run('rerank', '-m', 'mine', 'Где находится Париж?', '1', '2')).toBe(0)
+    expect(await on.run('rerank', '-m', 'mine', spanish, '1', '2')).toBe(0)
     expect(on.stderr.text).toBe('')
     expect(on.loads[0]?.place).toBe('mine')
   })
