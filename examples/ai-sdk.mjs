@@ -6,7 +6,7 @@ import { dawnrank } from 'dawnrank/ai-sdk'
 const query = 'When was the Eiffel Tower built?'
 const documents = [
   'The Louvre in Paris is the most visited museum of the world.',
-  'The tower was built from 1887 to 1889 as the entrance to a world fair.',
+  'The Eiffel Tower was built from 1887 to 1889 as the entrance to a world fair.',
   'Gustave Eiffel was a French engineer.',
 ]
 

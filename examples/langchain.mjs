@@ -8,7 +8,7 @@ import { DawnrankEmbeddings, DawnrankRerank } from 'dawnrank/langchain'
 
 const texts = [
   'The Louvre in Paris is the most visited museum of the world.',
-  'The tower was built from 1887 to 1889 as the entrance to a world fair.',
+  'The Eiffel Tower was built from 1887 to 1889 as the entrance to a world fair.',
   'Gustave Eiffel was a French engineer.',
   'The giant panda is a bear that lives in China.',
 ]

@@ -4,7 +4,7 @@ import { DawnrankRerank } from 'dawnrank/llamaindex'
 
 const texts = [
   'The Louvre in Paris is the most visited museum of the world.',
-  'The tower was built from 1887 to 1889 as the entrance to a world fair.',
+  'The Eiffel Tower was built from 1887 to 1889 as the entrance to a world fair.',
   'Gustave Eiffel was a French engineer.',
 ]
 const nodes = texts.map((text) => ({ node: new Document({ text }) }))

@@ -4,7 +4,7 @@
 /** @type {readonly { query: string, passages: readonly string[] }[]} */
 export const questions = [
   {
-    query: 'Why do leaves change colour in autumn?',
+    query: 'Why do leaves turn yellow and red in autumn?',
     passages: [
       'Evergreen trees keep their leaves through the winter and drop them a few at a time.',
       'The autumn equinox, around 23 September, is when day and night are equally long.',

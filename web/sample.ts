@@ -5,7 +5,7 @@ export const sampleQuery = 'When was the Eiffel Tower built?'
 
 const passages = [
   'The Louvre in Paris is the most visited museum of the world.',
-  'The tower was built from 1887 to 1889 as the entrance to a world fair.',
+  'The Eiffel Tower was built from 1887 to 1889 as the entrance to a world fair.',
   'Gustave Eiffel was a French engineer whose company also made the frame of the Statue of Liberty.',
   'The Eiffel Tower is repainted about every seven years, by hand and with brushes.',
   'Paris lies on the river Seine, in the north of France.',
