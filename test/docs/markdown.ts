@@ -63,7 +63,8 @@ const hasParts = (line: string, parts: readonly string[]): boolean =>
 
 const folders = ['docs', 'weights', 'cli', 'examples', 'deploy', 'bench', 'tools', 'test', 'web']
 /** Pages of other publishers, kept as they are, and folders that are made. */
-const foreign = /(^|\/)(node_modules|dist|out|venv)\/|^docs\/api\/|^weights\/all-minilm-l6-v2\/README/
+const foreign =
+  /(^|\/)(node_modules|dist|out|venv)\/|^docs\/api\/|^weights\/all-minilm-l6-v2\/README/
 
 /** The pages of a repository. */
 export function readPages(root: string): Page[] {
