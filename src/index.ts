@@ -72,4 +72,4 @@ export {
   type TuneReport,
   tune,
 } from './tensor/tune.ts'
-export { Tokenizer, TokenizerError } from './tokenizers/index.ts'
+export { type TextPlaces, Tokenizer, TokenizerError } from './tokenizers/index.ts'
