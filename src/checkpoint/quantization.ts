@@ -195,7 +195,7 @@ interface Grid {
 
 /**
  * From the least weight of a group to the greatest. Grids that hold zero and need no offset lose more: of the matrices of
- * xlm-roberta-6x384 the root mean square of the error, relative to that of the weights, and the correlation of 41 scores
+ * an XLM-R reranker of 6 layers the root mean square of the error, relative to that of the weights, and the correlation of 41 scores
  * with those of f32 are
  *
  *     from the least to the greatest                      int8 0.49%, 1.0000   int4 7.58%, 0.9941

@@ -67,7 +67,7 @@ export function splitPairs(
 /**
  * A cross-encoder with a bi-encoder of the same kind beside it. The score is the cross-encoder's logit plus `similarity_scale`
  * times the cosine of the bi-encoder's mean-pooled states of query and passage (Reimers and Gurevych 2019). The encoders
- * share the table of words. A pair costs about two passes over its passage.
+ * share the table of words. A pair costs the cross-encoder's layers over all of it, and the bi-encoder's over its passage.
  */
 const withSimilarity = (cross: EncoderFamily): WholeFamily => ({
   head: 'classifier',

@@ -4,8 +4,9 @@
     python -m cross.combine --model FOLDER --bi-encoder FOLDER --scale 20 --center 12 --out FOLDER
 
 Both are of type BERT or both of XLM-R; the bi-encoder may have more layers or fewer. E5 needs `--query-prefix "query:"
---passage-prefix "passage:"`. The bias of the last layer of the classifier loses CENTER, so that the sigmoid of a score is about even between the passages that answer the
-questions of the training set's dev part and their hard negatives. Both have the same word embeddings, which training left as they were; they are stored once. float16.
+--passage-prefix "passage:"`. The bias of the last layer of the classifier loses CENTER, so that the sigmoid of a
+score is about even between the passages that answer the questions of the training set's dev part and their hard
+negatives. Both have the same word embeddings, which training left as they were; they are stored once. float16.
 """
 
 import argparse

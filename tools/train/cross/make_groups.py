@@ -211,6 +211,23 @@ def sha256(path):
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def write_set(args, passages, rows, dropped, inputs):
+    """Write passages, groups and what is told of them to args.out. dropped: a Counter; inputs: files to hash."""
+    write_rows(args.out / "passages.jsonl.gz", passages)
+    write_rows(args.out / "groups.jsonl.gz", rows)
+    outputs = [args.out / n for n in ("passages.jsonl.gz", "groups.jsonl.gz")]
+    stats = {
+        "seed": args.seed,
+        "passages": dict(Counter(p["source"] for p in passages)),
+        "queries": dict(Counter(f"{r['source']} {r['kind']}" for r in rows)),
+        "dropped_for_a_run_of_13_tokens": dict(dropped),
+        "held_out": sorted(f"{s.parent.name}/{s.name}" for s in args.held_out),
+        "sha256_of_inputs": {path.name: sha256(path) for path in inputs},
+        "sha256": {path.name: sha256(path) for path in outputs},
+    }
+    (args.out / "stats.json").write_text(json.dumps(stats, indent=1) + "\n", encoding="utf-8")
+
+
 def main():
     """Build the set."""
     parser = argparse.ArgumentParser(
@@ -254,21 +271,9 @@ def main():
             rows[-1]["query"] = rows[-1].pop("text")
         print(source, len(pool), "passages,", len(queries), "queries", flush=True)
     rng.shuffle(rows)
-    write_rows(args.out / "passages.jsonl.gz", passages)
-    write_rows(args.out / "groups.jsonl.gz", rows)
     inputs = [args.data / n for n in ("passages.jsonl.gz", "train.jsonl.gz")]
     inputs.append(args.teacher / "model.safetensors")
-    outputs = [args.out / n for n in ("passages.jsonl.gz", "groups.jsonl.gz")]
-    stats = {
-        "seed": args.seed,
-        "passages": dict(Counter(p["source"] for p in passages)),
-        "queries": dict(Counter(f"{r['source']} {r['kind']}" for r in rows)),
-        "dropped_for_a_run_of_13_tokens": dict(collection.dropped),
-        "held_out": sorted(f"{s.parent.name}/{s.name}" for s in args.held_out),
-        "sha256_of_inputs": {path.name: sha256(path) for path in inputs},
-        "sha256": {path.name: sha256(path) for path in outputs},
-    }
-    (args.out / "stats.json").write_text(json.dumps(stats, indent=1) + "\n", encoding="utf-8")
+    write_set(args, passages, rows, collection.dropped, inputs)
 
 
 if __name__ == "__main__":

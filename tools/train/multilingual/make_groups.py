@@ -10,18 +10,16 @@ language's passages. What shares a run of 13 tokens (Thai: 40) with a text of an
 """
 
 import argparse
-import json
 import random
 from collections import Counter
 from pathlib import Path
 
 import torch
 
-from cross.make_groups import Query, mined, passage_vectors, sha256
+from cross.make_groups import Query, mined, passage_vectors, write_set
 from cross.make_groups import crop as crop_words
 from cross.teacher import BiEncoder
 from held_out import HeldOut
-from make_training_pairs import write_rows
 from multilingual.texts import translated_sections
 from training_data import read_passages, read_queries
 
@@ -145,20 +143,8 @@ def main():
             rows.append({**row, "bonus": query.bonus, "candidates": candidates, "cosines": cosines})
         print(language, len(pool), "passages,", len(own), "queries", flush=True)
     rng.shuffle(rows)
-    write_rows(args.out / "passages.jsonl.gz", passages)
-    write_rows(args.out / "groups.jsonl.gz", rows)
     inputs = [args.data / n for n in ("passages.jsonl.gz", "train.jsonl.gz")]
-    outputs = [args.out / n for n in ("passages.jsonl.gz", "groups.jsonl.gz")]
-    stats = {
-        "seed": args.seed,
-        "passages": dict(Counter(p["source"] for p in passages)),
-        "queries": dict(Counter(f"{r['source']} {r['kind']}" for r in rows)),
-        "dropped_for_a_run_of_13_tokens": dict(collection.dropped),
-        "held_out": sorted(f"{s.parent.name}/{s.name}" for s in args.held_out),
-        "sha256_of_inputs": {path.name: sha256(path) for path in inputs},
-        "sha256": {path.name: sha256(path) for path in outputs},
-    }
-    (args.out / "stats.json").write_text(json.dumps(stats, indent=1) + "\n", encoding="utf-8")
+    write_set(args, passages, rows, collection.dropped, inputs)
 
 
 if __name__ == "__main__":
