@@ -18,6 +18,7 @@ export {
   dequantizeRows,
   isLayerMatrix,
   isWordTable,
+  type Quantization,
   type QuantizedRows,
   quantizeRows,
   wordTableDtype,

@@ -1,6 +1,13 @@
-import { Checkpoint, isLayerMatrix, isWordTable, type TensorInfo } from '../checkpoint/index.ts'
+import {
+  Checkpoint,
+  isLayerMatrix,
+  isWordTable,
+  type Quantization,
+  type TensorInfo,
+} from '../checkpoint/index.ts'
 import { numbersOf } from '../inference/prepare.ts'
 import { type Folder, readWhole } from '../platform/files.ts'
+import { type QuantizedDtype, quantizedBits } from '../weight-dtypes.ts'
 import type { RecipeName } from './options.ts'
 import { chooseRecipe } from './recipes.ts'
 
@@ -21,12 +28,12 @@ export interface ModelDescription {
   readonly activations: 'f32' | 'f16 on GPUs'
   /** The longest input by default. */
   readonly maxLength: number | undefined
-  /** Dtypes of the stored tensors. */
+  /** Dtypes of the stored tensors; of a quantized model those of its layers and, where it differs, of its word embeddings. */
   readonly stored: readonly string[]
   readonly parameters: number
   /** Numbers of the config. */
   readonly sizes: Readonly<Record<string, number>>
-  /** By the option `dtype`. */
+  /** By the option `dtype`; of a quantized model, which loads as it is stored, by the dtype of its layers. */
   readonly memory: Readonly<Record<string, WeightBytes>>
   /** The field `license` of the model card, where there is one. */
   readonly licence: string | undefined
@@ -44,7 +51,35 @@ const bitsByDtype = {
   int4: { layer: 5, word: 9 },
 } as const
 
-type Bits = (typeof bitsByDtype)[keyof typeof bitsByDtype]
+interface Bits {
+  readonly layer: number
+  readonly word: number
+}
+
+const quantizedTo = ({ layers, words }: Quantization) => (words ? [layers, words] : [layers])
+
+/** Bits of a weight of a quantized model. */
+function storedBits({ layers, words }: Quantization): Readonly<Record<string, Bits>> {
+  const bitsOf = (dtype: QuantizedDtype) => bitsByDtype[dtype].layer
+  return { [layers]: { layer: bitsOf(layers), word: words ? bitsOf(words) : 16 } }
+}
+
+/** The matrices of a quantized model with their shapes before, and its other tensors. */
+function dequantized(
+  tensors: readonly TensorInfo[],
+  { layers, words }: Quantization,
+): readonly TensorInfo[] {
+  const names = new Set(tensors.map(({ name }) => name))
+  return tensors
+    .filter(({ name }) => !(name.endsWith('.scales') && names.has(name.replace(/\.scales$/, ''))))
+    .map((tensor) => {
+      const { name, shape } = tensor
+      if (!names.has(`${name}.scales`)) return tensor
+      const [columns = 0, bytes = 0] = shape
+      const bits = quantizedBits[(isWordTable(name) && words) || layers]
+      return { ...tensor, shape: [columns, (bytes * 8) / bits] }
+    })
+}
 
 /** The head over the vocabulary, of which a row or two are read. */
 const isVocabularyHead = (name: string) => /^lm_head(\.\d+)?\.weight$/.test(name)
@@ -63,7 +98,8 @@ export async function describeModel(
   try {
     const { config, quantization } = checkpoint
     const sizes = family.config(config)
-    const tensors = [...checkpoint.tensors.values()].filter(({ dtype }) => dtype !== 'i64')
+    const floats = [...checkpoint.tensors.values()].filter(({ dtype }) => dtype !== 'i64')
+    const tensors = quantization ? dequantized(floats, quantization) : floats
     const length = recipe.maxLength[recipe.inputs]
     return {
       model: folder.name,
@@ -72,16 +108,16 @@ export async function describeModel(
       activation: recipe.activation,
       activations: family.overflowsF16 ? 'f32' : 'f16 on GPUs',
       maxLength: typeof length === 'number' ? length : undefined,
-      stored: quantization
-        ? [quantization.layers]
-        : [...new Set(tensors.map(({ dtype }) => dtype))],
+      stored: [
+        ...new Set(quantization ? quantizedTo(quantization) : tensors.map(({ dtype }) => dtype)),
+      ],
       parameters: tensors.reduce((sum, { shape }) => sum + count(shape), 0),
       sizes: numbersOf(sizes),
-      memory: quantization
-        ? {}
-        : Object.fromEntries(
-            Object.entries(bitsByDtype).map(([dtype, bits]) => [dtype, bytesOf(tensors, bits)]),
-          ),
+      memory: Object.fromEntries(
+        Object.entries(quantization ? storedBits(quantization) : bitsByDtype).map(
+          ([dtype, bits]) => [dtype, bytesOf(tensors, bits)],
+        ),
+      ),
       licence: await licenceOf(folder),
       warnings: config.warnings,
     }

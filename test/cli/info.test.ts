@@ -19,7 +19,21 @@ it.each([
 it('states the licence of the card', async () => {
   const on = session()
   expect(await on.run('info', 'weights/xlm-roberta-6x384', '--json')).toBe(0)
-  expect(JSON.parse(on.stdout.text)).toMatchObject({ licence: 'mit', stored: ['int8'] })
+  expect(JSON.parse(on.stdout.text)).toMatchObject({ licence: 'mit', stored: ['int8', 'int4'] })
+})
+
+it('counts the weights of a quantized model as those before', async () => {
+  const on = session()
+  expect(await on.run('info', 'weights/xlm-roberta-6x384', '--json')).toBe(0)
+  const { parameters, memory } = JSON.parse(on.stdout.text)
+  const [layer, words] = [4 * 384 ** 2 + 2 * 384 * 1536, 109_218 * 384]
+  const matrices = words + 18 * layer
+  expect(parameters).toBeGreaterThan(matrices)
+  // The others are positions, biases, norms and the classifier.
+  expect(parameters).toBeLessThan(1.01 * matrices)
+  expect(Object.keys(memory)).toEqual(['int8'])
+  expect(memory.int8.host).toBe((words * 5) / 8)
+  expect(memory.int8.device).toBeGreaterThan((18 * layer * 9) / 8)
 })
 
 it('states parameters and memory by dtype', async () => {
