@@ -2,6 +2,7 @@ import { embeddedFolder, openFolder } from '#platform'
 import { openNamed } from '../hub/open.ts'
 import type { HubFolder, HubOptions } from '../hub/types.ts'
 import type { Folder, Place } from '../platform/files.ts'
+import { embedded } from './embedded.ts'
 import { RerankerError } from './errors.ts'
 import { type RecipeName, show } from './options.ts'
 
@@ -13,14 +14,6 @@ export type ModelPlace = Place
 
 /** A model's folder; with a commit and a path on the disk where it is one of the hub. */
 export type ModelFolder = Folder & Partial<Omit<HubFolder, keyof Folder>>
-
-/** The embedded model for a recipe, a folder of weights/. */
-export const embedded: Readonly<Partial<Record<RecipeName, string>>> = {
-  FlagReranker: 'xlm-roberta-6x384',
-  CrossEncoder: 'xlm-roberta-6x384',
-  FlagLLMReranker: 'gemma-8x384',
-  LayerWiseFlagLLMReranker: 'minicpm-layerwise-8x384',
-}
 
 /** Published models to name where none is embedded. */
 const publishedFor: Readonly<Partial<Record<RecipeName, string>>> = {

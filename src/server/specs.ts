@@ -1,6 +1,6 @@
 import { readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { embedded } from '../rerankers/open-model.ts'
+import { embedded } from '../rerankers/embedded.ts'
 import type { ModelSpec, ServedModel } from './models.ts'
 
 /** Loads the model at a place; the embedded one where none is given. */

@@ -1,26 +1,9 @@
 import { describe, expect, it } from 'vitest'
 import { defaultModel } from '../../src/cli/default-model.ts'
 import type { Io } from '../../src/cli/io.ts'
-import { languageOf } from '../../src/cli/language.ts'
 import { Sink, session } from './helpers.ts'
 
 const spanish = '¿Dónde se encuentra la ciudad de París?'
-it.each([
-  ['what is panda?', 'en'],
-  ['boundary layer transition on a flat plate', 'en'],
-  ['Wo liegt Paris?', 'de'],
-  ['¿Dónde está la torre Eiffel?', 'es'],
-  ['Где находится Париж?', 'ru'],
-  ['पेरिस कहाँ है और कितना बड़ा है?', 'hi'],
-  ['大熊猫是什么动物？', 'zh'],
-  ['panda', undefined],
-  ['GPU', undefined],
-  ['12345', undefined],
-  ['', undefined],
-])('%j is in %s', async (text, language) => {
-  expect(await languageOf(text)).toBe(language)
-})
-
 describe('the default model', () => {
   // A folder that is there stands for that of the English model.
   const models = { en: 'all-minilm-l6-v2' }
