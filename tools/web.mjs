@@ -31,6 +31,7 @@ const pdfjs = dirname(require.resolve('pdfjs-dist/package.json'))
 /** @type {readonly WebModel[]} */
 export const embedded = [
   { name: 'xlm-roberta-6x384', label: 'multilingual encoder' },
+  { name: 'minilm-cross-6x384', label: 'English encoder' },
   { name: 'minicpm-layerwise-8x384', label: 'English decoder, scores by layer' },
   { name: 'gemma-8x384', label: 'English decoder' },
 ].map((model) => ({ ...model, folder: join(root, 'weights', model.name) }))
@@ -78,10 +79,12 @@ export async function buildWeb(out, models = embedded) {
     entryPoints: { main: join(web, 'main.ts'), worker: join(web, 'worker.ts') },
   })
   const scripts = readdirSync(out).filter((file) => file.endsWith('.js'))
-  const ofPdf = Object.entries(metafile.outputs)
-    .filter(([, { inputs }]) => Object.keys(inputs).some((file) => file.includes('pdfjs-dist')))
-    .map(([file]) => file.slice(file.lastIndexOf('/') + 1))
-  const later = ['pdf.worker.js', ...ofPdf]
+  /** Scripts with files of a package. */
+  const scriptsOf = (/** @type {string} */ name) =>
+    Object.entries(metafile.outputs)
+      .filter(([, { inputs }]) => Object.keys(inputs).some((file) => file.includes(`/${name}/`)))
+      .map(([file]) => file.slice(file.lastIndexOf('/') + 1))
+  const later = [...scriptsOf('eld'), 'pdf.worker.js', ...scriptsOf('pdfjs-dist')]
   const files = [...statics, 'models.json', ...scripts.filter((file) => !later.includes(file))]
   await build({
     ...common,
@@ -147,7 +150,9 @@ async function main() {
     },
   })
   const { files, later } = await buildWeb(values.out)
-  console.log(`${values.out}: ${files.length} files of the page, ${later.length} for PDFs, models`)
+  console.log(
+    `${values.out}: ${files.length} files of the page, ${later.length} for languages and PDFs, models`,
+  )
   if (values['no-serve']) return
   const { url } = await serveWeb(values.out, { port: Number(values.port), host: values.host })
   console.log(`${url.replace('127.0.0.1', 'localhost')} (Ctrl+C ends it)`)

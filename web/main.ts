@@ -1,9 +1,11 @@
 /** The page: documents and a query in, passages ranked by a model in a worker. */
 
+import { harmIn, type Languages, mostTexts } from '../src/languages/models.ts'
 import { selfTestButton, showFacts, showTimings, type Timings } from './device-panel.ts'
 import { documentPanel } from './document-panel.ts'
 import type { Passage } from './documents/split.ts'
 import { block, button, duration, get, input, many, megabytes, say } from './dom.ts'
+import { isCached } from './embedded.ts'
 import { EngineFault, startEngine } from './engine.ts'
 import { save, toCsv, toJson } from './export.ts'
 import { layerControls } from './layer-controls.ts'
@@ -15,6 +17,7 @@ import type {
   RankAnswer,
   ScoredPassage,
 } from './messages.ts'
+import { chooseModel, type ModelChoice, type ModelsByLanguage } from './model-choice.ts'
 import { modelPanel } from './model-panel.ts'
 import { keepPage } from './offline.ts'
 import { type Ranking, rankingView, sortRows } from './ranking.ts'
@@ -51,6 +54,9 @@ function setStatus(state: '' | 'ok' | 'busy' | 'bad', text: string): void {
   status.className = `status ${state}`
   say(status, text)
 }
+
+/** Whether a pause in typing ranks. */
+const isLive = () => input('live').checked
 
 const statusOf = ({ info }: LoadAnswer) =>
   `ready: ${info.dtype} on ${info.adapter.description || info.adapter.architecture || 'WebGPU'}`
@@ -100,10 +106,51 @@ async function fail(fault: unknown): Promise<void> {
   say(block('note'), '')
 }
 
-/** Loads the model that is chosen, unless it is loaded. */
-async function ensureModel(signal: AbortSignal): Promise<LoadAnswer> {
-  const request = panel.wanted()
-  if (!request) throw new Error(panel.missing())
+/** What ranks: a query, and whether it is still being typed. */
+interface Asked {
+  readonly text: string
+  readonly isTyped?: boolean
+}
+
+/** The model for a query by its language, with the languages that were found. */
+async function choose(
+  models: ModelsByLanguage,
+  { text, isTyped = false }: Asked,
+  signal?: AbortSignal,
+): Promise<ModelChoice & { readonly languages: Languages | undefined }> {
+  const texts = {
+    queries: [text],
+    passages: passages.slice(0, mostTexts).map((passage) => passage.text),
+  }
+  const languages = await engine.call('languages', texts, { signal }).catch(() => {
+    signal?.throwIfAborted()
+    return undefined
+  })
+  const source = loaded?.request.source
+  const kept = isTyped && source?.kind === 'embedded' ? source.model : undefined
+  const isToBeHad = async (model: EmbeddedModel) => navigator.onLine || isCached(model)
+  return { ...(await chooseModel(models, { languages, isToBeHad, kept })), languages }
+}
+
+/** Loads the model that is asked for, or that of the query's language, and says which and of what to beware. */
+async function ensureModel(asked: Asked, signal: AbortSignal): Promise<void> {
+  const wanted = panel.wanted()
+  if (!wanted) throw new Error(panel.missing())
+  const { source, dtype } = wanted
+  if (source.kind !== 'by-language') {
+    for (const id of ['choice', 'language-warning']) say(block(id), '')
+    await load({ source, dtype }, signal)
+    return
+  }
+  const { model, reason, languages } = await choose(source.models, asked, signal)
+  say(block('choice'), reason)
+  const { measured } = await load({ source: { kind: 'embedded', model }, dtype }, signal)
+  const harm = harmIn(languages?.query, model.name, measured)
+  say(block('language-warning'), harm ? `The query is ${harm}. Choose another model.` : '')
+}
+
+/** Loads a model, unless it is loaded. One at a time: a device may not have room for two. */
+async function load(request: LoadRequest, signal: AbortSignal): Promise<LoadAnswer> {
   if (loaded && isSame(loaded.request, request)) return loaded
   loaded = undefined
   button('self-test').disabled = true
@@ -143,11 +190,17 @@ const sameFiles = (a: Readonly<Record<string, File>>, b: Readonly<Record<string,
   Object.keys(a).length === Object.keys(b).length &&
   Object.entries(a).every(([path, file]) => b[path] === file)
 
-async function rank(signal: AbortSignal): Promise<void> {
-  const text = query.value.trim()
+async function rank(signal: AbortSignal, isTyped = false): Promise<void> {
+  let text = query.value.trim()
   if (text === '') throw new Error('Type a query.')
   if (passages.length === 0) throw new Error('Add a document.')
-  await ensureModel(signal)
+  await ensureModel({ text, isTyped }, signal)
+  // What was typed while the model loaded may be in another language.
+  for (let latest = query.value.trim(); isLive() && latest !== '' && latest !== text; ) {
+    text = latest
+    await ensureModel({ text, isTyped: true }, signal)
+    latest = query.value.trim()
+  }
   const ranking = {
     query: text,
     passages,
@@ -207,7 +260,8 @@ function finish(answer: RankAnswer, { rows }: { rows: readonly ScoredPassage[] }
   ]
   say(block('note'), parts.filter(Boolean).join(' · '))
   for (const id of ['export-csv', 'export-json']) button(id).disabled = false
-  navigator.serviceWorker?.controller?.postMessage('keep the rest')
+  // The first ranking may end before the service worker is there.
+  void navigator.serviceWorker?.ready.then(({ active }) => active?.postMessage('keep the rest'))
 }
 
 /** The ranking as it is shown: of a cascade in the order that the engine gave. */
@@ -240,10 +294,22 @@ function passagesChanged(next: readonly Passage[]): void {
   layers.setPassages(next.length)
   shown = undefined
   view.clear()
+  for (const id of ['choice', 'language-warning']) say(block(id), '')
   for (const id of ['export-csv', 'export-json']) button(id).disabled = true
   say(block('note'), 'Passages appear here, best first.')
-  const isWanted = isRanking || input('live').checked
+  const isWanted = isRanking || isLive()
   if (loaded && next.length > 0 && isWanted) void start(rank)
+}
+
+/** Whether the model to rank with is in this browser: loading it costs no download that was not agreed to. */
+async function isHere(): Promise<boolean> {
+  const source = panel.wanted()?.source
+  if (source?.kind === 'embedded') return isCached(source.model)
+  if (source?.kind !== 'by-language') return false
+  const { multilingual, ofLanguage } = source.models
+  const are = await Promise.all([multilingual, ...Object.values(ofLanguage)].map(isCached))
+  if (!are.includes(true)) return false
+  return isCached((await choose(source.models, { text: query.value.trim() })).model)
 }
 
 function showLack({ why, steps }: Lack): void {
@@ -265,14 +331,14 @@ button('stop').onclick = () => {
   say(block('note'), 'Stopped.')
   query.focus()
 }
-button('load').onclick = () => start(async (signal) => void (await ensureModel(signal)))
+button('load').onclick = () => start((signal) => ensureModel({ text: query.value.trim() }, signal))
 input('raw').onchange = rankAgain
 const typingPauseMs = 350
 let pause: ReturnType<typeof setTimeout> | undefined
 query.oninput = () => {
   clearTimeout(pause)
-  if (!input('live').checked || !loaded || query.value.trim() === '') return
-  pause = setTimeout(() => void start(rank), typingPauseMs)
+  if (!isLive() || !loaded || query.value.trim() === '') return
+  pause = setTimeout(() => void start((signal) => rank(signal, true)), typingPauseMs)
 }
 button('export-csv').onclick = async () => {
   const ranking = current()
@@ -295,6 +361,6 @@ if (lack) showLack(lack)
 else {
   setStatus('', 'no model yet')
   // What is in this browser already costs nothing: the ranking is there at once.
-  if (await panel.isHere()) void start(rank)
+  if (await isHere()) void start(rank)
 }
 document.documentElement.dataset.ready = ''

@@ -1,4 +1,5 @@
 /** What the page and the worker that runs the engine say to each other. */
+import type { Languages, Measured, Texts } from '../src/languages/models.ts'
 import type { CascadeStage, LoadProgress, RerankerInfo } from '../src/rerankers/index.ts'
 
 /** A model that is served beside the page: its folder, and its files with their sizes in bytes. */
@@ -28,6 +29,8 @@ export interface LoadAnswer {
   readonly info: RerankerInfo
   /** The layers that have a score. */
   readonly layers: readonly number[]
+  /** What was measured by language, of a model that is served beside the page. */
+  readonly measured?: Measured | undefined
   /** Milliseconds: files to this browser, files to the device. */
   readonly ms: { readonly files: number; readonly load: number }
 }
@@ -82,6 +85,7 @@ export interface SelfTestAnswer {
 
 /** The worker's methods: what each is asked, tells on the way and answers. */
 export interface Methods {
+  languages: { request: Texts; update: never; answer: Languages }
   load: { request: LoadRequest; update: LoadProgress; answer: LoadAnswer }
   rank: { request: RankRequest; update: RankUpdate; answer: RankAnswer }
   selfTest: { request: undefined; update: never; answer: SelfTestAnswer }

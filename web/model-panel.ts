@@ -1,19 +1,25 @@
-/** Which model: one that is served beside the page, one of the hub, or a picked folder. */
+/** Which model: one that is served beside the page, by name or by the query's language, one of the hub, or a picked folder. */
+import { languageName } from '../src/languages/names.ts'
 import { block, element, input, megabytes, say, select } from './dom.ts'
 import { isCached, sizeOf } from './embedded.ts'
 import { dtypes, type EmbeddedModel, type LoadRequest, type Source } from './messages.ts'
+import { type ModelsByLanguage, modelsByLanguage } from './model-choice.ts'
+
+/** What is asked for: a model, or the choice of one for each query. */
+export interface Wanted {
+  readonly source: Source | { readonly kind: 'by-language'; readonly models: ModelsByLanguage }
+  readonly dtype: LoadRequest['dtype']
+}
 
 export interface ModelPanel {
   /** What to load; `undefined` where nothing is named yet. */
-  wanted(): LoadRequest | undefined
+  wanted(): Wanted | undefined
   /** Why nothing is named, in words. */
   missing(): string
   /** Most tokens of a pair, if a number was given. */
   maxLength(): number | undefined
   /** Says anew what loading costs. */
   refresh(): Promise<void>
-  /** Whether loading costs no download that was not agreed to. */
-  isHere(): Promise<boolean>
 }
 
 /**
@@ -25,6 +31,7 @@ export function modelPanel(
   onModel: () => void,
   onLength: () => void,
 ): ModelPanel {
+  const byLanguage = modelsByLanguage(models)
   const model = select('model')
   const hub = input('hub')
   const folder = input('folder')
@@ -33,6 +40,7 @@ export function modelPanel(
   const embedded = () => models.find(({ name }) => name === model.value)
 
   model.replaceChildren(
+    ...(byLanguage ? [option('by-language', 'by the language of the query')] : []),
     ...models.map((one) => option(one.name, `${one.label}, ${megabytes(sizeOf(one))}`)),
     option('hub', 'the Hugging Face Hub, by name'),
     option('folder', 'a folder on this computer'),
@@ -40,17 +48,17 @@ export function modelPanel(
   dtype.replaceChildren(...dtypes.map((name) => option(name, dtypeLabels[name])))
 
   async function refresh(): Promise<void> {
-    block('hub-field').hidden = model.value !== 'hub'
-    block('folder-field').hidden = model.value !== 'folder'
+    const { value } = model
+    block('hub-field').hidden = value !== 'hub'
+    block('folder-field').hidden = value !== 'folder'
     const chosen = embedded()
     const notes = {
+      'by-language': byLanguage && (await noteOf(byLanguage)),
       hub: 'Downloaded once, checked, and kept in this browser.',
       folder: 'Read where it is; nothing is uploaded.',
     }
-    const note = chosen
-      ? `${megabytes(sizeOf(chosen))}${(await isCached(chosen)) ? ', in this browser already' : ', downloaded once and then kept in this browser'}`
-      : notes[model.value as keyof typeof notes]
-    say(block('model-note'), note)
+    const note = chosen ? await costOf(chosen) : notes[value as keyof typeof notes]
+    if (model.value === value) say(block('model-note'), note ?? '')
   }
   model.onchange = () => {
     void refresh()
@@ -60,8 +68,10 @@ export function modelPanel(
   maxLength.onchange = onLength
   void refresh()
 
-  function source(): Source | undefined {
+  function source(): Wanted['source'] | undefined {
     const chosen = embedded()
+    if (model.value === 'by-language' && byLanguage)
+      return { kind: 'by-language', models: byLanguage }
     if (chosen) return { kind: 'embedded', model: chosen }
     const name = hub.value.trim()
     if (model.value === 'hub') return name ? { kind: 'hub', name } : undefined
@@ -75,18 +85,24 @@ export function modelPanel(
     refresh,
     wanted() {
       const found = source()
-      return found && { source: found, dtype: dtype.value as LoadRequest['dtype'] }
+      return found && { source: found, dtype: dtype.value as Wanted['dtype'] }
     },
     missing: () =>
       model.value === 'hub'
         ? 'Name a model of the hub, such as BAAI/bge-reranker-v2-m3.'
         : 'Choose the folder of a model.',
     maxLength: () => (maxLength.value === '' ? undefined : maxLength.valueAsNumber),
-    async isHere() {
-      const chosen = embedded()
-      return chosen !== undefined && isCached(chosen)
-    },
   }
+}
+
+const costOf = async (model: EmbeddedModel): Promise<string> =>
+  `${megabytes(sizeOf(model))}, ${(await isCached(model)) ? 'in this browser already' : 'downloaded once and then kept in this browser'}`
+
+async function noteOf({ multilingual, ofLanguage }: ModelsByLanguage): Promise<string> {
+  const lines = [`Any other: ${multilingual.label}, ${await costOf(multilingual)}.`]
+  for (const [language, model] of Object.entries(ofLanguage))
+    lines.unshift(`${languageName(language)}: ${model.label}, ${await costOf(model)}.`)
+  return lines.join('\n')
 }
 
 const dtypeLabels: Record<(typeof dtypes)[number], string> = {

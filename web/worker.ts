@@ -1,4 +1,6 @@
 /** The engine, in a worker of its own: the page stays alive while a model loads and scores. */
+import { languagesOf, type Measured, measuredFile } from '../src/languages/models.ts'
+import { readJsonIfValid } from '../src/platform/files.ts'
 import { openModel, Reranker } from '../src/rerankers/index.ts'
 import { openEmbedded } from './embedded.ts'
 import type {
@@ -45,6 +47,10 @@ async function load(
   const found = performance.now()
   const stored = await folder.open('self-test.json')
   await stored?.close()
+  const measured =
+    source.kind === 'embedded'
+      ? ((await readJsonIfValid(folder, measuredFile)) as Measured | undefined)
+      : undefined
   const reranker = await Reranker.load(folder, { dtype, signal, onProgress: update })
   loaded = reranker
   hasStoredScore = stored !== undefined
@@ -56,6 +62,7 @@ async function load(
   return {
     info: reranker.info,
     layers: reranker.layers,
+    measured,
     ms: { files: found - begun, load: performance.now() - found },
   }
 }
@@ -130,7 +137,7 @@ const methods: {
     request: Methods[M]['request'],
     context: Context<M>,
   ) => Promise<Methods[M]['answer']>
-} = { load, rank, selfTest }
+} = { languages: languagesOf, load, rank, selfTest }
 
 const running = new Map<number, AbortController>()
 

@@ -7,6 +7,7 @@ import {
   measuredFile,
   modelFor,
   modelOfLanguage,
+  mostTexts,
   type Texts,
 } from '../languages/models.ts'
 import { type Folder, readJsonIfValid } from '../platform/files.ts'
@@ -24,9 +25,6 @@ export interface DefaultModel {
   /** Warns once in a run, of the first of these queries whose language the chosen model was measured to be bad at. */
   warn(queries: readonly string[]): Promise<void>
 }
-
-/** So many queries of a call are looked at for a warning. */
-const mostQueries = 50
 
 /**
  * The default model of a run. Where a model, a recipe or a layer is asked for, there is nothing to choose and no warning.
@@ -56,7 +54,7 @@ export function defaultModel(
       if (isSilent) return
       const measured = await measuredOf(chosen)
       if (!measured) return
-      for (const query of queries.slice(0, mostQueries)) {
+      for (const query of queries.slice(0, mostTexts)) {
         const harm = harmIn(await languageOf(query), chosen, measured)
         if (!harm) continue
         isSilent = true

@@ -9,8 +9,3 @@ export async function languageOf(text: string): Promise<string | undefined> {
   const found = eld.detect(text)
   return found.isReliable() ? found.language : undefined
 }
-
-const names = new Intl.DisplayNames(['en'], { type: 'language' })
-
-/** What English calls a language. */
-export const languageName = (code: string): string => names.of(code) ?? code

@@ -1,5 +1,6 @@
 /** Embedded models by language: which one takes which texts, and in which languages one was measured to do harm. */
-import { languageName, languageOf } from './detect.ts'
+import { languageOf } from './detect.ts'
+import { languageName } from './names.ts'
 
 /** What a run is about, or the beginning of it. */
 export interface Texts {
@@ -19,7 +20,7 @@ export interface Languages {
 export const modelOfLanguage: Readonly<Record<string, string>> = { en: 'minilm-cross-6x384' }
 
 /** So many queries, and so many passages, tell the languages of a run. */
-const mostTexts = 50
+export const mostTexts = 50
 
 /**
  * The part of the passages' characters that may be in other languages. Short texts pass for another language now and then: of the

@@ -1,4 +1,5 @@
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { createRequire } from 'node:module'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
@@ -26,7 +27,14 @@ export const encoder = 'encoder'
 export const layered = 'layered'
 export const wrong = 'wrong'
 
-export async function openSite(): Promise<Site> {
+/** Models of other names, each with what else is in its folder, in place of these. */
+interface OtherModel {
+  readonly label: string
+  readonly files?: Readonly<Record<string, string>>
+}
+export type OtherModels = Readonly<Record<string, OtherModel>>
+
+export async function openSite(others?: OtherModels): Promise<Site> {
   const executablePath = findChromium()
   if (!executablePath) throw new Error(`no Chromium; install one or set ${chromiumVariable}`)
   const folder = mkdtempSync(join(tmpdir(), 'dawnrank-web-'))
@@ -38,12 +46,24 @@ export async function openSite(): Promise<Site> {
     writeFileSync(join(to, 'self-test.json'), JSON.stringify(test))
     return { name, label: `${name} for tests`, folder: to }
   }
+  const other = ([name, { label, files = {} }]: [string, OtherModel]) => {
+    const model = { ...tested(name, (score) => score), label }
+    for (const [file, text] of Object.entries(files)) writeFileSync(join(model.folder, file), text)
+    return model
+  }
   const out = join(folder, 'page')
-  await buildWeb(out, [
-    tested(encoder, (score) => score),
-    { name: layered, label: 'layers for tests', folder: fixtureFolder('minicpm-layerwise-gqa') },
-    tested(wrong, (score) => score + 1),
-  ])
+  const models = others
+    ? Object.entries(others).map(other)
+    : [
+        tested(encoder, (score) => score),
+        {
+          name: layered,
+          label: 'layers for tests',
+          folder: fixtureFolder('minicpm-layerwise-gqa'),
+        },
+        tested(wrong, (score) => score + 1),
+      ]
+  await buildWeb(out, models)
   const server = await serveWeb(out)
   const browser = await chromium.launch({
     executablePath,
@@ -161,3 +181,31 @@ export async function choose(
 /** What a list of elements says, one text each. */
 export const textsOf = (page: Page, selector: string): Promise<string[]> =>
   page.locator(selector).allTextContents()
+
+const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+interface AxeScope {
+  axe: { run(): Promise<{ violations: { id: string; nodes: { target: unknown }[] }[] }> }
+}
+const widths = [1280, 390]
+
+/** No violation in either colour scheme, at each width, and nothing wider than the page. */
+export async function expectAccessible(page: Page): Promise<void> {
+  await page.evaluate(axe)
+  for (const colorScheme of ['light', 'dark'] as const) {
+    for (const width of widths) {
+      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
+      await page.setViewportSize({ width, height: 844 })
+      const found = await page.evaluate(async () => {
+        const { violations } = await (globalThis as unknown as AxeScope).axe.run()
+        const wide = document.documentElement.scrollWidth - innerWidth
+        return {
+          violations: violations.map(
+            ({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target)}`,
+          ),
+          wide: Math.max(0, wide),
+        }
+      })
+      expect(found, `${colorScheme}, ${width} px`).toEqual({ violations: [], wide: 0 })
+    }
+  }
+}

@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import type { Page, Route } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { FixtureCase } from '../fixtures.ts'
@@ -10,6 +8,7 @@ import {
   choose,
   type ExportedRow,
   ended,
+  expectAccessible,
   exported,
   exportedRows,
   layered,
@@ -298,34 +297,6 @@ test.each([
   expect(await page.textContent('#passage-count')).toBe('1 document, 1 passage')
   await expectAccessible(page)
 })
-
-const axe = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
-interface AxeScope {
-  axe: { run(): Promise<{ violations: { id: string; nodes: { target: unknown }[] }[] }> }
-}
-const widths = [1280, 390]
-
-/** No violation in either colour scheme, at each width, and nothing wider than the page. */
-async function expectAccessible(page: Page): Promise<void> {
-  await page.evaluate(axe)
-  for (const colorScheme of ['light', 'dark'] as const) {
-    for (const width of widths) {
-      await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' })
-      await page.setViewportSize({ width, height: 844 })
-      const found = await page.evaluate(async () => {
-        const { violations } = await (globalThis as unknown as AxeScope).axe.run()
-        const wide = document.documentElement.scrollWidth - innerWidth
-        return {
-          violations: violations.map(
-            ({ id, nodes }) => `${id}: ${nodes.map(({ target }) => target)}`,
-          ),
-          wide: Math.max(0, wide),
-        }
-      })
-      expect(found, `${colorScheme}, ${width} px`).toEqual({ violations: [], wide: 0 })
-    }
-  }
-}
 
 test('axe finds nothing at the start, nor with everything shown', async () => {
   await using page = await openPage(site)
