@@ -95,13 +95,19 @@ export function modelPanel(
   }
 }
 
-const costOf = async (model: EmbeddedModel): Promise<string> =>
-  `${megabytes(sizeOf(model))}, ${(await isCached(model)) ? 'in this browser already' : 'downloaded once and then kept in this browser'}`
+const costOf = async (
+  model: EmbeddedModel,
+  ifNot = 'downloaded once and then kept in this browser',
+): Promise<string> =>
+  `${megabytes(sizeOf(model))}, ${(await isCached(model)) ? 'in this browser already' : ifNot}`
 
+/** A line for each model. */
 async function noteOf({ multilingual, ofLanguage }: ModelsByLanguage): Promise<string> {
-  const lines = [`Any other: ${multilingual.label}, ${await costOf(multilingual)}.`]
-  for (const [language, model] of Object.entries(ofLanguage))
-    lines.unshift(`${languageName(language)}: ${model.label}, ${await costOf(model)}.`)
+  const cost = (model: EmbeddedModel) => costOf(model, 'downloaded once, when it is needed')
+  const own = Object.entries(ofLanguage).map(
+    async ([language, model]) => `${languageName(language)}: ${await cost(model)}`,
+  )
+  const lines = await Promise.all([...own, `Other languages: ${await cost(multilingual)}`])
   return lines.join('\n')
 }
 
