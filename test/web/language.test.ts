@@ -107,6 +107,7 @@ const spanish = '¿Dónde se encuentra la ciudad de París?'
 test('a query is ranked by the model of its language, which is loaded once', async () => {
   await using page = await openPage(site)
   expect(await page.inputValue('#model')).toBe('by-language')
+  await choose(page, { 'a.txt': 'The tower was built from 1887 to 1889 for a world fair.' })
   expect(await said(page, 'model-note')).toMatch(
     /^English: .*\nOther languages: .* when it is needed$/,
   )
@@ -125,8 +126,8 @@ test('a query is ranked by the model of its language, which is loaded once', asy
     expect(await said(page, 'choice')).toMatch(choice)
     expect(await said(page, 'language-warning')).toMatch(harm)
   }
-  await choose(page, { 'a.txt': 'Der Eiffelturm in Paris wurde von 1887 bis 1889 gebaut.' })
-  expect(await said(page, 'choice')).toBe('')
+  await choose(page, { 'b.txt': 'Der Eiffelturm in Paris wurde von 1887 bis 1889 gebaut.' })
+  await expect.poll(() => said(page, 'choice')).toBe('')
   expect(await rankFor(page, 'How high is the tower?')).toBe(multilingual)
   expect(await said(page, 'choice')).toMatch(/passages are in German/)
 })
