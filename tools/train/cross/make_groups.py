@@ -76,9 +76,9 @@ def titled(title, source, rng):
 class Collection:
     """Passages and queries as they come together."""
 
-    def __init__(self, held_out, rng, share):
-        """Start with nothing. share: of the most passages of a source and of the questions."""
-        self.held_out, self.rng, self.share = held_out, rng, share
+    def __init__(self, held_out, rng, share, questions):
+        """Start with nothing. share: of the most passages of a source; questions: of the questions."""
+        self.held_out, self.rng, self.share, self.questions = held_out, rng, share, questions
         self.passages, self.queries, self.dropped = [], [], Counter()
 
     def add_passage(self, source, text):
@@ -132,7 +132,7 @@ class Collection:
         """The English questions, their passages, and crops of these."""
         rows = balanced(english(read_queries(folder, "train")), self.rng)
         self.rng.shuffle(rows)
-        rows = rows[: int(len(rows) * self.share)]
+        rows = rows[: int(len(rows) * self.questions)]
         used = {key for row in rows for key in (*row["pos"], *row["neg"])}
         places, cropped = {}, Counter()
         for row in english(read_jsonl(folder / "passages.jsonl.gz")):
@@ -241,13 +241,15 @@ def main():
     parser.add_argument(
         "--share", type=float, default=1.0, help="of the passages and questions (1)"
     )
+    parser.add_argument("--questions", type=float, help="of the questions (as --share)")
     parser.add_argument("--seed", type=int, default=7)
     parser.add_argument("--threads", type=int, default=2)
     args = parser.parse_args()
     torch.set_num_threads(args.threads)
     args.out.mkdir(parents=True, exist_ok=True)
     rng = random.Random(args.seed)
-    collection = Collection(HeldOut.of_sets(args.held_out), rng, args.share)
+    questions = args.share if args.questions is None else args.questions
+    collection = Collection(HeldOut.of_sets(args.held_out), rng, args.share, questions)
     collection.add_training_set(args.data)
     for source in READERS:
         collection.add_texts(source, args.texts)

@@ -4,7 +4,7 @@
 
 Queries, candidates, the teacher's scores, the loss and the run are those of cross/train.py: the teacher is a
 bi-encoder, whose cosines were computed once, so that no other model reads along. Every head layer has the loss, with a
-weight that grows with its depth. Word embeddings are trained at half the rate.
+weight that grows with its depth. Word embeddings stay as they are.
 """
 
 import torch
@@ -14,7 +14,6 @@ from cross.train import Run, loss_of, pairs_of, parser_of, train
 from llm.decoder import load_with_layout, save
 
 QUESTIONS = 0.5  # share of the queries
-EMBEDDINGS_RATE = 0.5  # relative to the layers'
 
 
 class DecoderGroups(Groups):
@@ -40,7 +39,7 @@ class DecoderRun(Run):
 
     def rate(self, name):
         """The learning rate of a parameter, relative to that of the layers."""
-        return EMBEDDINGS_RATE if "embed_tokens" in name else 1
+        return 1
 
     def layers(self):
         """What is compiled: the last layer reads one token only, and differs."""
@@ -63,6 +62,7 @@ def main():
     args = parser_of(__doc__, "layerwise or Gemma-type folder", 1e-4, [64, 96, 144]).parse_args()
     torch.manual_seed(args.seed)
     model, layout = load_with_layout(args.start)
+    model.model.embed_tokens.weight.requires_grad_(False)
     train(DecoderRun(args, model), DecoderGroups(args.groups, layout, args))
 
 
