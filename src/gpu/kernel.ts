@@ -1,4 +1,4 @@
-import { type ShaderName, shaders } from '../../shaders/index.ts'
+import { type ShaderName, shaderText } from '../../shaders/index.ts'
 import { GpuError } from './errors.ts'
 import { type Binding, type Param, readInterface } from './shader-interface.ts'
 import { unroll } from './unroll.ts'
@@ -20,30 +20,30 @@ export interface KernelSpec {
 const mostGroups = 4096
 
 /** The files that a kernel is made of: the libraries that its first line names as `// uses: weights`, and theirs, then its own. */
-export function kernelFiles({ shader, libraries = {} }: KernelSpec): ShaderName[] {
-  const used = /^\/\/ uses: (.*)/.exec(shaders[shader])?.[1]?.split(', ') ?? []
-  const files = used.flatMap((name) =>
-    kernelFiles({ shader: libraries[name] ?? (name as ShaderName), libraries }),
+export async function kernelFiles({ shader, libraries = {} }: KernelSpec): Promise<ShaderName[]> {
+  const used = /^\/\/ uses: (.*)/.exec(await shaderText(shader))?.[1]?.split(', ') ?? []
+  const files = await Promise.all(
+    used.map((name) => kernelFiles({ shader: libraries[name] ?? (name as ShaderName), libraries })),
   )
-  return [...new Set([...files, shader])]
+  return [...new Set([...files.flat(), shader])]
 }
 
 /** The text that is compiled: features, types, sizes, then the {@link kernelFiles}, their `//#` loops written out. */
-export function shaderCode(spec: KernelSpec): string {
+export async function shaderCode(spec: KernelSpec): Promise<string> {
+  const texts = await Promise.all((await kernelFiles(spec)).map(shaderText))
   return [
     ...(spec.enable ?? []).map((feature) => `enable ${feature};`),
     ...Object.entries(spec.types ?? {}).map(([name, type]) => `alias ${name} = ${type};`),
     ...Object.entries(spec.sizes ?? {}).map(([name, size]) => `const ${name} = ${size}u;`),
-    ...kernelFiles(spec).map((name) => unroll(shaders[name], spec.sizes)),
+    ...texts.map((text) => unroll(text, spec.sizes)),
   ].join('\n')
 }
 
 /** A compute pipeline whose parameters and bindings are known by the names that the shader gives them. */
 export class Kernel {
-  readonly #code: string
-  readonly #params: readonly Param[]
-  readonly #bindings: readonly Binding[]
-  readonly #layout: GPUBindGroupLayout
+  #params: readonly Param[] = []
+  #bindings: readonly Binding[] = []
+  #layout: GPUBindGroupLayout | undefined
   readonly #groups = new Map<string, GPUBindGroup>()
   #compiled: Promise<GPUComputePipeline> | undefined
   #pipeline: GPUComputePipeline | undefined
@@ -51,27 +51,7 @@ export class Kernel {
   constructor(
     readonly device: GPUDevice,
     readonly spec: KernelSpec,
-  ) {
-    this.#code = shaderCode(spec)
-    const { params, bindings } = readInterface(spec.shader, this.#code)
-    this.#params = params
-    this.#bindings = bindings
-    this.#layout = device.createBindGroupLayout({
-      label: spec.shader,
-      entries: [
-        {
-          binding: 0,
-          visibility: GPUShaderStage.COMPUTE,
-          buffer: { type: 'uniform', hasDynamicOffset: true },
-        },
-        ...this.#bindings.map(({ written }, index) => ({
-          binding: index + 1,
-          visibility: GPUShaderStage.COMPUTE,
-          buffer: { type: written ? ('storage' as const) : ('read-only-storage' as const) },
-        })),
-      ],
-    })
-  }
+  ) {}
 
   get name(): ShaderName {
     return this.spec.shader
@@ -85,14 +65,19 @@ export class Kernel {
 
   async #create(): Promise<GPUComputePipeline> {
     const { device, name } = this
-    const module = device.createShaderModule({ label: name, code: this.#code })
+    const code = await shaderCode(this.spec)
+    const { params, bindings } = readInterface(name, code)
+    this.#params = params
+    this.#bindings = bindings
+    this.#layout = bindGroupLayout(device, name, bindings)
+    const module = device.createShaderModule({ label: name, code })
     const layout = device.createPipelineLayout({ label: name, bindGroupLayouts: [this.#layout] })
     try {
       return await device.createComputePipelineAsync({ label: name, layout, compute: { module } })
     } catch (cause) {
       const { messages } = await module.getCompilationInfo()
       const errors = messages.filter(({ type }) => type === 'error')
-      const lines = this.#code.split('\n')
+      const lines = code.split('\n')
       const reported = errors.map(
         ({ lineNum, message }) => `${message} in "${lines[lineNum - 1]?.trim() ?? ''}"`,
       )
@@ -141,7 +126,7 @@ export class Kernel {
     if (!group) {
       group = this.device.createBindGroup({
         label: this.name,
-        layout: this.#layout,
+        layout: this.#layout as GPUBindGroupLayout,
         entries: [
           { binding: 0, resource: { buffer: uniforms, size: this.paramBytes } },
           ...bound.map((resource, index) => ({ binding: index + 1, resource })),
@@ -153,3 +138,21 @@ export class Kernel {
     return group
   }
 }
+
+/** The parameters, and then the buffers. */
+const bindGroupLayout = (device: GPUDevice, label: string, bindings: readonly Binding[]) =>
+  device.createBindGroupLayout({
+    label,
+    entries: [
+      {
+        binding: 0,
+        visibility: GPUShaderStage.COMPUTE,
+        buffer: { type: 'uniform', hasDynamicOffset: true },
+      },
+      ...bindings.map(({ written }, index) => ({
+        binding: index + 1,
+        visibility: GPUShaderStage.COMPUTE,
+        buffer: { type: written ? ('storage' as const) : ('read-only-storage' as const) },
+      })),
+    ],
+  })

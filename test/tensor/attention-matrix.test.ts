@@ -224,7 +224,7 @@ describe('attention by subgroup matrices', { timeout: 600_000 }, () => {
       }
       expect(specs).toHaveLength(4)
       for (const spec of specs) {
-        const module = gpu.device.createShaderModule({ code: shaderCode(spec) })
+        const module = gpu.device.createShaderModule({ code: await shaderCode(spec) })
         const { messages } = await module.getCompilationInfo()
         expect(messages.map(({ message }) => message)).toEqual([])
       }

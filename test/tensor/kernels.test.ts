@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { shaders } from '../../shaders/index.ts'
+import { type ShaderName, shaderNames, shaderText } from '../../shaders/index.ts'
 import type { AdapterFacts } from '../../src/gpu/device.ts'
 import { kernelFiles, shaderCode } from '../../src/gpu/kernel.ts'
 import { readInterface, withoutComments } from '../../src/gpu/shader-interface.ts'
@@ -27,18 +27,26 @@ const specs = [facts(0, false), facts(32, false), facts(64, false), facts(8, tru
   .flatMap((adapter) => [...projectKernels(adapter, 'f32'), ...projectKernels(adapter, 'f16')])
   .map(({ spec }) => spec)
 
+const shaders = new Map(
+  await Promise.all(shaderNames.map(async (name) => [name, await shaderText(name)] as const)),
+)
+
 /** What a file says it needs. */
-const needsOf = (name: keyof typeof shaders): string[] =>
-  /^\/\/ needs: (.*)$/m.exec(shaders[name])?.[1]?.split(', ') ?? []
+const needsOf = (name: ShaderName): string[] =>
+  /^\/\/ needs: (.*)$/m.exec(shaders.get(name) ?? '')?.[1]?.split(', ') ?? []
 
 /** Whether it does: lines of code, and those that are written out. */
 const uses = (code: string, name: string) =>
   new RegExp(`\\b${name}\\b`).test(withoutComments(code.replaceAll('//#', '')))
 
+const filesOf = new Map(
+  await Promise.all(specs.map(async (spec) => [spec, await kernelFiles(spec)] as const)),
+)
+
 it('every kernel gets the constants and types that its files name', () => {
   const wrong = specs.flatMap((spec) => {
     const given = Object.keys({ ...spec.types, ...spec.sizes }).sort()
-    const needed = [...new Set(kernelFiles(spec).flatMap(needsOf))].sort()
+    const needed = [...new Set(filesOf.get(spec)?.flatMap(needsOf))].sort()
     return String(given) === String(needed)
       ? []
       : [`${spec.shader}: given ${given}, named ${needed}`]
@@ -48,26 +56,24 @@ it('every kernel gets the constants and types that its files name', () => {
 
 it('every file names the constants and types that it uses, and no others', () => {
   const all = new Set(specs.flatMap((spec) => Object.keys({ ...spec.types, ...spec.sizes })))
-  const wrong = Object.entries(shaders).flatMap(([name, code]) => {
+  const wrong = [...shaders].flatMap(([name, code]) => {
     const declares = (word: string) =>
       new RegExp(`\\b(const|alias) ${word}\\b`).test(withoutComments(code))
     const used = [...all].filter((word) => uses(code, word) && !declares(word)).sort()
-    const named = needsOf(name as keyof typeof shaders).sort()
+    const named = needsOf(name).sort()
     return String(used) === String(named) ? [] : [`${name}: uses ${used}, names ${named}`]
   })
   expect(wrong).toEqual([])
 })
 
 it('every shader file is part of a kernel', () => {
-  const files = new Set(specs.flatMap(kernelFiles))
-  expect(Object.keys(shaders).filter((name) => !files.has(name as keyof typeof shaders))).toEqual(
-    [],
-  )
+  const files = new Set([...filesOf.values()].flat())
+  expect(shaderNames.filter((name) => !files.has(name))).toEqual([])
 })
 
-it('parameters and buffers of every kernel are understood', () => {
+it('parameters and buffers of every kernel are understood', async () => {
   for (const spec of specs) {
-    const { params, bindings } = readInterface(spec.shader, shaderCode(spec))
+    const { params, bindings } = readInterface(spec.shader, await shaderCode(spec))
     expect(params.length).toBeGreaterThan(0)
     const written = bindings.filter((binding) => binding.written)
     expect(written.map(({ name }) => name)).toEqual(['y'])

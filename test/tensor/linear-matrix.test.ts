@@ -216,7 +216,7 @@ describe('linear by subgroup matrices', () => {
     }
     expect(specs.length).toBeGreaterThanOrEqual(8)
     for (const spec of specs) {
-      const module = gpu.device.createShaderModule({ code: shaderCode(spec) })
+      const module = gpu.device.createShaderModule({ code: await shaderCode(spec) })
       const { messages } = await module.getCompilationInfo()
       expect(messages.map(({ message }) => message)).toEqual([])
     }

@@ -49,7 +49,7 @@ export function closure(outputs, entry) {
 }
 
 /** What is imported when an XLM-RoBERTa with a tokenizer.json loads, beyond the entry. */
-export const loadsXlmRoberta = ['src/models/xlm-roberta.ts', 'src/models/encoder-model.ts']
+export const loadsXlmRoberta = ['src/models/xlm-roberta.ts']
 
 /**
  * Prints the modules of what a page loads for one XLM-RoBERTa: their bytes in the bundles, and their share of these gzipped,

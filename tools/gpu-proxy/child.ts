@@ -55,26 +55,28 @@ const adapter = await dawn.requestAdapter({ powerPreference: 'high-performance' 
 if (!adapter) throw new Error('Dawn finds no adapter')
 const gpu = await Gpu.open({ adapter })
 const kernels: Compiled[] = []
-for (const wanted of wantedKernels()) kernels.push(await compile(wanted))
+for (const wanted of await wantedKernels()) kernels.push(await compile(wanted))
 const { vendor, architecture, description } = gpu.facts
 const name = `${vendor} ${architecture} (${description})`
 writeFileSync(job.result, JSON.stringify({ adapter: name, kernels }))
 // The pretended device cannot be closed.
 process.exit(0)
 
-function wantedKernels(): Wanted[] {
+async function wantedKernels(): Promise<Wanted[]> {
   const all =
     job.files.length > 0
       ? job.files.map((file) => {
           const kernel = basename(file, '.wgsl')
           return { name: kernel, kernel, first: true, code: readFileSync(file, 'utf8') }
         })
-      : (['f32', 'f16'] as const).flatMap((activations) =>
-          projectKernels({ ...gpu.facts, software: false }, activations).map(
-            ({ kernel, variant, first, spec }) => {
-              return { name: `${kernel} ${variant}`, kernel, first, code: shaderCode(spec) }
-            },
-          ),
+      : await Promise.all(
+          (['f32', 'f16'] as const)
+            .flatMap((activations) =>
+              projectKernels({ ...gpu.facts, software: false }, activations),
+            )
+            .map(async ({ kernel, variant, first, spec }) => {
+              return { name: `${kernel} ${variant}`, kernel, first, code: await shaderCode(spec) }
+            }),
         )
   return all.filter((wanted) => new RegExp(job.only).test(wanted.name))
 }

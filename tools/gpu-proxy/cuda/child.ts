@@ -49,11 +49,11 @@ function run(program: string, args: string[]): string {
   return stdout + stderr
 }
 
-function compile({ kernel, first, spec }: ProjectKernel, name: string): Compiled {
+async function compile({ kernel, first, spec }: ProjectKernel, name: string): Promise<Compiled> {
   const file = name.replace(/\W+/g, '-')
   const source = join(job.out, `${file}.cu`)
   const binary = join(job.out, `${file}.cubin`)
-  writeFileSync(source, translate(shaderCode(spec)))
+  writeFileSync(source, translate(await shaderCode(spec)))
   const start = performance.now()
   const log = run(job.nvcc, [
     ...['-std=c++20', `-arch=${job.architecture}`, '-use_fast_math', '-w', '-I', job.include],
@@ -80,7 +80,8 @@ function compile({ kernel, first, spec }: ProjectKernel, name: string): Compiled
 const kernels: Compiled[] = []
 for (const kernel of projectKernels(facts, 'f32')) {
   const name = `${kernel.kernel} ${kernel.variant}`
-  if (ported.test(name) && new RegExp(job.only).test(name)) kernels.push(compile(kernel, name))
+  if (ported.test(name) && new RegExp(job.only).test(name))
+    kernels.push(await compile(kernel, name))
 }
 const version = /release [\d.]+, V([\d.]+)/.exec(run(job.nvcc, ['--version']))?.[1]
 process.stdout.write(JSON.stringify({ adapter: `ptxas ${version}`, kernels }))
