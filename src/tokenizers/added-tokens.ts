@@ -200,11 +200,11 @@ export class AddedTokenFinder {
 function endsWithWord(data: Uint16Array, end: number): boolean {
   if (end === 0) return false
   const pair = (data[end - 1]! & 0xfc00) === 0xdc00
-  return wordCharacter.test(String.fromCharCode(...data.subarray(end - (pair ? 2 : 1), end)))
+  return wordCharacter().test(String.fromCharCode(...data.subarray(end - (pair ? 2 : 1), end)))
 }
 
 function startsWithWord(data: Uint16Array, start: number, length: number): boolean {
   if (start >= length) return false
   const pair = (data[start]! & 0xfc00) === 0xd800
-  return wordCharacter.test(String.fromCharCode(...data.subarray(start, start + (pair ? 2 : 1))))
+  return wordCharacter().test(String.fromCharCode(...data.subarray(start, start + (pair ? 2 : 1))))
 }

@@ -1,8 +1,19 @@
 import { categoryNames, categoryRuns } from './category-data.ts'
-import { otherRegexWordRanges } from './code-point-data.ts'
+import { regexWordClass } from './code-point-data.ts'
 
 /** Code points as ascending ranges: first, last, first, last, … */
 export type CharSet = readonly number[]
+
+/** A class by what differs from general categories, which are most of it. */
+export interface ClassData {
+  /** Categories, or first letters of some, with spaces between. */
+  readonly of: string
+  /**
+   * Ranges that are of these categories or of the class, but not of both: for each the points between it and the one before,
+   * then `-` and how many follow its first, in base 36.
+   */
+  readonly but: string
+}
 
 const lastPoint = 0x10ffff
 
@@ -64,24 +75,35 @@ export function categorySet(name: string): CharSet | undefined {
   return categories.get(name)
 }
 
-const categoriesOf = (...names: string[]): number[] =>
-  names.flatMap((name) => categorySet(name) ?? [])
+/** The set that data stands for. */
+export function classSet({ of, but }: ClassData): CharSet {
+  const ranges = of.split(' ').flatMap((name) => categorySet(name) ?? [])
+  let next = 0
+  for (const range of but.trim().split(/\s+/)) {
+    const [gap, more = 0] = range.split('-').map((digits) => Number.parseInt(digits, 36))
+    const first = next + gap!
+    ranges.push(first, first + more)
+    next = first + more + 1
+  }
+  // In which of them a point is changes where a range begins, and after its end; twice is not at all.
+  const edges = ranges.map((point, i) => point + (i % 2)).sort((a, b) => a - b)
+  const set: number[] = []
+  for (const edge of edges) {
+    if (set.at(-1) === edge) set.pop()
+    else set.push(edge)
+  }
+  return set.map((edge, i) => edge - (i % 2))
+}
 
 /** `\s` of the regular expressions. */
-export const spaceSet = (): CharSet => setOf([9, 13, 0x85, 0x85, ...categoriesOf('Z')])
+export const spaceSet = (): CharSet => setOf([9, 13, 0x85, 0x85, ...categorySet('Z')!])
 
 /** `\d` of the regular expressions. */
-export const digitSet = (): CharSet => setOf(categoriesOf('Nd'))
+export const digitSet = (): CharSet => categorySet('Nd')!
 
 /** `\w` of the regular expressions. In a class it is without some numbers of Latin-1, as in Oniguruma. */
 export function wordSet(inClass: boolean): CharSet {
-  const others = otherRegexWordRanges
-    .trim()
-    .split(/\s+/)
-    .map((range) => range.split('-').map((point) => Number.parseInt(point, 16)))
-    .filter(([first]) => !inClass || first! > 0xff)
-  return setOf([
-    ...categoriesOf('L', 'M', 'Nd', 'Nl', 'Pc'),
-    ...others.flatMap(([first, last = first]) => [first!, last!]),
-  ])
+  const set = classSet(regexWordClass)
+  if (!inClass) return set
+  return intersection(set, complement(intersection(categorySet('No')!, [0, 0xff])))
 }

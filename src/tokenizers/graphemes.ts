@@ -1,11 +1,12 @@
+import { type CharSet, classSet } from './char-sets.ts'
 import {
-  consonantRanges,
-  controlRanges,
-  extendRanges,
-  linkerRanges,
-  pictographRanges,
-  prependRanges,
-  spacingMarkRanges,
+  consonantClass,
+  controlClass,
+  extendClass,
+  linkerClass,
+  pictographClass,
+  prependClass,
+  spacingMarkClass,
 } from './grapheme-data.ts'
 
 // Classes of code points in UAX #29, Unicode 17. Linkers and the non-joiner are extending characters.
@@ -33,28 +34,26 @@ let classes: Uint8Array | undefined
 
 function makeClasses(): Uint8Array {
   const table = new Uint8Array(0x21000)
-  const mark = (ranges: string, kind: number) => {
-    for (const range of ranges.trim().split(/\s+/)) {
-      const [first, last = first] = range.split('-') as [string, string?]
-      table.fill(kind, indexOf(parseInt(first, 16)), indexOf(parseInt(last, 16)) + 1)
-    }
+  const mark = (set: CharSet, kind: number) => {
+    for (let i = 0; i < set.length; i += 2)
+      table.fill(kind, indexOf(set[i]!), indexOf(set[i + 1]!) + 1)
   }
-  mark(controlRanges, Control)
-  mark(extendRanges, Extend)
-  mark(linkerRanges, Linker)
-  mark(spacingMarkRanges, SpacingMark)
-  mark(prependRanges, Prepend)
-  mark(consonantRanges, Consonant)
-  mark(pictographRanges, Pictograph)
-  mark('D', Cr)
-  mark('A', Lf)
-  mark('200C', NonJoiner)
-  mark('200D', Joiner)
-  mark('1F1E6-1F1FF', Regional)
-  mark('1100-115F A960-A97C', Leading)
-  mark('1160-11A7 D7B0-D7C6 16D63 16D67-16D6A', Vowel)
-  mark('11A8-11FF D7CB-D7FB', Trailing)
-  mark('AC00-D7A3', SyllableLVT)
+  mark(classSet(controlClass), Control)
+  mark(classSet(extendClass), Extend)
+  mark(classSet(linkerClass), Linker)
+  mark(classSet(spacingMarkClass), SpacingMark)
+  mark(classSet(prependClass), Prepend)
+  mark(classSet(consonantClass), Consonant)
+  mark(classSet(pictographClass), Pictograph)
+  mark([0xd, 0xd], Cr)
+  mark([0xa, 0xa], Lf)
+  mark([0x200c, 0x200c], NonJoiner)
+  mark([0x200d, 0x200d], Joiner)
+  mark([0x1f1e6, 0x1f1ff], Regional)
+  mark([0x1100, 0x115f, 0xa960, 0xa97c], Leading)
+  mark([0x1160, 0x11a7, 0xd7b0, 0xd7c6, 0x16d63, 0x16d63, 0x16d67, 0x16d6a], Vowel)
+  mark([0x11a8, 0x11ff, 0xd7cb, 0xd7fb], Trailing)
+  mark([0xac00, 0xd7a3], SyllableLVT)
   for (let point = 0xac00; point <= 0xd7a3; point += 28) table[point] = SyllableLV
   return table
 }

@@ -34,7 +34,7 @@ export function parsePreTokenizer(field: Field, depth = 0): PreTokenizer[] {
       return [punctuationSplit(behaviorOf(field.at('behavior'), 'Isolated'))]
     case 'Digits': {
       const alone = field.at('individual_digits').boolean()
-      return [splitCharacters(numeric, alone ? 'Isolated' : 'Contiguous')]
+      return [splitCharacters(numeric(), alone ? 'Isolated' : 'Contiguous')]
     }
     case 'CharDelimiterSplit':
       return [split(parseCharacter(field.at('delimiter')), 'Removed', false)]
@@ -138,13 +138,13 @@ const isSpace = (character: string): boolean => isWhiteSpace(character.charCodeA
 /** White space goes, punctuation stands alone. */
 const bertPreTokenizer = (): PreTokenizer =>
   splitKinds((character) =>
-    isSpace(character) ? removed : punctuation.test(character) ? isolated : wordKind,
+    isSpace(character) ? removed : punctuation().test(character) ? isolated : wordKind,
   )
 
 /** `\w+|[^\w\s]+` */
 const whitespace = (): PreTokenizer =>
   splitKinds((character) =>
-    isSpace(character) ? removed : wordCharacter.test(character) ? wordKind : otherKind,
+    isSpace(character) ? removed : wordCharacter().test(character) ? wordKind : otherKind,
   )
 
 /** Cuts words by the kinds of their characters, which are asked for once each. */
@@ -193,7 +193,7 @@ export const split = (text: string, behavior: SplitBehavior, invert: boolean): P
 
 /** Splits words into punctuation and what is between. */
 export const punctuationSplit = (behavior: SplitBehavior): PreTokenizer =>
-  splitCharacters(punctuation, behavior)
+  splitCharacters(punctuation(), behavior)
 
 /** Splits words into matching characters and what is between them. */
 function splitCharacters(sought: RegExp, behavior: SplitBehavior): PreTokenizer {

@@ -24,7 +24,7 @@ export function unicodeForm(form: keyof typeof firstChanged): Normalizer {
 export const lowercase = (): Normalizer => byCharacter(lower)
 
 /** Marks go. They are not taken off a letter that has them within. */
-export const stripAccents = (): Normalizer => byCharacter((text) => text.replace(mark, ''))
+export const stripAccents = (): Normalizer => byCharacter((text) => text.replace(mark(), ''))
 
 /** What a BertNormalizer does. */
 export interface BertOptions {
@@ -39,10 +39,10 @@ export interface BertOptions {
 /** The normalizer of BERT (`BasicTokenizer` in google-research/bert), as Hugging Face's tokenizers have it. */
 export function bertNormalizer(options: BertOptions): Normalizer {
   const changes: Change[] = []
-  if (options.cleanText) changes.push((text) => text.replace(removed, '').replace(/\s/g, ' '))
-  if (options.handleChineseChars) changes.push((text) => text.replace(chinese, ' $& '))
+  if (options.cleanText) changes.push((text) => text.replace(removed(), '').replace(/\s/g, ' '))
+  if (options.handleChineseChars) changes.push((text) => text.replace(chinese(), ' $& '))
   if (options.stripAccents)
-    changes.push(normalize('NFD'), (text) => text.replace(nonspacingMark, ''))
+    changes.push(normalize('NFD'), (text) => text.replace(nonspacingMark(), ''))
   if (options.lowercase) changes.push(lower)
   return byCharacter((text) => changes.reduce((changed, change) => change(changed), text))
 }
@@ -50,7 +50,7 @@ export function bertNormalizer(options: BertOptions): Normalizer {
 const normalize =
   (form: keyof typeof firstChanged): Change =>
   (text) =>
-    text.replace(normalized, (run) =>
+    text.replace(normalized(), (run) =>
       run.replace(/\p{M}+/gu, (marks) => sortMarks(marks)).normalize(form),
     )
 
