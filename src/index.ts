@@ -65,11 +65,6 @@ export {
   writeIndex,
 } from './retrieval/index.ts'
 export { TensorError } from './tensor/errors.ts'
-export {
-  forgetTuned,
-  type Measured,
-  type TuneOptions,
-  type TuneReport,
-  tune,
-} from './tensor/tune.ts'
+export type { Measured, TuneOptions, TuneReport } from './tensor/tune.ts'
+export { forgetTuned, tune } from './tensor/tuning.ts'
 export { type TextPlaces, Tokenizer, TokenizerError } from './tokenizers/index.ts'

@@ -7,7 +7,6 @@ import type { Embedder, MultiWeights } from '../embedders/index.ts'
 import { collectPassages, type Run } from '../eval/index.ts'
 import {
   bm25Stage,
-  checkCorpus,
   denseStage,
   type FirstStage,
   hybridStage,
@@ -20,6 +19,7 @@ import {
   uniquePassages,
   type VectorIndex,
 } from '../retrieval/index.ts'
+import { checkCorpus } from '../retrieval/index-writer.ts'
 import type { DataSet } from './data-sets.ts'
 import { CliError } from './errors.ts'
 import { modelFiles } from './fingerprint.ts'

@@ -6,7 +6,7 @@ import type { Place } from '../platform/files.ts'
 import { PlanTape } from '../tensor/tape.ts'
 import { cutIds, type Tokenizer } from '../tokenizers/index.ts'
 import { EmbedderError } from './errors.ts'
-import { type EmbedderInfo, type Loaded, loadEmbedder } from './load.ts'
+import type { EmbedderInfo, Loaded } from './load.ts'
 import {
   checkOptions,
   type EmbedderLoadOptions,
@@ -42,6 +42,7 @@ export class Embedder {
    * what is wrong with the files or options; GpuError, PlatformError where there is no adapter. Nothing is left open.
    */
   static async load(place?: Place, options: EmbedderLoadOptions = {}): Promise<Embedder> {
+    const { loadEmbedder } = await import('./load.ts')
     return new Embedder(await loadEmbedder(place, options))
   }
 

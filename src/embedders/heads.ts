@@ -1,6 +1,5 @@
 /** The two heads of bge-m3, which are files of their own beside the model. */
 import { Checkpoint, type StoredDtype, safetensorsLayout } from '../checkpoint/index.ts'
-import { readTorchTensors } from '../checkpoint/torch-tensors.ts'
 import { blobFolder, type Folder, readWhole } from '../platform/files.ts'
 import { EmbedderError } from './errors.ts'
 
@@ -80,5 +79,7 @@ async function readSafetensors(folder: Folder, name: string): Promise<Layer | un
 async function readTorch(folder: Folder, name: string): Promise<Layer | undefined> {
   const file = `${name}.pt`
   const bytes = await readWhole(folder, file)
-  return bytes && readTorchTensors(bytes, `${folder.name}/${file}`)
+  if (!bytes) return undefined
+  const { readTorchTensors } = await import('../checkpoint/torch-tensors.ts')
+  return readTorchTensors(bytes, `${folder.name}/${file}`)
 }

@@ -1,7 +1,8 @@
 /** Embedders: text in, vectors out. */
 export { Embedder } from './embedder.ts'
 export { EmbedderError } from './errors.ts'
-export { type EmbedderInfo, isEmbedder } from './load.ts'
+export { isEmbedder } from './is-embedder.ts'
+export type { EmbedderInfo } from './load.ts'
 export type { SimilarityName } from './modules.ts'
 export type {
   EmbedderLoadOptions,

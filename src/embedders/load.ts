@@ -19,7 +19,7 @@ import { backboneArchitecture, backboneRow, declareBackbone } from '../models/ba
 import type { Batch } from '../models/batch.ts'
 import { lastState, pool, readsScored } from '../models/pooling.ts'
 import { Weights } from '../models/weights.ts'
-import { type Folder, type Place, readWhole } from '../platform/files.ts'
+import type { Folder, Place } from '../platform/files.ts'
 import { tuneFirst } from '../tensor/first-tune.ts'
 import { type Linear, linear } from '../tensor/linear.ts'
 import type { Tape } from '../tensor/tape.ts'
@@ -193,20 +193,6 @@ async function loadAll(
       await add(() => some.load({ signal: stop, onProgress: report }))
     }
   })
-}
-
-/**
- * Whether a place has an embedder by its files: a modules.json with a Pooling module.
- *
- * @throws what opening the place throws
- */
-export async function isEmbedder(
-  place: Place,
-  options: Pick<EmbedderLoadOptions, 'revision' | 'signal'> = {},
-): Promise<boolean> {
-  const folder = (await openNamed(place, options)) ?? (await openFolder(place))
-  const bytes = await readWhole(folder, 'modules.json')
-  return bytes !== undefined && /\bPooling"/.test(new TextDecoder().decode(bytes))
 }
 
 /** Opens a model's folder; that of the embedded model where no place is given. */

@@ -1,7 +1,7 @@
 import type { GpuError } from '../gpu/errors.ts'
 import { scoredLayers } from '../models/model.ts'
 import type { Tokenizer } from '../tokenizers/index.ts'
-import { type CascadeScore, checkCascade, runCascade } from './cascade.ts'
+import type { CascadeScore } from './cascade.ts'
 import { checkOptions } from './check-options.ts'
 import { checkCompressLayers, checkLayers, layersOf } from './cutoff.ts'
 import { RerankerError } from './errors.ts'
@@ -23,15 +23,8 @@ import {
   type ScoreSettings,
 } from './options.ts'
 import { checkPairs, pairsOf } from './pairs.ts'
-import {
-  type AttentionMaps,
-  attentionMapsOf,
-  hiddenStatesOf,
-  type LayerFlops,
-  layerFlopsOf,
-} from './research.ts'
+import type { AttentionMaps, LayerFlops } from './research.ts'
 import { type CallOptions, Meter, type Pair, type ScoredPair, scorePairs } from './scoring.ts'
-import { checkSelfTest, readSelfTest } from './self-test.ts'
 import type { Template } from './templates.ts'
 import { checkOnly, inputsBuilder } from './windows.ts'
 
@@ -164,7 +157,7 @@ export class Reranker<Cutoff = number> {
     return rows.sort((a, b) => b.score - a.score || a.index - b.index)
   }
 
-  #cascade(
+  async #cascade(
     pairs: readonly Pair[],
     stages: NonNullable<LayerwiseRankOptions<unknown>['cascade']>,
     cutoff: CutoffLayers | undefined,
@@ -173,6 +166,7 @@ export class Reranker<Cutoff = number> {
     if (cutoff !== undefined) {
       throw new RerankerError('option-invalid', 'cascade and cutoffLayers: expected one of the two')
     }
+    const { checkCascade, runCascade } = await import('./cascade.ts')
     checkCascade(stages, this.layers)
     return runCascade(pairs, stages, call)
   }
@@ -234,6 +228,7 @@ export class Reranker<Cutoff = number> {
     const { pairs } = checkPairs(given)
     checkLayers(layers, this.#loaded.model.backbone.layers)
     if (layers.length === 0) return pairs.map(() => ({}))
+    const { hiddenStatesOf } = await import('./research.ts')
     return hiddenStatesOf(pairs, layers, this.#call('pair', settings, options))
   }
 
@@ -252,6 +247,7 @@ export class Reranker<Cutoff = number> {
     if (layers.length === 0) {
       throw new RerankerError('option-invalid', 'layers: found none; expected one or more')
     }
+    const { attentionMapsOf } = await import('./research.ts')
     return attentionMapsOf(pairs, layers, this.#call('pair', settings, options))
   }
 
@@ -261,7 +257,9 @@ export class Reranker<Cutoff = number> {
     options: ScoreOptions & CompressionOptions = {},
   ): Promise<LayerFlops[]> {
     const settings = this.#resolve('layerFlops', options)
-    return layerFlopsOf(checkPairs(given).pairs, this.#call('pair', settings, options))
+    const { pairs } = checkPairs(given)
+    const { layerFlopsOf } = await import('./research.ts')
+    return layerFlopsOf(pairs, this.#call('pair', settings, options))
   }
 
   /** The ids that the model is fed for a pair, which must have one input: see {@link tokenizeWindows}. */
@@ -281,6 +279,7 @@ export class Reranker<Cutoff = number> {
   /** Compares the score of the pair of the folder's `self-test.json` with that there. Errors: `self-test-failed`. */
   async selfTest(): Promise<{ score: number; expected: number }> {
     const { folder, info, recipe } = this.#loaded
+    const { checkSelfTest, readSelfTest } = await import('./self-test.ts')
     const { query, passage, ...expected } = await readSelfTest(folder)
     const call = this.#call('pair', resolveSettings(recipe, {}, {}), {})
     const last = this.layers.at(-1) as number

@@ -1,8 +1,9 @@
 import type { Embedder, TextSettings } from '../embedders/index.ts'
 import type { GpuOptions } from '../gpu/device.ts'
 import { RetrievalError } from './errors.ts'
-import { type ExactSearchOptions, exactSearch } from './exact-search.ts'
+import type { ExactSearchOptions } from './exact-search.ts'
 import type { FirstStage } from './first-stage.ts'
+import { exactSearch } from './open-search.ts'
 import { together } from './together.ts'
 import type { Vectors } from './vectors.ts'
 

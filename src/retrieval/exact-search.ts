@@ -1,4 +1,4 @@
-import { Gpu, type GpuOptions } from '../gpu/device.ts'
+import type { Gpu } from '../gpu/device.ts'
 import { type Linear, linear } from '../tensor/linear.ts'
 import { PlanTape, RecordTape, type Tape } from '../tensor/tape.ts'
 import { topK } from '../tensor/top-k.ts'
@@ -179,31 +179,6 @@ function errorBound(dimensions: number, norms: number): number {
   if (!(norms < 1e30)) return Number.POSITIVE_INFINITY
   // Products and sums may each be rounded; numbers near the least of f32 may be taken for 0.
   return 2 * (dimensions + 2) * unit * norms + 1e-30
-}
-
-/** A search with what it holds on the device. */
-export interface OpenSearch {
-  /** The `k` vectors with the largest dot products with each query. */
-  find(queries: readonly Float32Array[], k: number): Promise<FoundVector[][]>
-  /** Frees what the search has on the device. */
-  dispose(): void
-}
-
-/**
- * Opens a device for an exact search.
- *
- * @throws GpuError, PlatformError where there is no adapter
- */
-export async function exactSearch(
-  vectors: Vectors,
-  options: ExactSearchOptions & GpuOptions = {},
-): Promise<OpenSearch> {
-  const gpu = await Gpu.open(options)
-  const search = new ExactSearch(gpu, vectors, options)
-  return {
-    find: (queries, k) => search.search(queries, k),
-    dispose: () => gpu.dispose(),
-  }
 }
 
 function addTo({ query, best }: Search, row: number, numbers: Float32Array, at: number): void {

@@ -26,11 +26,7 @@ export interface VectorIndex {
   close(): Promise<void>
 }
 
-/**
- * Opens an index. Ids are read at once, vectors when they are asked for; both are checked against their checksums.
- *
- * @throws RetrievalError `index-incomplete` where there is none or it is not finished; `index-damaged`, `index-mismatch`
- */
+/** See `openIndex` of indexes.ts. */
 export async function openIndex(folder: Folder): Promise<VectorIndex> {
   const settings = await readSettings(folder)
   if (!settings) {

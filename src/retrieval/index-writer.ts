@@ -48,13 +48,7 @@ export interface WrittenIndex {
   readonly resumed: number
 }
 
-/**
- * Writes an index of the vectors of a corpus in f16, or goes on with one: killed at any time, the next call goes on from the
- * last whole block of 1,024 passages, and the files become what they would have been. What is there is checked first.
- *
- * @throws RetrievalError `index-mismatch` where the folder has an index of another model or corpus; `index-damaged`;
- *   `vectors-invalid`
- */
+/** See `writeIndex` of indexes.ts. */
 export async function writeIndex(work: IndexWork): Promise<WrittenIndex> {
   const { folder, signal, onProgress } = work
   const { repeated, ...corpus } = await survey(work)

@@ -3,7 +3,6 @@ import type { Gpu } from '../gpu/device.ts'
 import { canKeepKernels, keepKernels, tunedKernels } from '../gpu/tuned.ts'
 import { linearKernels, tunedName } from './linear.ts'
 import type { LinearDtype } from './tensor.ts'
-import { linearEntries, measure, prepare } from './tune.ts'
 
 /** Time for the first load on an adapter, in milliseconds: compiling on a processor takes most of it. */
 const budgetMs = { software: 1000, gpu: 300 }
@@ -35,6 +34,7 @@ export async function tuneFirst(
   const kernels = facts.software ? all.filter(({ shader }) => shader === all[0].shader) : all
   if (kernels.length < 2) return
 
+  const { linearEntries, measure, prepare } = await import('./tune.ts')
   const adapterKind = facts.software ? 'software' : 'gpu'
   const end = performance.now() + budgetMs[adapterKind]
   const entries = linearEntries(gpu, kernels, dtype, activations, rows[adapterKind])

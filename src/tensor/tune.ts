@@ -221,10 +221,7 @@ function entriesFor(gpu: Gpu, wanted: readonly string[] | undefined): Entry[] {
   return wanted ? all.filter(({ operation }) => wanted.includes(operation)) : all
 }
 
-/**
- * Measures every kernel that an adapter can run, operation by operation in turns, and keeps the fastest for later loads
- * on the same adapter: on this machine, or in this browser. Scores stay within the tolerances whichever is used.
- */
+/** See `tune` of tuning.ts. */
 export async function tune(options: TuneOptions = {}): Promise<TuneReport> {
   const { operations, signal, onProgress, keep = true } = options
   signal?.throwIfAborted()
@@ -286,7 +283,7 @@ export function fastest(measured: readonly Measured[]): KernelNames {
   return Object.fromEntries(operations.map(pick))
 }
 
-/** Forgets what {@link tune} kept of an adapter; gives the place where it was. */
+/** See `forgetTuned` of tuning.ts. */
 export async function forgetTuned(
   options: Pick<GpuOptions, 'device' | 'adapter'> = {},
 ): Promise<string> {

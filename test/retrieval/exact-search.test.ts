@@ -1,10 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { Gpu } from '../../src/gpu/device.ts'
-import {
-  ExactSearch,
-  type ExactSearchOptions,
-  exactSearch,
-} from '../../src/retrieval/exact-search.ts'
+import { ExactSearch, type ExactSearchOptions } from '../../src/retrieval/exact-search.ts'
+import { exactSearch } from '../../src/retrieval/open-search.ts'
 import { asStored, memoryVectors, numbersOf, type Vectors } from '../../src/retrieval/vectors.ts'
 import { randomNumbers, withFacts } from '../tensor/harness.ts'
 
