@@ -1,3 +1,6 @@
+import { readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { gzipSync } from 'node:zlib'
 import { type Browser, chromium, type Route } from 'playwright-core'
 import { afterAll, beforeAll, expect, test } from 'vitest'
 import {
@@ -54,8 +57,10 @@ async function scoreInPage(
   request: Request,
   ask = (asked: Request) => (globalThis as unknown as PageScope).score(asked),
   files?: string,
+  onRequest: (url: URL) => void = () => {},
 ): Promise<Scores> {
   const page = await browser.newPage()
+  page.on('request', (asked) => onRequest(new URL(asked.url())))
   const faults: string[] = []
   page.on('pageerror', (error) => faults.push(error.message))
   await page.goto(`${server.url}/test/portability/page.html`)
@@ -124,6 +129,19 @@ test.each([
   } finally {
     await host.close()
   }
+})
+
+test('a page that loads an XLM-RoBERTa fetches less than 99 kB of code, gzipped', async () => {
+  const scripts = new Set<string>()
+  const watch = ({ pathname }: URL) => {
+    if (/^\/dist\/.*\.js$/.test(pathname)) scripts.add(pathname)
+  }
+  const request = { ...small(`/${modelFolder(encoder)}/`), bare: true }
+  await scoreInPage(request, undefined, undefined, watch)
+  const bytes = [...scripts].map((path) => gzipSync(readFileSync(join(root, path))).length)
+  // Three as in bundle.test.ts, and what measures kernels at the first load on an adapter.
+  expect([...scripts].filter((path) => !/-tune-/.test(path))).toHaveLength(3)
+  expect(bytes.reduce((sum, size) => sum + size)).toBeLessThan(99_000)
 })
 
 test('a model loads from a folder that was picked', async () => {
