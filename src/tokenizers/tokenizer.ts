@@ -25,12 +25,8 @@ import {
 } from './post-processors.ts'
 import { parsePreTokenizer } from './pre-tokenizers.ts'
 import { readAll, readJson } from './reading.ts'
-import { addedPieces, convertSentencePiece, fixedPieces } from './sentencepiece.ts'
-import { readSentencePiece } from './sentencepiece-model.ts'
 import { isOldConfig, lacksClass, Settings, type SettingsFiles } from './settings.ts'
 import { parseUnigram } from './unigram.ts'
-import { convertVocabMerges } from './vocab-merges.ts'
-import { convertVocab } from './vocab-txt.ts'
 import { parseWordPiece } from './wordpiece.ts'
 
 /** What a tokenizer is made of where there is no tokenizer.json: a SentencePiece model, or a list of pieces. */
@@ -154,6 +150,7 @@ export class Tokenizer {
       return Tokenizer.#convert(await readAll(file), file.name, new Settings(await readFiles(open)))
     if (name.toLowerCase().endsWith('.txt')) {
       const settings = new Settings(await readFiles(open))
+      const { convertVocab } = await import('./vocab-txt.ts')
       const converted = convertVocab(await readAll(file), settings, file.name)
       return Tokenizer.#fromFields(new Field(converted, `${file.name}: `), settings)
     }
@@ -164,7 +161,7 @@ export class Tokenizer {
     const model = settings.isFromSlow ? await openFirst(open, sentencePieceFiles) : undefined
     if (!model) return Tokenizer.#fromFields(json, settings)
     try {
-      return Tokenizer.#convert(await readAll(model), model.name, new Settings(files), json)
+      return await Tokenizer.#convert(await readAll(model), model.name, new Settings(files), json)
     } catch (fault) {
       if (fault instanceof TokenizerError && fault.code === 'tokenizer-unsupported')
         return Tokenizer.#fromFields(json, settings)
@@ -178,12 +175,20 @@ export class Tokenizer {
     if (!merges)
       throw new TokenizerError('tokenizer-missing', `${vocab.where}merges.txt is not beside it`)
     const settings = new Settings(await readFiles(open))
+    const { convertVocabMerges } = await import('./vocab-merges.ts')
     const json = convertVocabMerges(vocab, await readAll(merges), settings, merges.name)
     return Tokenizer.#fromFields(new Field(json, vocab.where), settings)
   }
 
   /** Of a SentencePiece model; a tokenizer.json beside it may list added tokens. */
-  static #convert(bytes: Uint8Array, where: string, settings: Settings, json?: Field): Tokenizer {
+  static async #convert(
+    bytes: Uint8Array,
+    where: string,
+    settings: Settings,
+    json?: Field,
+  ): Promise<Tokenizer> {
+    const { readSentencePiece } = await import('./sentencepiece-model.ts')
+    const { addedPieces, convertSentencePiece, fixedPieces } = await import('./sentencepiece.ts')
     const sentencePiece = readSentencePiece(bytes, where)
     const converted = convertSentencePiece(sentencePiece, settings, where)
     const { model } = converted
