@@ -7,10 +7,9 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { adapters, buildAdapters } from './build/adapters.mjs'
-import { writeJoined } from './build/join.mjs'
 import { writeNotices } from './build/notices.mjs'
 import { shaderPlugin } from './build/shaders.mjs'
-import { loadedEntries, printSizes, printTable } from './build/sizes.mjs'
+import { printSizes, printTable } from './build/sizes.mjs'
 import { buildTypes } from './build/types.mjs'
 import { buildStamp } from './setup/stale.mjs'
 
@@ -62,10 +61,9 @@ async function buildServer(folder, entryPoints) {
 
 /** browser.js, and the chunks that it loads when they are needed. */
 async function buildBrowser() {
-  const built = await build({
+  const { metafile } = await build({
     ...common,
     outdir: dist,
-    write: false,
     minify: true,
     platform: 'browser',
     chunkNames: 'browser-[name]-[hash]',
@@ -74,21 +72,13 @@ async function buildBrowser() {
     external: ['node:*'],
     entryPoints: { browser: 'src/index.ts' },
   })
-  for (const [file, { imports }] of Object.entries(built.metafile.inputs)) {
+  for (const [file, { imports }] of Object.entries(metafile.inputs)) {
     const outside = imports.find(({ external, path }) => external && path !== '<runtime>')
     if (outside) {
       throw new Error(`dist/browser.js must stand alone, but ${file} imports "${outside.path}"`)
     }
   }
-  // XLM-RoBERTa is the default, and most rerankers are of its kind.
-  return writeJoined(built, root, loadedEntries(built.metafile.outputs), {
-    bundle: true,
-    format: 'esm',
-    minify: true,
-    platform: 'browser',
-    target: common.target,
-    logLevel: common.logLevel,
-  })
+  return metafile
 }
 
 /**

@@ -131,7 +131,7 @@ test.each([
   }
 })
 
-test('a page that loads an XLM-RoBERTa fetches less than 97 kB of code, gzipped', async () => {
+test('a page that loads an XLM-RoBERTa fetches less than 110 kB of code, gzipped', async () => {
   const scripts = new Set<string>()
   const watch = ({ pathname }: URL) => {
     if (/^\/dist\/.*\.js$/.test(pathname)) scripts.add(pathname)
@@ -139,9 +139,8 @@ test('a page that loads an XLM-RoBERTa fetches less than 97 kB of code, gzipped'
   const request = { ...small(`/${modelFolder(encoder)}/`), bare: true }
   await scoreInPage(request, undefined, undefined, watch)
   const bytes = [...scripts].map((path) => gzipSync(readFileSync(join(root, path))).length)
-  // Three as in bundle.test.ts, and what measures kernels at the first load on an adapter.
-  expect([...scripts].filter((path) => !/-tune-/.test(path))).toHaveLength(3)
-  expect(bytes.reduce((sum, size) => sum + size)).toBeLessThan(97_000)
+  // Those of bundle.test.ts, and what measures kernels at the first load on an adapter.
+  expect(bytes.reduce((sum, size) => sum + size)).toBeLessThan(110_000)
 })
 
 test('a model loads from a folder that was picked', async () => {

@@ -87,20 +87,16 @@ export async function printTable(root, { outputs }) {
 const inKilobytes = (bytes) => (bytes / 1000).toFixed(1)
 
 /**
- * The entry, and of {@link loadsXlmRoberta}.
+ * The bundles of the entry and of {@link loadsXlmRoberta}.
  * @param {import('esbuild').Metafile['outputs']} outputs
  */
-export const loadedEntries = (outputs) =>
-  ['src/index.ts', ...loadsXlmRoberta].flatMap((source) =>
-    Object.keys(outputs).filter((file) => outputs[file]?.entryPoint === source),
+export function loadedFiles(outputs) {
+  const chunks = Object.entries(outputs).filter(
+    ([file, { entryPoint = '' }]) =>
+      file.endsWith('/browser.js') || loadsXlmRoberta.includes(entryPoint),
   )
-
-/**
- * Their bundles.
- * @param {import('esbuild').Metafile['outputs']} outputs
- */
-const loadedFiles = (outputs) =>
-  new Set(loadedEntries(outputs).flatMap((file) => [...closure(outputs, file)]))
+  return new Set(chunks.flatMap(([file]) => [...closure(outputs, file)]))
+}
 
 /**
  * @param {string} root
