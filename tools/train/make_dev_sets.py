@@ -16,7 +16,7 @@ from pathlib import Path
 from bm25 import Index
 from training_data import read_jsonl, read_queries
 
-QUERIES, TOP, SEED = 100, 20, 7
+QUERIES, TOP, SEED = 50, 20, 7
 
 
 def write_set(folder, rows, passages):
@@ -56,7 +56,10 @@ def main():
         passages = read_jsonl(args.data / "passages.jsonl.gz")
         texts = {row["id"]: row["text"] for row in passages if row["source"] in sources}
         write_set(args.out / name, chosen, texts)
-        print(f"{name}: {len(chosen)} of {len(unseen)} unseen of {len(rows)} questions, {len(texts)} passages")
+        print(
+            f"{name}: {len(chosen)} of {len(rows)} questions, {len(unseen)} unseen, "
+            f"{len(texts)} passages"
+        )
 
 
 if __name__ == "__main__":
