@@ -21,6 +21,7 @@ export {
   type Quantization,
   type QuantizedRows,
   quantizeRows,
+  shapesBefore,
   wordTableDtype,
 } from './quantization.ts'
 export { type QuantizedCheckpoint, quantizeCheckpoint } from './quantize-checkpoint.ts'

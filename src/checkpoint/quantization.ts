@@ -54,6 +54,24 @@ export function quantizedTensors(
 
 const scalesName = (name: string): string => `${name}.scales`
 
+/** The tensors of a quantized checkpoint with the shapes that its matrices had before; scales are left out. */
+export function shapesBefore<Stored extends StoredTensor>(
+  tensors: readonly Stored[],
+  { layers, words }: Quantization,
+): Stored[] {
+  const names = new Set(tensors.map(({ name }) => name))
+  const matrices = new Set([...names].filter((name) => names.has(scalesName(name))))
+  const scales = new Set([...matrices].map(scalesName))
+  return tensors
+    .filter(({ name }) => !scales.has(name))
+    .map((tensor) => {
+      if (!matrices.has(tensor.name)) return tensor
+      const [columns = 0, bytes = 0] = tensor.shape
+      const bits = quantizedBits[(isWordTable(tensor.name) && words) || layers]
+      return { ...tensor, shape: [columns, (bytes * 8) / bits] }
+    })
+}
+
 const rowBytes = (inner: number, dtype: QuantizedDtype): number =>
   Math.ceil((inner * quantizedBits[dtype]) / 8)
 

@@ -3,11 +3,12 @@ import {
   isLayerMatrix,
   isWordTable,
   type Quantization,
+  shapesBefore,
   type TensorInfo,
 } from '../checkpoint/index.ts'
 import { numbersOf } from '../inference/prepare.ts'
 import { type Folder, readWhole } from '../platform/files.ts'
-import { type QuantizedDtype, quantizedBits } from '../weight-dtypes.ts'
+import type { QuantizedDtype } from '../weight-dtypes.ts'
 import type { RecipeName } from './options.ts'
 import { chooseRecipe } from './recipes.ts'
 
@@ -64,23 +65,6 @@ function storedBits({ layers, words }: Quantization): Readonly<Record<string, Bi
   return { [layers]: { layer: bitsOf(layers), word: words ? bitsOf(words) : 16 } }
 }
 
-/** The matrices of a quantized model with their shapes before, and its other tensors. */
-function dequantized(
-  tensors: readonly TensorInfo[],
-  { layers, words }: Quantization,
-): readonly TensorInfo[] {
-  const names = new Set(tensors.map(({ name }) => name))
-  return tensors
-    .filter(({ name }) => !(name.endsWith('.scales') && names.has(name.replace(/\.scales$/, ''))))
-    .map((tensor) => {
-      const { name, shape } = tensor
-      if (!names.has(`${name}.scales`)) return tensor
-      const [columns = 0, bytes = 0] = shape
-      const bits = quantizedBits[(isWordTable(name) && words) || layers]
-      return { ...tensor, shape: [columns, (bytes * 8) / bits] }
-    })
-}
-
 /** The head over the vocabulary, of which a row or two are read. */
 const isVocabularyHead = (name: string) => /^lm_head(\.\d+)?\.weight$/.test(name)
 
@@ -99,7 +83,7 @@ export async function describeModel(
     const { config, quantization } = checkpoint
     const sizes = family.config(config)
     const floats = [...checkpoint.tensors.values()].filter(({ dtype }) => dtype !== 'i64')
-    const tensors = quantization ? dequantized(floats, quantization) : floats
+    const tensors = quantization ? shapesBefore(floats, quantization) : floats
     const length = recipe.maxLength[recipe.inputs]
     return {
       model: folder.name,

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
-"""BEIR folders of medical and covid questions that no training saw, with a BM25 first stage.
+"""BEIR folders of medical and covid questions that no set of groups has, with a BM25 first stage.
 
     make_dev_sets.py --data DATA --groups SET... --out FOLDER
 
-`medical`: questions of the dev part of MedQuAD and PubMedQA. `covid`: questions of COVID-QA that no set of groups has, as
-many; its dev part is empty. The corpus is all passages of the source. Passages without their questions may
+`medical`: questions of the dev part of MedQuAD and PubMedQA. `covid`: questions of COVID-QA, whose dev part is empty;
+train.py, which reads the whole train part, has seen them. The corpus is all passages of the source. Passages without their questions may
 have taken part in training as candidates.
 """
 
