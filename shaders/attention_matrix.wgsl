@@ -31,7 +31,9 @@ var<workgroup> queries: array<f16, ROWS * LINE>; // [row][column]
 var<workgroup> staged: array<f16, KEYS * LINE>; // [key][column]: keys, then values
 var<workgroup> scores: array<f32, ROWS * SCORE_LINE>; // [row][key], or sums on their way
 var<workgroup> weights: array<f16, ROWS * WEIGHT_LINE>; // [row][key]
-var<workgroup> grown: atomic<u32>; // whether a row's sums are rescaled
+// The first one says whether a row's sums are rescaled. Vulkan requires matrices to start at multiples of 16 bytes, and drivers lay out
+// variables back to back in an order of their own (NVIDIA's puts this one first), so each of them takes a multiple of 16 bytes.
+var<workgroup> grown: array<atomic<u32>, 4>;
 
 // The highest weight when sums are rescaled, as a logarithm, and how far others may go beyond it: products stay normal numbers
 // of f16 down to exp(-15) of the highest, and below 65504.
@@ -93,7 +95,7 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
       staged[at + 4u + $ju] = high[$j];
     }
     //# }
-    if (index == 0u) { atomicStore(&grown, 0u); }
+    if (index == 0u) { atomicStore(&grown[0], 0u); }
     workgroupBarrier();
     // Values are on their way during the products of keys, the next keys during those of values.
     //# i < KEY_LOADS
@@ -149,8 +151,8 @@ fn main(@builtin(workgroup_id) group: vec3u, @builtin(local_invocation_index) in
     //# }
     for (var step = 1u; step < SHARE; step *= 2u) { added += subgroupShuffleXor(added, step); }
     total = fma(total, kept, added);
-    if (grows) { atomicStore(&grown, 1u); }
-    if (workgroupUniformLoad(&grown) != 0u) {
+    if (grows) { atomicStore(&grown[0], 1u); }
+    if (workgroupUniformLoad(&grown[0]) != 0u) {
       //# c < COLS {
       subgroupMatrixStore<row_major>(&scores, own * SCORE_LINE + $cu % TILES * N, sum_$c, SCORE_LINE);
       workgroupBarrier();

@@ -33,8 +33,8 @@ function kernelOf(facts: AdapterFacts, headDim: number, keys: number) {
     EACH: keys / share,
     KEY_LOADS: Math.ceil(headDim / 8 / side),
   }
-  // Lines of queries and of keys, of scores, and of weights.
-  const bytes = 2 * (rows + keys) * (headDim + 8) + rows * (4 * (keys + 4) + 2 * (keys + 8)) + 4
+  // Lines of queries and of keys, of scores, and of weights, and a flag.
+  const bytes = 2 * (rows + keys) * (headDim + 8) + rows * (4 * (keys + 4) + 2 * (keys + 8)) + 16
   const fits =
     headDim % 8 === 0 &&
     headDim <= mostColumns &&

@@ -20,15 +20,19 @@ beforeAll(async () => {
 })
 afterAll(() => gpu.dispose())
 
+/** Subgroup matrices would serve f16 activations first. */
+const withoutMatrices = { subgroupMatrices: [] } as const satisfies Partial<AdapterFacts>
+
 /** The kernels of attention: the facts for which they are chosen, and the heads that give them tiles of other shapes. */
 const kinds: Readonly<Record<string, { facts: Partial<AdapterFacts>; headDims: number[] }>> = {
   'own kernel': { facts: {}, headDims: [1, 3, 8, 18, 32, 64, 80, 96, 128, 256] },
   'tiles of few sums': {
-    facts: { subgroupSize: 0 },
+    facts: { ...withoutMatrices, subgroupSize: 0 },
     headDims: [1, 3, 8, 18, 32, 64, 80, 96, 128, 256],
   },
   'tiles of more sums, 16 KiB of workgroup memory': {
     facts: {
+      ...withoutMatrices,
       software: false,
       subgroupSize: 0,
       subgroupMinSize: 64,
@@ -38,7 +42,13 @@ const kinds: Readonly<Record<string, { facts: Partial<AdapterFacts>; headDims: n
     headDims: [3, 64, 96, 256],
   },
   'tiles of the most sums': {
-    facts: { software: false, subgroupSize: 0, subgroupMinSize: 32, subgroupMaxSize: 64 },
+    facts: {
+      ...withoutMatrices,
+      software: false,
+      subgroupSize: 0,
+      subgroupMinSize: 32,
+      subgroupMaxSize: 64,
+    },
     headDims: [32, 80, 128],
   },
 }

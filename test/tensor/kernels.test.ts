@@ -79,3 +79,37 @@ it('parameters and buffers of every kernel are understood', async () => {
     expect(written.map(({ name }) => name)).toEqual(['y'])
   }
 })
+
+const bytesOfType = { f16: 2, f32: 4, u32: 4, 'atomic<u32>': 4, vec4f: 16, vec4u: 16 } as const
+
+/** Bytes of each variable in workgroup memory; `const` expressions are worked out with the whole numbers of u32. */
+function workgroupBytes(code: string): [name: string, bytes: number][] {
+  const text = withoutComments(code)
+  const numbers = new Map<string, number>()
+  const evaluate = (expression: string): number => {
+    const plain = expression
+      .replace(/\b(\d+)u\b/g, '$1')
+      .replace(/\b[A-Z]\w*\b/g, (name) => String(numbers.get(name)))
+    if (!/^[\d\s+*/()-]+$/.test(plain)) return Number.NaN
+    return Math.floor(Number(new Function(`return ${plain}`)()))
+  }
+  for (const [, name, value] of text.matchAll(/\bconst (\w+) = ([^;]+);/g)) {
+    numbers.set(name as string, evaluate(value as string))
+  }
+  const variables = text.matchAll(/var<workgroup> (\w+): (?:array<(.+), ([^,;]+)>|([^;]+));/g)
+  return [...variables].map(([, name, element, count, single]) => {
+    const type = (element ?? single) as keyof typeof bytesOfType
+    return [name as string, bytesOfType[type] * (count === undefined ? 1 : evaluate(count))]
+  })
+}
+
+it('variables beside matrices in workgroup memory leave each other at multiples of 16 bytes', async () => {
+  const matrices = specs.filter(({ shader }) => /_matrix$/.test(shader))
+  expect(new Set(matrices.map(({ shader }) => shader)).size).toBe(2)
+  for (const spec of matrices) {
+    const variables = workgroupBytes(await shaderCode(spec))
+    expect(variables.length).toBeGreaterThanOrEqual(3)
+    const wrong = variables.filter(([, bytes]) => !(bytes > 0 && bytes % 16 === 0))
+    expect(wrong, `${spec.shader} ${JSON.stringify(spec.sizes)}`).toEqual([])
+  }
+})
