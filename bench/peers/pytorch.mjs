@@ -1,11 +1,11 @@
 // @ts-check
-// PyTorch as a contestant: pytorch.py in a process of its own.
+// PyTorch as a contestant: pytorch_scores.py in a process of its own.
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 import { serve } from '../contestant.mjs'
 
-const script = fileURLToPath(new URL('pytorch.py', import.meta.url))
+const script = fileURLToPath(new URL('pytorch_scores.py', import.meta.url))
 
 serve(
   async (

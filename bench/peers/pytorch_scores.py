@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """PyTorch as a contestant: transformers' sequence classification with sdpa attention, from token ids to scores.
 
-    pytorch.py --model FOLDER --dtype float32|bfloat16|float16
+    pytorch_scores.py --model FOLDER --dtype float32|bfloat16|float16
 
 Reads JSON {ids, types, pad} from the first line of its input (types only of models that have them) and answers with facts; then answers each further line
 with the scores. Batches are of 8 pairs sorted by length, longest first, as FlagEmbedding makes them. On a GPU where
@@ -89,4 +89,5 @@ def main():
         answer({"scores": scores, "cpuMs": cpu_ms, "peakMiB": peak})
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -184,10 +184,9 @@ export class Gpu {
       const choices = await choicesFor(device.adapterInfo, options)
       return new Gpu(device, device.adapterInfo, false, profile, choices, matrices)
     }
-    const flags = profile ? ['disable-dawn-features=timestamp_quantization'] : []
     const adapter =
       options.adapter ??
-      (await (await webgpu(flags)).requestAdapter({ powerPreference: 'high-performance' }))
+      (await (await webgpu()).requestAdapter({ powerPreference: 'high-performance' }))
     if (!adapter) {
       throw new GpuError(
         'adapter-missing',

@@ -85,9 +85,15 @@ const headDims = [32, 64, 128, 256]
  */
 const filler = 0x3c003c00
 
-/** So many numbers 0.5. */
-const halves = (count: number, dtype: 'f32' | 'f16') =>
-  dtype === 'f16' ? new Uint16Array(count).fill(0x3800) : new Float32Array(count).fill(0.5)
+/** A tensor of numbers 0.5 that lasts until its block is released: an upload in each pass would be measured, too. */
+function halves(gpu: Gpu, shape: readonly [number, number], dtype: 'f32' | 'f16'): Tensor {
+  const count = shape[0] * shape[1]
+  const data =
+    dtype === 'f16' ? new Uint16Array(count).fill(0x3800) : new Float32Array(count).fill(0.5)
+  const block = gpu.memory.acquire(data.byteLength, 'upload')
+  gpu.device.queue.writeBuffer(block.buffer, 0, data)
+  return { shape, dtype, block }
+}
 
 /** A linear layer with weights and activations of these dtypes by one kernel. */
 export function linearTask(
@@ -102,17 +108,18 @@ export function linearTask(
   const block = gpu.memory.acquire(bytes, 'upload')
   gpu.device.queue.writeBuffer(block.buffer, 0, new Uint32Array(bytes / 4).fill(filler))
   const weight = { name: 'matmul', shape, dtype, block, kernel, tile: 0 }
-  const data = halves(rows * inner, activations)
+  const x = halves(gpu, [rows, inner], activations)
   return {
     gpu,
     activations,
     flops: 2 * rows * inner * columns,
     record(tape, times) {
-      const x = tape.upload(data, [rows, inner], activations)
       const outputs = Array.from({ length: times }, () => linear(tape, x, { weight }))
       return outputs[0] as Tensor
     },
-    free: () => gpu.memory.release(block),
+    free() {
+      for (const each of [block, x.block]) gpu.memory.release(each)
+    },
   }
 }
 
@@ -124,7 +131,7 @@ export function attentionTask(
   activations: 'f32' | 'f16' = 'f32',
 ): Task {
   const width = heads * headDim
-  const data = halves(sequences * length * width, activations)
+  const x = halves(gpu, [sequences * length, width], activations)
   const spans = Array.from({ length: sequences }, (_, i) => {
     return { row: i * length, rows: length, position: 0, key: i * length, keys: length }
   })
@@ -133,12 +140,11 @@ export function attentionTask(
     activations,
     flops: 4 * sequences * length * length * width,
     record(tape, times) {
-      const x = tape.upload(data, [sequences * length, width], activations)
       const tiles = attentionTiles(tape, spans, headDim, kernel)
       const outputs = Array.from({ length: times }, () => attention(tape, x, x, x, tiles, headDim))
       return outputs[0] as Tensor
     },
-    free() {},
+    free: () => gpu.memory.release(x.block),
   }
 }
 
