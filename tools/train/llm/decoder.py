@@ -15,9 +15,11 @@ from tokenizers import Tokenizer
 from torch import nn
 from torch.nn import functional
 
+from cross.examples import padded
 from llm.prompt import Layout
 from read_model import read_config, read_tensors
 
+PADDING = 0  # any token: none that is scored sees those on its right
 TOKENIZER_FILES = (
     "tokenizer.json",
     "tokenizer_config.json",
@@ -107,6 +109,8 @@ def rotate(x, cos, sin):
 class Attention(nn.Module):
     """Causal attention with grouped key/value heads."""
 
+    fused = False  # by PyTorch's own kernel, for a GPU
+
     def __init__(self, config):
         """Sizes from the config."""
         super().__init__()
@@ -122,7 +126,7 @@ class Attention(nn.Module):
     def forward(self, x, tables, last=None):
         """[batch, tokens, hidden] -> the same; with `last` [batch] only those tokens: [batch, 1, hidden].
 
-        Plain matmul, softmax, matmul: see attention.py for why.
+        Plain matmul, softmax, matmul where it is not fused: see attention.py for why.
         """
         cos, sin, mask = tables
         batch, tokens, _ = x.shape
@@ -132,8 +136,13 @@ class Attention(nn.Module):
         if last is None:
             queries = self.q_proj(x).view(batch, tokens, self.heads, self.size).transpose(1, 2)
             queries = rotate(queries, cos, sin)
+            if self.fused:
+                out = functional.scaled_dot_product_attention(
+                    queries, keys, values, is_causal=True, enable_gqa=self.heads != self.groups
+                )
+                return self.o_proj(out.transpose(1, 2).reshape(batch, tokens, -1))
         else:
-            rows = torch.arange(batch)
+            rows = torch.arange(batch, device=x.device)
             queries = self.q_proj(x[rows, last]).view(batch, self.heads, 1, self.size)
             queries = rotate(queries, cos[last][:, None, None], sin[last][:, None, None])
             mask = mask[last][:, None, None]
@@ -188,7 +197,7 @@ class Layer(nn.Module):
         """The residual stream after the layer, of all tokens or of the `last` of each sequence."""
         y = self.self_attn(self.input_layernorm(x), tables, last)
         if last is not None:
-            x = x[torch.arange(len(x)), last][:, None]
+            x = x[torch.arange(len(x), device=x.device), last][:, None]
         x = x + y * self.scale
         return x + self.mlp(self.post_attention_layernorm(x)) * self.scale
 
@@ -217,11 +226,12 @@ class Decoder(nn.Module):
         size = self.model.layers[0].self_attn.size
         rates = config["rope_theta"] ** -(torch.arange(0, size, 2) / size)
         angles = torch.outer(torch.arange(config["max_position_embeddings"]), rates).repeat(1, 2)
-        self.cos, self.sin = angles.cos(), angles.sin()
+        self.register_buffer("cos", angles.cos(), persistent=False)
+        self.register_buffer("sin", angles.sin(), persistent=False)
 
     def tables(self, tokens, dtype):
         """Rotary tables and causal mask for sequences of `tokens`."""
-        mask = torch.full((tokens, tokens), -1e4).triu(1)
+        mask = torch.full((tokens, tokens), -1e4, device=self.cos.device).triu(1)
         return self.cos[:tokens].to(dtype), self.sin[:tokens].to(dtype), mask.to(dtype)
 
     def score(self, state, head):
@@ -232,20 +242,22 @@ class Decoder(nn.Module):
         return (state @ self.lm_head[head]["linear_head"].weight.float().T)[:, 0]
 
     def forward(self, sequences, dtype=torch.float32, states=None):
-        """Scores [heads, batch] of token lists; `dtype` of the matrix products: float32 or bfloat16.
+        """Scores [heads, batch] of token lists; `dtype` and `states` as in scores."""
+        ids, lengths = map(torch.from_numpy, padded(sequences, PADDING))
+        return self.scores(ids, lengths - 1, dtype, states)
 
-        A list `states` takes the residual stream after every layer, [batch, tokens, hidden]; of the last layer that of
-        the scored tokens.
+    def scores(self, ids, last, dtype=torch.float32, states=None):
+        """Scores [heads, batch] at the tokens `last` [batch] of ids [batch, tokens].
+
+        `dtype` of the matrix products: float32 or bfloat16. A list `states` takes the residual stream after every layer,
+        [batch, tokens, hidden]; of the last layer that of the scored tokens.
         """
-        last = torch.tensor([len(s) - 1 for s in sequences])
-        ids = torch.zeros(len(sequences), int(last.max()) + 1, dtype=torch.long)
-        for row, sequence in enumerate(sequences):
-            ids[row, : len(sequence)] = torch.tensor(sequence)
-        rows = torch.arange(len(ids))
+        device = ids.device.type
+        rows = torch.arange(len(ids), device=ids.device)
         tables = self.tables(ids.shape[1], dtype)
         count = len(self.model.layers)
         scores = []
-        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
+        with torch.autocast(device, dtype=torch.bfloat16, enabled=dtype == torch.bfloat16):
             x = self.model.embed_tokens(ids) * self.scale
             for number, layer in enumerate(self.model.layers, 1):
                 x = layer(x, tables, last if number == count else None)
@@ -253,7 +265,7 @@ class Decoder(nn.Module):
                     states.append(x)
                 if number in self.head_layers:
                     state = x[:, 0] if number == count else x[rows, last]
-                    with torch.autocast("cpu", enabled=False):
+                    with torch.autocast(device, enabled=False):
                         scores.append(self.score(state.float(), len(scores)))
         return torch.stack(scores)
 
@@ -262,7 +274,7 @@ def save(model, folder, tokenizer, weights=None):
     """Write config.json, float16 weights and the tokenizer's files; `weights` replace the model's own."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = {**model.state_dict(), **(weights or {})}
-    weights = {name: tensor.detach().half().contiguous() for name, tensor in weights.items()}
+    weights = {name: tensor.detach().half().cpu().contiguous() for name, tensor in weights.items()}
     path = folder / "model.safetensors"
     save_file(weights, path, metadata={"format": "pt"})
     path.chmod(0o644)
@@ -274,7 +286,9 @@ def save(model, folder, tokenizer, weights=None):
 
 def load(folder, yes=None):
     """The model of a folder, in float32."""
-    model = Decoder(read_config(folder), yes)
+    config = read_config(folder)
+    config.pop("quantization_config", None)
+    model = Decoder(config, yes)
     model.load_state_dict(read_tensors(folder))
     return model
 

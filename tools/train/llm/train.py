@@ -3,15 +3,16 @@
     python -m llm.train --groups SET --start FOLDER --out FOLDER
 
 Queries, candidates, the teacher's scores, the loss and the run are those of cross/train.py: the teacher is a
-bi-encoder, whose cosines were computed once, so that no other model reads along. Every head layer has the loss, with a
-weight that grows with its depth. Word embeddings stay as they are.
+bi-encoder, whose cosines were computed once, or the combined model, whose scores cross/score_groups.py wrote, so that no
+other model reads along. Every head layer has the loss, with a weight that grows with its depth. Word embeddings stay as
+they are.
 """
 
 import torch
 
 from cross.examples import Groups
-from cross.train import Run, loss_of, pairs_of, parser_of, train
-from llm.decoder import load_with_layout, save
+from cross.train import Run, parser_of, train
+from llm.decoder import PADDING, Attention, load_with_layout, save
 
 QUESTIONS = 0.5  # share of the queries
 
@@ -20,6 +21,7 @@ class DecoderGroups(Groups):
     """Batches of a decoder's inputs. A length counts the passage, and the query beyond the prompt's length."""
 
     marks = "A: ", "B: "
+    padding = PADDING
 
     def __init__(self, folder, layout, args):
         """Read the set of cross/make_groups.py."""
@@ -45,16 +47,22 @@ class DecoderRun(Run):
         """What is compiled: the last layer reads one token only, and differs."""
         return self.model.model.layers[:-1]
 
-    def losses(self, batch, teacher, labelled):
-        """Loss of each query over all heads, and its candidates' scores at the last."""
-        scores = self.model(pairs_of(batch), torch.bfloat16).view(-1, *teacher.shape)
-        weights = torch.tensor(self.model.head_layers, dtype=torch.float32)
-        losses = loss_of(scores, teacher, labelled)
-        return (weights / weights.sum()) @ losses, scores[-1]
+    def weights(self):
+        """The deeper the head, the more."""
+        return self.model.head_layers
+
+    def scores(self, batch):
+        """Scores [heads, queries, candidates]."""
+        scores = self.model.scores(batch.ids, batch.lengths - 1, torch.bfloat16)
+        return scores.view(-1, *batch.scores.shape)
+
+    def named(self, scores, batch):
+        """The scores of each head."""
+        return {f"layer {n}": s for n, s in zip(self.model.head_layers, scores, strict=True)}
 
     def export(self, folder):
-        """Write the averaged model."""
-        save(self.model, folder, self.args.start, self.average)
+        """Write the model."""
+        save(self.model, folder, self.args.start, self.shipped())
 
 
 def main():
@@ -63,7 +71,8 @@ def main():
     torch.manual_seed(args.seed)
     model, layout = load_with_layout(args.start)
     model.model.embed_tokens.weight.requires_grad_(False)
-    train(DecoderRun(args, model), DecoderGroups(args.groups, layout, args))
+    Attention.fused = args.device == "cuda"
+    train(DecoderRun(args, model.to(args.device)), DecoderGroups(args.groups, layout, args))
 
 
 if __name__ == "__main__":
