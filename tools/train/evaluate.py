@@ -15,41 +15,20 @@ import os
 import sys
 import time
 from pathlib import Path
-from typing import NamedTuple
 
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
 import pytrec_eval
 import torch
 from tokenizers import Tokenizer
-from transformers import AutoConfig, AutoModelForSequenceClassification, BertModel, XLMRobertaModel
+from transformers import AutoConfig, AutoModelForSequenceClassification
 
+from layouts import LAYOUTS
 from read_model import read_config, read_tensors
 
 BATCH = 32
 BI_ENCODER = "bi_encoder."
 WORDS = "embeddings.word_embeddings.weight"
-
-
-class Layout(NamedTuple):
-    """Special ids of a model type: [first query separator passage last], and whether the passage has type 1."""
-
-    first: int
-    separator: tuple
-    last: int
-    padding: int
-    typed: bool
-    """Position of the first token, and the class of a bi-encoder."""
-    position: int
-    encoder: type
-
-
-LAYOUTS = {
-    "xlm-roberta": Layout(
-        0, (2, 2), 2, padding=1, typed=False, position=2, encoder=XLMRobertaModel
-    ),
-    "bert": Layout(101, (102,), 102, padding=0, typed=True, position=0, encoder=BertModel),
-}
 
 
 def read_lines(folder, name):

@@ -21,7 +21,6 @@ a passage that shares a run of 13 tokens (Thai: 40) with an evaluation passage, 
 """
 
 import argparse
-import gzip
 import json
 import random
 import sys
@@ -32,6 +31,7 @@ import numpy as np
 
 import bm25
 from held_out import HeldOut, normalized, normalized_title
+from training_data import write_rows
 from training_sources import SOURCES, clean
 
 NEGATIVES, RANDOMS = 3, 2
@@ -132,14 +132,6 @@ def split(rows, pools, rng):
     kept = [row for row in train if row["pos"][0] not in dev_positives]
     rng.shuffle(kept)
     return kept, dev, len(train) - len(kept)
-
-
-def write_rows(path, rows):
-    """Gzipped JSON lines whose bytes depend on nothing but the rows."""
-    lines = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows)
-    with path.open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as file:
-        for line in lines:
-            file.write(line.encode("utf-8"))
 
 
 def passage_rows(source, language, passages, mined):

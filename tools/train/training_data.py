@@ -1,4 +1,4 @@
-"""Reader of the training set that make_training_pairs.py writes."""
+"""Reader and writer of JSON lines, reader of the training set that make_training_pairs.py writes."""
 
 import gzip
 import json
@@ -14,6 +14,14 @@ def read_jsonl(path):
         opened, path = open, plain
     with opened(path, "rt", encoding="utf-8") as file:
         return [json.loads(line) for line in file]
+
+
+def write_rows(path, rows):
+    """Gzipped JSON lines whose bytes depend on nothing but the rows."""
+    lines = (json.dumps(row, ensure_ascii=False, separators=(",", ":")) + "\n" for row in rows)
+    with path.open("wb") as raw, gzip.GzipFile("", "wb", 9, raw, mtime=0) as file:
+        for line in lines:
+            file.write(line.encode("utf-8"))
 
 
 def read_passages(folder):

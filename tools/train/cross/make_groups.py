@@ -31,8 +31,7 @@ import bm25
 from cross.teacher import FEW_TOKENS, BiEncoder
 from cross.texts import READERS, sentences, windows
 from held_out import HeldOut
-from make_training_pairs import write_rows
-from training_data import balanced, english, read_jsonl, read_queries
+from training_data import balanced, english, read_jsonl, read_queries, write_rows
 
 QUESTION_BONUS = 6.0
 LEXICAL, SEMANTIC, RANDOM = 5, 7, 2

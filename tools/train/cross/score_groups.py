@@ -17,9 +17,8 @@ from tokenizers import Tokenizer
 
 from cross.examples import made, moved, multiple_of, padded, pair
 from cross.train import load, logits
-from evaluate import LAYOUTS
-from make_training_pairs import write_rows
-from training_data import read_jsonl
+from layouts import LAYOUTS
+from training_data import read_jsonl, write_rows
 
 PASSAGES = ("passages.jsonl.gz", "passages.jsonl")
 

@@ -35,7 +35,7 @@ from transformers import AutoConfig, AutoModelForSequenceClassification
 
 import attention
 from cross.examples import KINDS, Groups
-from evaluate import LAYOUTS
+from layouts import LAYOUTS
 from read_model import read_tensors
 
 TOKENIZER_FILES = ("tokenizer.json", "tokenizer_config.json", "special_tokens_map.json")
