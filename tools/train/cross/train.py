@@ -49,6 +49,7 @@ MEASURED, FIXED = (
     200,
 )  # --minutes: speed is measured between these steps; the learning rate falls from the latter on
 BEGAN = time.time()
+torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for every shape
 
 
 def load(folder, vocabulary, device="cpu"):
