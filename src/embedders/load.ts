@@ -4,6 +4,7 @@ import { Gpu } from '../gpu/device.ts'
 import { openNamed, refuseFolder } from '../hub/open.ts'
 import type { HubFolder } from '../hub/types.ts'
 import { Engine } from '../inference/engine.ts'
+import { declareChecked } from '../inference/first-check.ts'
 import {
   checkDevice,
   checkQuantization,
@@ -98,28 +99,31 @@ export async function loadEmbedder(
     gpu = await Gpu.open(options)
     const row = await backboneRow(checkpoint.config)
     const activations = chooseActivations(gpu.facts, row, options, invalid)
-    const weights = new Weights(gpu, checkpoint, dtype, activations)
-    await tuneFirst(gpu, weights.layerDtype, activations, signal)
-    const { backbone, read } = declareBackbone(row, checkpoint.config, weights)
-    const headWeights = headsCheckpoint && new Weights(gpu, headsCheckpoint, dtype, activations)
-    const heads = headWeights && declareHeads(headWeights, backbone)
-    const all = [weights, ...(headWeights ? [headWeights] : [])]
-    for (const some of all) some.checkLimits()
-    const model = { backbone, heads: new Map() }
-    const engine = new Engine(
-      gpu,
-      model,
-      activations,
-      backbone.causal && readsScored(backbone, modules.pooling),
-    )
-    const record = recorder(backbone, modules, heads)
-    const recordAll = (tape: Tape, batch: Batch) => [
-      ...record(tape, batch, { multi: false, skip: 0 }),
-      ...(heads ? record(tape, batch, { multi: true, skip: 0 }) : []),
-    ]
-    const { maxBatchTokens, plan } = planBatches(gpu, options.maxBatchTokens, (tokens) =>
-      engine.planOf(tokens, recordAll),
-    )
+    const weightsOf = (on: Gpu, file: Checkpoint) => new Weights(on, file, dtype, activations)
+    await tuneFirst(gpu, weightsOf(gpu, checkpoint).layerDtype, activations, signal)
+    const declare = (on: Gpu) => {
+      const weights = weightsOf(on, checkpoint)
+      const { backbone, read } = declareBackbone(row, checkpoint.config, weights)
+      const headWeights = headsCheckpoint && weightsOf(on, headsCheckpoint)
+      const heads = headWeights && declareHeads(headWeights, backbone)
+      const all = [weights, ...(headWeights ? [headWeights] : [])]
+      for (const some of all) some.checkLimits()
+      const model = { backbone, heads: new Map() }
+      const sharePrefixes = backbone.causal && readsScored(backbone, modules.pooling)
+      const engine = new Engine(on, model, activations, sharePrefixes)
+      const record = recorder(backbone, modules, heads)
+      const recordAll = (tape: Tape, batch: Batch) => [
+        ...record(tape, batch, { multi: false, skip: 0 }),
+        ...(heads ? record(tape, batch, { multi: true, skip: 0 }) : []),
+      ]
+      const batches = planBatches(on, options.maxBatchTokens, (tokens) =>
+        engine.planOf(tokens, recordAll),
+      )
+      return { weights, all, backbone, read, heads, engine, record, recordAll, ...batches }
+    }
+    const declared = await declareChecked(gpu, declare, signal)
+    const { weights, all, backbone, read, heads, engine, record, recordAll } = declared
+    const { maxBatchTokens, plan } = declared
     gpu.choices.checkAsked()
     const bytes = { device: sum(all, ({ bytes }) => bytes.device) }
     await prepare(engine, { bytes, load: (reading) => loadAll(all, reading) }, plan, {
@@ -146,7 +150,12 @@ export async function loadEmbedder(
         dtype: weights.quantization ?? backbone.dtype,
         activations,
         kernels: gpu.choices.used,
-        warnings: [...(folder.warnings ?? []), ...read.warnings, ...modules.warnings],
+        warnings: [
+          ...(folder.warnings ?? []),
+          ...read.warnings,
+          ...modules.warnings,
+          ...gpu.choices.warnings(activations),
+        ],
         sizes: numbersOf(backbone.config),
         limits: {
           maxTokens: backbone.maxTokens,

@@ -7,6 +7,8 @@ export type KernelNames = Readonly<Record<string, string>>
 export class KernelChoices {
   readonly #used = new Map<string, string>()
   #tuned: KernelNames
+  /** Why there are no kernels of subgroup matrices, where a check found these wrong. */
+  leftOut: string | undefined
 
   /**
    * @param asked what the caller wants
@@ -42,7 +44,7 @@ export class KernelChoices {
       const names = candidates.map(({ name }) => JSON.stringify(name)).join(', ')
       throw new GpuError(
         'kernel-unknown',
-        `kernels: found ${JSON.stringify(asked)} for ${operation}; here it may be ${names}`,
+        `kernels: found ${JSON.stringify(asked)} for ${operation}; here it may be ${names}${this.leftOut === undefined ? '' : `. ${this.leftOut}`}`,
       )
     }
     const picked = kernel ?? candidates[0]
@@ -53,6 +55,11 @@ export class KernelChoices {
   /** The kernel of each operation that had a choice so far. */
   get used(): KernelNames {
     return Object.fromEntries([...this.#used].sort(([a], [b]) => (a < b ? -1 : 1)))
+  }
+
+  /** What a user should know who has activations of this dtype. */
+  warnings(activations: 'f32' | 'f16'): string[] {
+    return activations === 'f16' && this.leftOut !== undefined ? [this.leftOut] : []
   }
 
   /** Throws where a kernel was asked for an operation that is not among those in use. */

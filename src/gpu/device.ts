@@ -5,7 +5,7 @@ import { Kernel, type KernelSpec } from './kernel.ts'
 import { Memory } from './memory.ts'
 import { Pace } from './pace.ts'
 import { Profile } from './profile.ts'
-import { tunedKernels } from './tuned.ts'
+import { checkedMatrices, tunedKernels } from './tuned.ts'
 
 /** A shape of subgroup matrices (tensor cores) that an adapter multiplies: M x K numbers by K x N, giving M x N. */
 export interface SubgroupMatrix {
@@ -53,7 +53,7 @@ export interface GpuOptions {
   readonly profile?: boolean | undefined
   /** Kernels to use in place of those chosen for the adapter, by operation: `{ 'linear f16': 'linear_tiled 64x64' }`. */
   readonly kernels?: KernelNames | undefined
-  /** False leaves out the kernels that use subgroup matrices. */
+  /** False leaves out the kernels that use subgroup matrices; so does a check that found them wrong. */
   readonly matrices?: boolean | undefined
 }
 
@@ -90,7 +90,7 @@ function matricesOf(info: GPUAdapterInfo): SubgroupMatrix[] {
 
 /** A WebGPU device, its facts, its kernels and its memory. */
 export class Gpu {
-  readonly facts: AdapterFacts
+  #facts: AdapterFacts
   readonly memory: Memory
   readonly profile: Profile | undefined
   readonly pace = new Pace()
@@ -108,13 +108,14 @@ export class Gpu {
     profile: boolean,
     readonly choices: KernelChoices,
     matrices: boolean,
+    wrong: string | undefined,
   ) {
     const has = (feature: string) => device.features.has(feature as GPUFeatureName)
     const { limits } = device
     const { subgroupMinSize = 0, subgroupMaxSize = 0 } = info
     const fixed = has('subgroups') && subgroupMinSize === subgroupMaxSize
     const usesMatrices = matrices && has(matrixFeature) && has('subgroups') && has('shader-f16')
-    this.facts = {
+    this.#facts = {
       vendor: info.vendor,
       architecture: info.architecture,
       description: info.description,
@@ -131,6 +132,7 @@ export class Gpu {
       maxWorkgroupMemory: limits.maxComputeWorkgroupStorageSize,
     }
     this.memory = new Memory(device, this.facts.maxBinding)
+    if (wrong !== undefined && usesMatrices) this.leaveOutMatrices(wrong)
     this.profile = profile && this.facts.timestamps ? new Profile(device) : undefined
     this.lost = new Promise((resolve) => {
       device.lost.then(({ reason, message }) => {
@@ -146,6 +148,16 @@ export class Gpu {
         this.#fault ??= operationError('a GPU operation', error)
       })
     }
+  }
+
+  get facts(): AdapterFacts {
+    return this.#facts
+  }
+
+  /** Leaves out the kernels that use subgroup matrices from now on: these were found wrong. */
+  leaveOutMatrices(why: string): void {
+    this.#facts = { ...this.#facts, subgroupMatrices: [] }
+    this.choices.leftOut = why
   }
 
   /** Rejects what is pending, now and later. */
@@ -181,8 +193,10 @@ export class Gpu {
     const { matrices = true } = options
     if (options.device) {
       const { device } = options
-      const choices = await choicesFor(device.adapterInfo, options)
-      return new Gpu(device, device.adapterInfo, false, profile, choices, matrices)
+      const { adapterInfo } = device
+      const choices = await choicesFor(adapterInfo, options)
+      const wrong = await wrongMatrices(adapterInfo)
+      return new Gpu(device, adapterInfo, false, profile, choices, matrices, wrong)
     }
     const adapter =
       options.adapter ??
@@ -205,7 +219,8 @@ export class Gpu {
       requiredLimits,
     })
     const choices = await choicesFor(adapter.info, options)
-    return new Gpu(device, adapter.info, true, profile, choices, matrices)
+    const wrong = await wrongMatrices(adapter.info)
+    return new Gpu(device, adapter.info, true, profile, choices, matrices, wrong)
   }
 
   /** Throws what went wrong since, if anything did: a lost device, an error that no call was there to take. */
@@ -243,6 +258,10 @@ export class Gpu {
 
 const choicesFor = async (adapter: GPUAdapterInfo, { kernels = {} }: GpuOptions) =>
   new KernelChoices(kernels, await tunedKernels(adapter))
+
+/** What an earlier check found wrong with an adapter's subgroup matrices. */
+const wrongMatrices = async (adapter: GPUAdapterInfo) =>
+  Object.values(await checkedMatrices(adapter)).find((found) => found !== '')
 
 /** A WebGPU error as one that names the operation. */
 export function operationError(operation: string, error: GPUError): GpuError {

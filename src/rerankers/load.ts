@@ -2,6 +2,7 @@ import { Checkpoint } from '../checkpoint/index.ts'
 import { Gpu } from '../gpu/device.ts'
 import { refuseFolder } from '../hub/open.ts'
 import { Engine } from '../inference/engine.ts'
+import { declareChecked } from '../inference/first-check.ts'
 import {
   checkDevice,
   checkQuantization,
@@ -86,28 +87,34 @@ export async function loadModel(
     checkProfile(gpu, options)
     const activations = chooseActivations(gpu.facts, family, options, invalid)
     const { config } = checkpoint
-    const weights = new Weights(gpu, checkpoint, dtype, activations)
-    await tuneFirst(gpu, weights.layerDtype, activations, signal)
-    const model = declareModel(family, {
-      config,
-      weights,
-      words: wordsOf(tokenizer, chosen),
-      logitLens: options.logitLens,
-      lastLayer: (scored) =>
-        Math.max(...layersOf(cutoffLayers ?? (scored.at(-1) as number), scored)),
-    })
-    const { backbone } = model
-    checkCompressLayers(options.compressLayers, backbone.config.layers)
-    const recipe = withinModel(chosen, backbone.maxTokens)
-    checkSharing(model, recipe, options)
-    const engine = new Engine(gpu, model, activations, options.sharePrefixes ?? backbone.causal)
-    weights.checkLimits()
-    const layers = scoredLayers(model)
+    const newWeights = (on: Gpu) => new Weights(on, checkpoint, dtype, activations)
+    await tuneFirst(gpu, newWeights(gpu).layerDtype, activations, signal)
     // Calls may ask for it.
     const compression = chosen.merges ? { ratio: 2, layers: [1] } : undefined
-    const { maxBatchTokens, plan } = planBatches(engine.gpu, options.maxBatchTokens, (tokens) =>
-      engine.plan(tokens, layers, compression),
-    )
+    const declare = (on: Gpu) => {
+      const weights = newWeights(on)
+      const model = declareModel(family, {
+        config,
+        weights,
+        words: wordsOf(tokenizer, chosen),
+        logitLens: options.logitLens,
+        lastLayer: (scored) =>
+          Math.max(...layersOf(cutoffLayers ?? (scored.at(-1) as number), scored)),
+      })
+      const { backbone } = model
+      checkCompressLayers(options.compressLayers, backbone.config.layers)
+      const recipe = withinModel(chosen, backbone.maxTokens)
+      checkSharing(model, recipe, options)
+      const engine = new Engine(on, model, activations, options.sharePrefixes ?? backbone.causal)
+      weights.checkLimits()
+      const layers = scoredLayers(model)
+      const batches = planBatches(on, options.maxBatchTokens, (tokens) =>
+        engine.plan(tokens, layers, compression),
+      )
+      return { weights, model, backbone, recipe, engine, layers, ...batches }
+    }
+    const declared = await declareChecked(gpu, declare, signal)
+    const { weights, model, backbone, recipe, engine, layers, maxBatchTokens, plan } = declared
     gpu.choices.checkAsked()
     await prepare(engine, weights, plan, {
       record: (tape, batch) => scoreBatch(model, tape, batch, layers, compression),
@@ -136,6 +143,7 @@ export async function loadModel(
         warnings: [
           ...(folder.warnings ?? []),
           ...config.warnings,
+          ...gpu.choices.warnings(activations),
           ...(options.logitLens ? [lensWarning] : []),
         ],
         sizes: numbersOf(backbone.config),
