@@ -137,7 +137,8 @@ function checkKind({ isFallbackAdapter, description, device, vendor }: GPUAdapte
 
 /**
  * Tests every embedded model, one after the other, and gives the `info` of the first. Activations are those of any load; where
- * the adapter has subgroup matrices, which f16 activations are multiplied by, each is tested with f32 and with f16.
+ * the adapter has subgroup matrices, which f16 activations are multiplied by, each is tested with f32 and with f16; that they are
+ * left out, since a check found them wrong, is a warning of the model.
  */
 async function selfTests(
   { embedded, signal }: Io,
@@ -161,6 +162,9 @@ async function selfTests(
         const model = basename(reranker.info.model)
         const found = `${model}: logit ${score.toFixed(4)}, PyTorch's is ${expected.toFixed(4)}; ${times}`
         checks.push({ name: check, state: 'ok', found })
+        for (const warning of reranker.info.warnings) {
+          checks.push({ name: `warning of ${check}`, state: 'note', found: warning })
+        }
       } finally {
         reranker.dispose()
       }

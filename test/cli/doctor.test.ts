@@ -86,6 +86,17 @@ describe('doctor', () => {
     expect(on.reranker.disposed).toBe(2)
   })
 
+  it('notes that subgroup matrices were found wrong', async () => {
+    const on = session({
+      webgpu: gpuWith({ description: 'Fast GPU' }, ['subgroups', 'shader-f16']),
+    })
+    on.reranker.info.warnings.push('subgroup matrices are wrong')
+    expect(await on.run('doctor')).toBe(0)
+    expect(on.stdout.text).toMatch(
+      /warning of self-test of \S+\s+note\s+subgroup matrices are wrong/,
+    )
+  })
+
   it('notes what could be better', async () => {
     const on = session({ webgpu: gpuWith({ device: 'llvmpipe', isFallbackAdapter: true }, []) })
     expect(await on.run('doctor')).toBe(0)

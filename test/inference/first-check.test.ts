@@ -247,8 +247,8 @@ describe('the first load with subgroup matrices', { timeout: 900_000 }, () => {
 
   it.for([
     ['Reranker', 'xlm-roberta-514'],
-    ['Embedder', 'embed-bert-mean'],
-  ] as const)('warns in info of a %s', async ([kind, name], { skip }) => {
+    ['Embedder', 'embed-bert-cls'],
+  ] as const)('warns in info: %s', async ([kind, name], { skip }) => {
     const names = await preferMatrices(skip)
     const load = () =>
       kind === 'Reranker'
