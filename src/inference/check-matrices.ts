@@ -32,7 +32,7 @@ const layer = { rows: 33, inner: 64, columns: 130 }
 /** Sequences within and beyond the keys and rows of a step; two heads share keys and values. */
 const lengths = [1, 33, 70]
 const heads = { queries: 4, keys: 2 }
-/** Makes the scores of a row differ by e^4, as a rule: then single values count, and sums are rescaled. */
+/** Spreads the scores of a row with a standard deviation of about 4: single values count, and sums are rescaled. */
 const scoreScale = 44
 
 /**
@@ -63,23 +63,28 @@ export async function compareMatrices(
   signal?.throwIfAborted()
 
   const found: Record<string, string> = {}
-  for (const { operation, kernel, runs } of comparisons) {
-    const [expected, ...others] = results.splice(0, runs.length) as [
-      Float32Array,
-      ...Float32Array[],
-    ]
-    const texts = others.map((numbers, i) => {
-      const at = firstOff(numbers, expected)
-      if (at < 0) return ''
-      const [trusted, ...checked] = runs.map(({ name }) => name)
-      return faultText(
-        gpu.facts,
-        `${checked[i]} for ${operation} gives ${numbers[at]} where ${trusted} gives ${expected[at]}`,
-      )
-    })
-    found[`${operation} ${kernel}`] ||= texts.find((text) => text !== '') ?? ''
+  for (const comparison of comparisons) {
+    const { operation, kernel, runs } = comparison
+    const fault = faultOf(gpu.facts, comparison, results.splice(0, runs.length))
+    found[`${operation} ${kernel}`] ||= fault
   }
   return found
+}
+
+/** What is wrong with the first kernel whose numbers differ from those of the trusted one; empty where none do. */
+function faultOf(
+  { description, vendor }: AdapterFacts,
+  { operation, runs }: Comparison,
+  [expected = new Float32Array(), ...others]: Float32Array[],
+): string {
+  const [trusted, ...checked] = runs.map(({ name }) => name)
+  for (const [i, numbers] of others.entries()) {
+    const at = firstOff(numbers, expected)
+    if (at < 0) continue
+    const off = `${checked[i]} for ${operation} gives ${numbers[at]} where ${trusted} gives ${expected[at]}`
+    return `subgroup matrices of ${description || vendor || 'this adapter'} are wrong: ${off}. Slower kernels are used instead. Update the graphics driver, and report this with the output of "dawnrank doctor --json"; matrices: false leaves them out without this warning`
+  }
+  return ''
 }
 
 async function readAll(gpu: Gpu, record: (tape: Tape) => Tensor[]): Promise<Float32Array[]> {
@@ -100,9 +105,6 @@ const firstOff = (found: Float32Array, expected: Float32Array): number =>
     const wanted = expected[i] as number
     return !(Math.abs(x - wanted) <= tolerance * Math.max(1, Math.abs(wanted)))
   })
-
-const faultText = ({ description, vendor }: AdapterFacts, found: string): string =>
-  `subgroup matrices of ${description || vendor || 'this adapter'} are wrong: ${found}. Slower kernels are used instead. Update the graphics driver, and report this with the output of "dawnrank doctor --json"; matrices: false leaves them out without this warning`
 
 const withoutMatrices = (facts: AdapterFacts): AdapterFacts => ({ ...facts, subgroupMatrices: [] })
 

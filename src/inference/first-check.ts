@@ -16,13 +16,17 @@ export async function declareChecked<T>(
   const used = Object.entries(gpu.choices.used).filter(([, kernel]) => /_matrix\b/.test(kernel))
   if (used.length === 0) return declared
   const before = await checkedMatrices(gpu.facts)
-  const unchecked = used.filter((kernel) => before[kernel.join(' ')] === undefined)
+  const unchecked = used.filter((kernel) => before[keyOf(gpu, kernel.join(' '))] === undefined)
   const found = unchecked.length === 0 ? {} : await check(gpu, unchecked, signal)
   const fault = Object.values({ ...before, ...found }).find((text) => text !== '')
   if (fault === undefined) return declared
   gpu.leaveOutMatrices(fault)
   return declare(gpu)
 }
+
+/** Kernels are cut to the limits of the device, which a caller may have lowered. */
+const keyOf = ({ facts: { maxWorkgroupMemory, maxInvocations } }: Gpu, kernel: string): string =>
+  `${kernel}, ${maxInvocations} invocations, ${maxWorkgroupMemory} bytes`
 
 async function check(
   gpu: Gpu,
@@ -31,7 +35,8 @@ async function check(
 ): Promise<Readonly<Record<string, string>>> {
   const { facts } = gpu
   const { compareMatrices } = await import('./check-matrices.ts')
-  const found = await compareMatrices(gpu, kernels, signal)
+  const faults = Object.entries(await compareMatrices(gpu, kernels, signal))
+  const found = Object.fromEntries(faults.map(([kernel, fault]) => [keyOf(gpu, kernel), fault]))
   const keeps =
     facts.description !== '' && environment('DAWNRANK_TUNE') !== '0' && canKeepKernels(facts)
   // A folder that cannot be written costs the next load another check, and nothing else.

@@ -54,6 +54,7 @@ export interface DeviceOptions {
   readonly kernels?: KernelNames | undefined
   /**
    * Whether layers with f16 activations may use the subgroup matrices (tensor cores) of an adapter that has them. Default: true.
+   * They are checked before the first use on an adapter, and left out where they are wrong: then `info.warnings` says so.
    */
   readonly matrices?: boolean | undefined
   /** Called with the size of each batch that calls share, before it runs. */

@@ -290,7 +290,9 @@ it.each([
     const declare = vi.fn(({ choices }: Gpu) =>
       choices.pick('linear f16', [{ name: 'linear_matrix 64x64' }]),
     )
-    await keepChecked(gpu.facts, { 'linear f16 linear_matrix 64x64': found })
+    const { maxInvocations, maxWorkgroupMemory } = gpu.facts
+    const limits = `${maxInvocations} invocations, ${maxWorkgroupMemory} bytes`
+    await keepChecked(gpu.facts, { [`linear f16 linear_matrix 64x64, ${limits}`]: found })
     await declareChecked(gpu, declare)
     expect(declare).toHaveBeenCalledTimes(times)
     expect(gpu.choices.warnings('f16')).toEqual(found ? [found] : [])
