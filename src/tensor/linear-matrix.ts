@@ -29,8 +29,8 @@ interface Setting {
 
 /**
  * Matrices of each subgroup along columns, of which there are two subgroups and on which the layout of weights depends. For each
- * the tiles: subgroups along rows, matrices of each, and the share of the matrix units' peak within reach: by the compiler for
- * RDNA3, those of 4 columns and more than one row by the rates on an H100.
+ * the tiles: subgroups along rows, matrices of each, and the share of the matrix units' peak within reach. Shares of 4 columns
+ * are by rates on an H100 (the last is estimated), those of 2 columns by what the compiler for RDNA3 makes.
  */
 const shapes = [
   {

@@ -1,8 +1,6 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { Gpu, type GpuOptions } from '../../src/gpu/device.ts'
+import { readdir, rm } from 'node:fs/promises'
+import { afterEach, describe, expect, it, vi } from 'vitest'
+import type { Gpu } from '../../src/gpu/device.ts'
 import { checkedMatrices, keepChecked, keepKernels, tunedKernels } from '../../src/gpu/tuned.ts'
 import { Embedder, Reranker } from '../../src/index.ts'
 import { compareMatrices } from '../../src/inference/check-matrices.ts'
@@ -13,6 +11,7 @@ import { linearKernel } from '../../src/tensor/linear.ts'
 import { matrixKernels } from '../../src/tensor/linear-matrix.ts'
 import type { LinearDtype } from '../../src/tensor/tensor.ts'
 import { fixtureFolder } from '../fixtures.ts'
+import { on, ownCache } from '../own-cache.ts'
 import { withFacts } from '../tensor/harness.ts'
 
 // Subgroup matrices are tested where the adapter has them, such as lavapipe of Mesa 26 (CONTRIBUTING.md).
@@ -33,26 +32,10 @@ vi.mock('../../shaders/index.ts', async (original) => {
   return { ...shaders, shaderText }
 })
 
-let cache: string
-beforeEach(async () => {
-  cache = await mkdtemp(join(tmpdir(), 'dawnrank-first-check-'))
-  vi.stubEnv('XDG_CACHE_HOME', cache)
-  vi.stubEnv('DAWNRANK_TUNE', undefined)
-})
-afterEach(async () => {
+const cache = ownCache()
+afterEach(() => {
   broken.by = []
-  vi.unstubAllEnvs()
-  await rm(cache, { recursive: true })
 })
-
-async function on<T>(options: GpuOptions, use: (gpu: Gpu) => Promise<T>): Promise<T> {
-  const gpu = await Gpu.open(options)
-  try {
-    return await use(gpu)
-  } finally {
-    gpu.dispose()
-  }
-}
 
 type Skip = (why: string) => never
 
@@ -209,7 +192,7 @@ describe('the first load with subgroup matrices', { timeout: 900_000 }, () => {
         expect(submit).toHaveBeenCalled()
       })
     }
-    expect(await readdir(cache)).toEqual([])
+    expect(await readdir(cache())).toEqual([])
   })
 
   it('checks each time where the adapter does not tell its driver', async ({ skip }) => {
@@ -232,7 +215,7 @@ describe('the first load with subgroup matrices', { timeout: 900_000 }, () => {
       await expect(late).rejects.toThrow('abort')
       expect(gpu.memory.acquired).toBe(0)
     })
-    expect(await readdir(cache)).toEqual([])
+    expect(await readdir(cache())).toEqual([])
   })
 
   it('serves two loads at once', async ({ skip }) => {
@@ -262,7 +245,7 @@ describe('the first load with subgroup matrices', { timeout: 900_000 }, () => {
     const right = await kernelsOf()
     expect(right.warnings).toEqual([])
     expect(Object.values(right.kernels)).toEqual(expect.arrayContaining([...names]))
-    await rm(cache, { recursive: true })
+    await rm(cache(), { recursive: true })
     await preferMatrices(skip)
     broken.by = wrongRow
     const { warnings, kernels } = await kernelsOf()
@@ -279,7 +262,7 @@ it('checks nothing where no such kernel is in use', async () => {
     expect(declare).toHaveBeenCalledTimes(1)
     expect(submit).not.toHaveBeenCalled()
   })
-  expect(await readdir(cache)).toEqual([])
+  expect(await readdir(cache())).toEqual([])
 })
 
 it.each([

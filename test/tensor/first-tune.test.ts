@@ -1,31 +1,11 @@
-import { mkdtemp, readdir, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest'
-import { Gpu, type GpuOptions } from '../../src/gpu/device.ts'
+import { readdir } from 'node:fs/promises'
+import { describe, expect, it, vi } from 'vitest'
 import { keepKernels, tunedKernels } from '../../src/gpu/tuned.ts'
 import { clearlyFastest, tuneFirst } from '../../src/tensor/first-tune.ts'
 import { linearKernels } from '../../src/tensor/linear.ts'
+import { on, ownCache } from '../own-cache.ts'
 
-let cache: string
-beforeEach(async () => {
-  cache = await mkdtemp(join(tmpdir(), 'dawnrank-first-tune-'))
-  vi.stubEnv('XDG_CACHE_HOME', cache)
-  vi.stubEnv('DAWNRANK_TUNE', undefined)
-})
-afterEach(async () => {
-  vi.unstubAllEnvs()
-  await rm(cache, { recursive: true })
-})
-
-async function on<T>(options: GpuOptions, use: (gpu: Gpu) => Promise<T>): Promise<T> {
-  const gpu = await Gpu.open(options)
-  try {
-    return await use(gpu)
-  } finally {
-    gpu.dispose()
-  }
-}
+const cache = ownCache()
 
 it.each([
   [
@@ -86,7 +66,7 @@ describe('the first load on an adapter', () => {
   ])('measures nothing where %s', async (_, options, tuneOf) => {
     vi.stubEnv('DAWNRANK_TUNE', tuneOf)
     await on(options, (gpu) => tuneFirst(gpu, 'f16', 'f32'))
-    expect(await readdir(cache)).toEqual([])
+    expect(await readdir(cache())).toEqual([])
   })
 
   it('takes over what another process kept meanwhile', async () => {
@@ -110,6 +90,6 @@ describe('the first load on an adapter', () => {
       await expect(tuneFirst(gpu, 'f16', 'f32', AbortSignal.abort())).rejects.toThrow('abort')
       expect(gpu.choices.tuned).toEqual({})
     })
-    expect(await readdir(cache)).toEqual([])
+    expect(await readdir(cache())).toEqual([])
   })
 })

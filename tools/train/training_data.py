@@ -8,11 +8,8 @@ QUERIES_OF = {"medquad": 3000}  # built from templates, hence fewer
 
 
 def read_jsonl(path):
-    """The objects of a gzipped JSON-lines file, or of one without .gz in its place."""
-    opened, plain = gzip.open, path.with_suffix("")
-    if plain.suffix and not path.exists():
-        opened, path = open, plain
-    with opened(path, "rt", encoding="utf-8") as file:
+    """The objects of a gzipped JSON-lines file."""
+    with gzip.open(path, "rt", encoding="utf-8") as file:
         return [json.loads(line) for line in file]
 
 

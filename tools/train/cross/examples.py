@@ -15,9 +15,7 @@ KINDS = ("question", "title", "crop")
 BLOCK = 32  # batches whose groups are sorted by length together, so that a batch pads little
 WORKERS = 4  # processes that make batches for a GPU
 MULTIPLE = 16  # of the padded length on a GPU, for few shapes and aligned masks
-HELD_OUT = (
-    50  # one passage of so many, by its hash: the groups that it belongs to are not trained on
-)
+HELD_OUT = 50  # one passage of so many, by its hash: no group of its own is trained on
 DEV_CANDIDATES = 12  # of each held-out group
 # Half of the combined model's score, logit + 20 cosines, has the scale of 20 cosines. The logit was trained with the
 # whole bonus, so that half of it is in that already; the other half stands for the labels that the model gets wrong.

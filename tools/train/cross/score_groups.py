@@ -20,7 +20,7 @@ from cross.train import load, logits
 from layouts import LAYOUTS
 from training_data import read_jsonl, write_rows
 
-PASSAGES = ("passages.jsonl.gz", "passages.jsonl")
+PASSAGES = "passages.jsonl.gz"
 
 
 def encoded(tokenizer, texts):
@@ -68,9 +68,7 @@ def main():
     tokenizer.no_truncation()
     tokenizer.no_padding()
     model = load(args.model, args.model, args.device)
-    passages = encoded(
-        tokenizer, [p["text"] for p in read_jsonl(args.groups / "passages.jsonl.gz")]
-    )
+    passages = encoded(tokenizer, [row["text"] for row in read_jsonl(args.groups / PASSAGES)])
     rows = read_jsonl(args.groups / "groups.jsonl.gz")[: args.first]
     queries = encoded(tokenizer, [row["query"] for row in rows])
     pairs = [
@@ -83,9 +81,7 @@ def main():
     for row in rows:
         row["scores"] = [round(args.scale * cosine + next(found), 3) for cosine in row["cosines"]]
     args.out.mkdir(parents=True, exist_ok=True)
-    for name in PASSAGES:
-        if (args.groups / name).exists():
-            shutil.copyfile(args.groups / name, args.out / name)
+    shutil.copyfile(args.groups / PASSAGES, args.out / PASSAGES)
     write_rows(args.out / "groups.jsonl.gz", rows)
     own = np.mean([max(row["scores"]) == row["scores"][0] for row in rows])
     print(f"the own passage is first for {own:.3f} of the groups", flush=True)

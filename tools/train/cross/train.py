@@ -44,10 +44,7 @@ WORDS = "embeddings.word_embeddings.weight"
 HEADS = ("classifier.",)
 FUSED = "sdpa"  # PyTorch's own attention
 REPORT = 50  # steps between two lines; a GPU is waited for only then
-MEASURED, FIXED = (
-    100,
-    200,
-)  # --minutes: speed is measured between these steps; the learning rate falls from the latter on
+MEASURED, FIXED = 100, 200  # steps between which --minutes measures; from FIXED on the rate falls
 BEGAN = time.time()
 torch.backends.cuda.enable_cudnn_sdp(False)  # it plans anew for every shape
 
