@@ -245,6 +245,17 @@ export class Gpu {
     await this.whileOpen(Promise.all([...kernels].map((kernel) => kernel.compile())))
   }
 
+  /** Compiles kernels side by side; gives the fault of the first that the driver does not take. */
+  async refusal(kernels: Iterable<Kernel>): Promise<GpuError | undefined> {
+    try {
+      await this.compile(kernels)
+      return undefined
+    } catch (error) {
+      if (error instanceof GpuError && error.code === 'shader-invalid') return error
+      throw error
+    }
+  }
+
   /** Frees every buffer, and the device where it is ours; what is pending rejects. */
   dispose(): void {
     this.#end(new GpuError('disposed', 'the model was disposed of; load it again'))

@@ -70,7 +70,10 @@ export class Kernel {
     this.#params = params
     this.#bindings = bindings
     this.#layout = bindGroupLayout(device, name, bindings)
+    // The pipeline reports what is wrong with the text; nothing else shall.
+    device.pushErrorScope('validation')
     const module = device.createShaderModule({ label: name, code })
+    device.popErrorScope().catch(() => {})
     const layout = device.createPipelineLayout({ label: name, bindGroupLayouts: [this.#layout] })
     try {
       return await device.createComputePipelineAsync({ label: name, layout, compute: { module } })

@@ -37,7 +37,8 @@ const scoreScale = 44
 
 /**
  * Compares kernels of subgroup matrices with those that would be used without them, by random numbers: constants would hide numbers
- * in the wrong place. Gives for each operation and kernel what was found, or an empty text where they agree.
+ * in the wrong place. Gives for each operation and kernel what was found, or an empty text where they agree. A kernel that the driver
+ * does not compile is a finding, too.
  *
  * @param kernels as `info.kernels` has them: `['linear f16', 'linear_matrix 128x128']`
  */
@@ -52,46 +53,65 @@ export async function compareMatrices(
       ? [compareLinear(gpu.facts, of as LinearDtype, kernel)]
       : [false, true].map((causal) => compareAttention(gpu.facts, Number(of), kernel, causal))
   })
-  const record = (tape: Tape) =>
-    comparisons.flatMap(({ runs }) => runs.map((run) => run.record(tape)))
   signal?.throwIfAborted()
-  const plan = new PlanTape(gpu, 'f16')
-  record(plan)
-  await gpu.compile(plan.kernels)
+  const refusals = await Promise.all(comparisons.map((comparison) => refusalOf(gpu, comparison)))
   signal?.throwIfAborted()
-  const results = await readAll(gpu, record)
+  const compiled = comparisons.filter((_, i) => refusals[i] === undefined)
+  const results = await readAll(
+    gpu,
+    compiled.flatMap(({ runs }) => runs),
+  )
   signal?.throwIfAborted()
 
   const found: Record<string, string> = {}
-  for (const comparison of comparisons) {
+  for (const [i, comparison] of comparisons.entries()) {
     const { operation, kernel, runs } = comparison
-    const fault = faultOf(gpu.facts, comparison, results.splice(0, runs.length))
-    found[`${operation} ${kernel}`] ||= fault
+    const fault = refusals[i] ?? faultOf(comparison, results.splice(0, runs.length))
+    found[`${operation} ${kernel}`] ||= fault && warningOf(gpu.facts, fault)
   }
   return found
 }
 
+/** Compiles the kernels of a comparison; tells what the driver does not take of those that are checked. */
+async function refusalOf(
+  gpu: Gpu,
+  { operation, runs: [trusted, ...checked] }: Comparison,
+): Promise<string | undefined> {
+  const kernelsOf = (runs: Comparison['runs']) => {
+    const plan = new PlanTape(gpu, 'f16')
+    for (const run of runs) run.record(plan)
+    return plan.kernels
+  }
+  const [refusal] = await Promise.all([
+    gpu.refusal(kernelsOf(checked)),
+    gpu.compile(kernelsOf(trusted ? [trusted] : [])),
+  ])
+  return refusal && `for ${operation}, ${refusal.message}`
+}
+
+const warningOf = ({ description, vendor }: AdapterFacts, fault: string): string =>
+  `subgroup matrices of ${description || vendor || 'this adapter'} are wrong: ${fault}. Slower kernels are used instead. Update the graphics driver, and report this with the output of "dawnrank doctor --json"; matrices: false leaves them out without this warning`
+
 /** What is wrong with the first kernel whose numbers differ from those of the trusted one; empty where none do. */
 function faultOf(
-  { description, vendor }: AdapterFacts,
   { operation, runs }: Comparison,
   [expected = new Float32Array(), ...others]: Float32Array[],
 ): string {
   const [trusted, ...checked] = runs.map(({ name }) => name)
   for (const [i, numbers] of others.entries()) {
     const at = firstOff(numbers, expected)
-    if (at < 0) continue
-    const off = `${checked[i]} for ${operation} gives ${numbers[at]} where ${trusted} gives ${expected[at]}`
-    return `subgroup matrices of ${description || vendor || 'this adapter'} are wrong: ${off}. Slower kernels are used instead. Update the graphics driver, and report this with the output of "dawnrank doctor --json"; matrices: false leaves them out without this warning`
+    if (at >= 0)
+      return `${checked[i]} for ${operation} gives ${numbers[at]} where ${trusted} gives ${expected[at]}`
   }
   return ''
 }
 
-async function readAll(gpu: Gpu, record: (tape: Tape) => Tensor[]): Promise<Float32Array[]> {
+async function readAll(gpu: Gpu, runs: Comparison['runs']): Promise<Float32Array[]> {
+  if (runs.length === 0) return []
   const tape = new RecordTape(gpu, 'f16', 'check of subgroup matrices')
   let reading: Promise<ArrayBuffer[]>
   try {
-    reading = tape.read(record(tape))
+    reading = tape.read(runs.map((run) => run.record(tape)))
   } catch (error) {
     tape.discard()
     throw error

@@ -1,5 +1,6 @@
 import type { KernelNames } from '../gpu/choices.ts'
 import { type AdapterFacts, Gpu, type GpuOptions } from '../gpu/device.ts'
+import type { Kernel } from '../gpu/kernel.ts'
 import { forgetKernels, keepKernels } from '../gpu/tuned.ts'
 import {
   type AttentionKernel,
@@ -21,7 +22,7 @@ export interface Measured {
   /** As `info.kernels` of a reranker has it: `linear f16`, `attention 64` by the numbers of a head. */
   readonly operation: string
   readonly kernel: string
-  /** Billions of multiplications and additions a second. */
+  /** Billions of multiplications and additions a second; 0 for a kernel that the driver does not compile. */
   readonly gflops: number
 }
 
@@ -148,12 +149,19 @@ export function attentionTask(
   }
 }
 
-/** Compiles what a task needs. */
-export async function prepare({ gpu, activations, record }: Task): Promise<void> {
+/** The kernels that a task needs. */
+function kernelsOf({ gpu, activations, record }: Task): Iterable<Kernel> {
   const plan = new PlanTape(gpu, activations)
   record(plan, 1)
-  await gpu.compile(plan.kernels)
+  return plan.kernels
 }
+
+/** Compiles what a task needs. */
+export const prepare = (task: Task): Promise<void> => task.gpu.compile(kernelsOf(task))
+
+/** Compiles what a task needs; false where the driver does not take it. */
+export const compiles = async (task: Task): Promise<boolean> =>
+  (await task.gpu.refusal(kernelsOf(task))) === undefined
 
 /** GFLOP/s of a task that is repeated until it takes `leastMs`, from recording to the end of the device's work. */
 export async function measure(
@@ -252,16 +260,20 @@ export async function tune(options: TuneOptions = {}): Promise<TuneReport> {
   }
 }
 
-/** The best GFLOP/s of each kernel of an operation; one that is hopeless is measured once. */
+/**
+ * The best GFLOP/s of each kernel of an operation; one that is hopeless is measured once, one that the driver does not
+ * compile not at all.
+ */
 async function measureInTurns(
   entries: readonly Entry[],
   signal: AbortSignal | undefined,
 ): Promise<number[]> {
   const tasks = entries.map(({ task }) => task())
+  const refused = new Set<Task>()
   for (const task of tasks) {
-    await prepare(task)
     // Some adapters compile at the first dispatch.
-    await measure(task)
+    if (await compiles(task)) await measure(task)
+    else refused.add(task)
     signal?.throwIfAborted()
   }
   const best = tasks.map(() => 0)
@@ -269,7 +281,7 @@ async function measureInTurns(
     const hopeless = Math.max(...best) / 3
     for (const [i, task] of tasks.entries()) {
       const before = best[i] as number
-      if (round > 0 && before < hopeless) continue
+      if (refused.has(task) || (round > 0 && before < hopeless)) continue
       best[i] = Math.max(before, await measure(task))
       signal?.throwIfAborted()
     }

@@ -103,6 +103,29 @@ describe('kernels of subgroup matrices', { timeout: 900_000 }, () => {
       expect(found[`${operation} ${kernel}`]).toMatch(/are wrong: .* gives .* where .* gives /)
     })
   })
+
+  it.for<[0 | 1, Change]>([
+    [0, ['linear_matrix', 'var i = lane;', 'var i = missing;']],
+    [1, ['attention_matrix', 'sum / total', 'sum / missing']],
+  ])(
+    'are caught where they do not compile, and the others are checked: %s',
+    async ([which, change], { skip }) => {
+      const kernels = await kernelsHere('f16', 16, skip)
+      broken.by = change
+      await on({}, async (gpu) => {
+        const found = await compareMatrices(gpu, kernels)
+        const [refused = '', right] = [which, 1 - which].map((at) => found[kernels[at]!.join(' ')])
+        expect(refused).toMatch(
+          new RegExp(`for ${kernels[which][0]}, shader ${change[0]} does not compile.*missing`),
+        )
+        expect(right).toBe('')
+        expect(gpu.memory.acquired).toBe(0)
+        expect(await compareMatrices(gpu, [kernels[which]])).toEqual({
+          [kernels[which].join(' ')]: refused,
+        })
+      })
+    },
+  )
 })
 
 /** Declares what has a layer in f16 and heads of 16, and counts how often. */

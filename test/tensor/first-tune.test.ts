@@ -1,11 +1,26 @@
 import { readdir } from 'node:fs/promises'
-import { describe, expect, it, vi } from 'vitest'
+import { afterEach, describe, expect, it, vi } from 'vitest'
 import { keepKernels, tunedKernels } from '../../src/gpu/tuned.ts'
 import { clearlyFastest, tuneFirst } from '../../src/tensor/first-tune.ts'
 import { linearKernels } from '../../src/tensor/linear.ts'
 import { on, ownCache } from '../own-cache.ts'
 
+/** A file, and a line at its end which some of its sizes do not meet. */
+const refused = vi.hoisted(() => ({ by: ['', ''] }))
+vi.mock('../../shaders/index.ts', async (original) => {
+  const shaders = await original<typeof import('../../shaders/index.ts')>()
+  const shaderText: typeof shaders.shaderText = async (name) => {
+    const text = await shaders.shaderText(name)
+    const [file, line] = refused.by
+    return name === file ? `${text}\n${line}` : text
+  }
+  return { ...shaders, shaderText }
+})
+
 const cache = ownCache()
+afterEach(() => {
+  refused.by = ['', '']
+})
 
 it.each([
   [
@@ -75,6 +90,23 @@ describe('the first load on an adapter', () => {
       await tuneFirst(gpu, 'f16', 'f32')
       expect(gpu.choices.tuned).toEqual({ 'linear f16': 'linear_subgroup 16x4' })
     })
+  })
+
+  it('leaves out a kernel that the driver does not compile', async () => {
+    const [first, second] = await on({}, async ({ facts }) => linearKernels(facts, 'f16'))
+    expect(first.name).toMatch(/^linear_subgroup .*x8$/)
+    refused.by = ['linear_subgroup', 'const_assert COLS != 8u;']
+    await on({}, async (gpu) => {
+      await tuneFirst(gpu, 'f16', 'f32')
+      expect(gpu.choices.tuned).toEqual({ 'linear f16': second?.name })
+      expect(gpu.memory.acquired).toBe(0)
+    })
+  })
+
+  it('keeps nothing where the driver compiles none', async () => {
+    refused.by = ['linear_subgroup', 'const_assert false;']
+    await on({}, (gpu) => tuneFirst(gpu, 'f16', 'f32'))
+    expect(await readdir(cache())).toEqual([])
   })
 
   it('goes on without a folder that can be written', async () => {
