@@ -32,7 +32,7 @@ export async function pageOf(option: EChartsOption, title: string, text: string)
 <html lang="en">
 <meta charset="utf-8">
 <title>${escaped(title)}</title>
-<style>body { margin: 2em auto; width: ${width}px; color: ${ink} } pre { font-size: 13px; white-space: pre-wrap }</style>
+<style>body { margin: 2em auto; width: ${width}px; color: ${ink} } pre { font-size: 12px; overflow-x: auto }</style>
 <div id="chart" style="width: ${width}px; height: ${height}px"></div>
 <pre>${escaped(text)}</pre>
 <script>${library}</script>

@@ -29,7 +29,10 @@ const axes: readonly { axis: Axis; title: string; name: string; unit: number }[]
   { axis: 'flops', title: 'By operations', name: 'GFLOPs a pair', unit: 1e9 },
 ]
 
-/** Draws points by what they cost: those that are dominated in grey, the front with a line and names. */
+/** The column right of each panel, which has the names of the front's points. */
+const keyWidth = 320
+
+/** Draws points by what they cost: those that are dominated in grey, the front with a line, numbers and their names. */
 export function drawPareto(
   file: string,
   subject: ParetoSubject,
@@ -71,6 +74,14 @@ function paretoOption(subject: ParetoSubject, points: readonly Point[]): ECharts
         top: top + i * tall,
         textStyle: { ...text, fontSize: 15 },
       })),
+      ...axes.map(({ axis }, i) => ({
+        text: frontOf(points, axis)
+          .map(({ name }, place) => `${place + 1}  ${name}`)
+          .join('\n'),
+        left: width - keyWidth - 8,
+        top: top + i * tall + 28,
+        textStyle: { ...text, ...keyFont, width: keyWidth, overflow: 'break' as const },
+      })),
     ],
     legend: {
       data: [...kinds.map((kind) => kindNames[kind]), 'Pareto front'],
@@ -83,7 +94,7 @@ function paretoOption(subject: ParetoSubject, points: readonly Point[]): ECharts
     grid: axes.map((_, i) => ({
       left: 104,
       top: top + i * tall + 34,
-      width: width - 210,
+      width: width - 104 - keyWidth - 40,
       height: tall - 88,
     })),
     xAxis: axes.map(({ name }, gridIndex) => ({
@@ -128,6 +139,8 @@ function paretoOption(subject: ParetoSubject, points: readonly Point[]): ECharts
   }
 }
 
+const keyFont = { fontSize: 11, fontWeight: 'normal' as const, lineHeight: 16 }
+
 const panel = (at: number) => ({ xAxisIndex: at, yAxisIndex: at })
 
 /** Four digits are what the table has; a logarithmic axis takes no zero. */
@@ -148,7 +161,6 @@ function seriesOf(
     symbol,
     color,
     symbolSize: 9,
-    labelLayout: { hideOverlap: true },
     data: points
       .filter((point) => point.kind === kind)
       .map((point) => {
@@ -160,11 +172,10 @@ function seriesOf(
           itemStyle: { color: best ? color : '#bdbdbd' },
           label: {
             show: best,
-            formatter: point.name,
-            // Neighbours on the front would otherwise run into each other.
-            position: place % 2 === 0 ? ('top' as const) : ('bottom' as const),
+            formatter: String(place + 1),
+            position: 'top' as const,
             color: ink,
-            fontSize: 10,
+            fontSize: 11,
           },
         }
       }),
