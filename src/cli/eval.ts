@@ -1,6 +1,12 @@
 import { join } from 'node:path'
 import { type Command, InvalidArgumentError, Option } from 'commander'
-import { evaluateRerank, type FirstStage, type Measure, parseMeasure } from '../eval/index.ts'
+import {
+  evaluateRerank,
+  type FirstStage,
+  type Measure,
+  parseMeasure,
+  type RerankProgress,
+} from '../eval/index.ts'
 import { findDataSets } from './data-sets.ts'
 import { CliError } from './errors.ts'
 import { printReport, writeReports } from './eval-output.ts'
@@ -18,6 +24,7 @@ import { measureRuns } from './eval-runs.ts'
 import { withServiceOptions } from './eval-services.ts'
 import { type EvaluationSet, evaluationSets, type SetOptions } from './eval-sets.ts'
 import { publishedText } from './eval-text.ts'
+import { exclusively } from './exclusive.ts'
 import { withFirstStages } from './first-stages.ts'
 import { type Io, write } from './io.ts'
 import {
@@ -285,25 +292,32 @@ interface Job {
 async function rerankSet(
   { set, stage, ranker, measures, out, update }: Job,
   onStop: () => void,
-  { signal, stderr }: Io,
+  io: Io,
 ): Promise<SetResult> {
+  const { signal, stderr } = io
   const main = measures[0]!
   const output = out === undefined ? undefined : diskRunFile(out)
-  const start = performance.now()
+  let start = 0
   let done = 0
   try {
-    const { run: _, ...result } = await evaluateRerank({
+    const given = {
       ...stage,
       measures,
       score: ranker.score,
       tag: `dawnrank-${ranker.tag}`,
       signal,
       ...(output && { output, settings: await ranker.settings() }),
-      onProgress: ({ before, after, ...state }) => {
+      onProgress: ({ before, after, ...state }: RerankProgress) => {
         done = state.done
         update(done, `${main} ${shown(before[main])} -> ${shown(after[main])}`)
       },
-    })
+    }
+    const rerank = () => {
+      start = performance.now()
+      return evaluateRerank(given)
+    }
+    const { run: _, ...result } =
+      out === undefined ? await rerank() : await exclusively(out, io, rerank)
     const seconds = (performance.now() - start) / 1000
     return { ...result, set, ranker, out, seconds, queries: [...stage.qrels.keys()] }
   } catch (error) {

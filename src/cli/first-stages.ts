@@ -23,7 +23,6 @@ import { checkCorpus } from '../retrieval/index-writer.ts'
 import type { DataSet } from './data-sets.ts'
 import { CliError } from './errors.ts'
 import { modelFiles } from './fingerprint.ts'
-import { diskIndexFolder } from './index-folder.ts'
 import type { Io } from './io.ts'
 import { type Progress, progressOn } from './progress.ts'
 import { loadSearchModel, type SearchModelOptions, writeVectors } from './vector-index.ts'
@@ -233,9 +232,8 @@ class StageWork {
     const { set, io } = this.input
     const embedder = await this.#embedder(model)
     const path = await this.#indexPath(embedder)
-    const folder = await diskIndexFolder(path)
     const corpus = (signal: AbortSignal) => set.data.passages(signal)
-    await writeVectors(embedder, corpus, folder, undefined, progress, io)
+    await writeVectors(embedder, corpus, path, undefined, progress, io)
     return this.#search(embedder, await this.#open(path))
   }
 

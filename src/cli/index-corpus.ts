@@ -4,7 +4,6 @@ import { openFile } from '#platform'
 import { linesIn, type Passage, passageLines } from '../eval/index.ts'
 import { findDataSets } from './data-sets.ts'
 import { CliError } from './errors.ts'
-import { diskIndexFolder } from './index-folder.ts'
 import { type Io, write } from './io.ts'
 import { revisionOption, wholeNumber, withDtypes } from './model.ts'
 import { noProgressOption, progressOn } from './progress.ts'
@@ -63,8 +62,7 @@ async function indexCorpus(place: string, path: string, options: Options, io: Io
   const embedder = await loadSearchModel(loading, progress, io)
   try {
     const start = performance.now()
-    const folder = await diskIndexFolder(path)
-    const { passages, resumed } = await writeVectors(embedder, corpus, folder, prompt, progress, io)
+    const { passages, resumed } = await writeVectors(embedder, corpus, path, prompt, progress, io)
     const seconds = (performance.now() - start) / 1000
     const rate =
       passages > resumed ? `, ${((passages - resumed) / seconds).toFixed(1)} a second` : ''

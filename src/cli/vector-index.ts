@@ -1,13 +1,15 @@
+import { join } from 'node:path'
 import { Embedder, type EmbedderLoadOptions } from '../embedders/index.ts'
 import type { Passage } from '../eval/index.ts'
 import {
-  type IndexFolder,
   type IndexWork,
   searchableVectors,
   type WrittenIndex,
   writeIndex,
 } from '../retrieval/index.ts'
+import { exclusively } from './exclusive.ts'
 import { modelFiles } from './fingerprint.ts'
+import { diskIndexFolder } from './index-folder.ts'
 import { type Io, printWarnings } from './io.ts'
 import { loadProgress, type Progress } from './progress.ts'
 
@@ -33,15 +35,17 @@ export async function loadSearchModel(
   return embedder
 }
 
-/** Writes the vectors of a corpus, or goes on with them, with the progress on a bar. */
+/** Writes the vectors of a corpus to a folder, or goes on with them, with the progress on a bar. */
 export async function writeVectors(
   embedder: Embedder,
   corpus: (signal: AbortSignal) => AsyncIterable<Passage>,
-  folder: IndexFolder,
+  path: string,
   prompt: string | undefined,
   progress: Progress,
-  { signal }: Io,
+  io: Io,
 ): Promise<WrittenIndex> {
+  const folder = await diskIndexFolder(path)
+  const { signal } = io
   const { info } = embedder
   const { prompts } = info
   const settings: IndexWork['settings'] = {
@@ -59,7 +63,7 @@ export async function writeVectors(
   let isShown = false
   progress.start('reading the corpus', 1)
   try {
-    return await writeIndex({
+    const work: IndexWork = {
       folder,
       settings,
       passages: () => corpus(signal),
@@ -70,7 +74,8 @@ export async function writeVectors(
         isShown = true
         progress.update(done)
       },
-    })
+    }
+    return await exclusively(join(path, 'index'), io, () => writeIndex(work))
   } finally {
     progress.stop()
   }

@@ -82,7 +82,7 @@ async function acquire(path: string, holder: Holder): Promise<boolean> {
   )
   if (moved && moved.token !== other?.token) await rename(aside, path)
   else await rm(aside, { force: true })
-  return false
+  return acquire(path, holder)
 }
 
 const readHolder = (path: string): Promise<Holder | undefined> =>

@@ -9,6 +9,7 @@ import { nameOfFolder } from './repositories.ts'
 import type { HubFolder, HubOptions } from './types.ts'
 
 export { cacheRoot } from './cache.ts'
+export { withLock } from './lock.ts'
 export { type CachedModel, fetchModel } from './model.ts'
 export { type ListedRevision, listCache, type Removed, removeFromCache } from './repositories.ts'
 export { type Fault, type Verification, verifyCache } from './verify.ts'

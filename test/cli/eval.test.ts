@@ -3,6 +3,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   writeFileSync,
@@ -126,6 +127,23 @@ describe('eval', () => {
     expect(await evaluate(trained, '--out', out)).toBe(1)
     expect(trained.stderr.text).toContain('modelFiles was')
     expect(readFileSync(out, 'utf8')).toBe(text)
+  })
+
+  it('waits for another that writes the same run, and scores nothing twice', async () => {
+    const out = join(folder, 'shared.trec')
+    const both = [panda(), panda()]
+    const codes = await Promise.all(both.map((on) => evaluate(on, '--out', out)))
+    expect(codes).toEqual([0, 0])
+    const calls = both.map(({ reranker }) => reranker.calls.length).sort()
+    expect(calls).toEqual([0, 8])
+    const [waited] = both.filter(({ reranker }) => reranker.calls.length === 0)
+    expect(waited?.stderr.text).toBe(
+      `${out}: another process writes it; waiting until it is done\n`,
+    )
+    expect(readdirSync(folder).filter((file) => file.startsWith('shared'))).toEqual([
+      'shared.trec',
+      'shared.trec.settings.json',
+    ])
   })
 
   it('tells what is wrong with the data, before a model is loaded', async () => {

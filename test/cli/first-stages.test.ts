@@ -1,5 +1,15 @@
-import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { spawnSync } from 'node:child_process'
+import {
+  cpSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs'
+import { hostname, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { gzipSync } from 'node:zlib'
@@ -54,6 +64,28 @@ describe('index', () => {
     const other = await run('index', gz, two, '--model', model, '--prompt', 'text: ')
     expect(other).toMatchObject({ code: 1 })
     expect(other.stderr).toContain('was made with another prompt')
+  })
+
+  it('is written by one process at a time', async () => {
+    const [one, shared] = [join(folder, 'alone'), join(folder, 'shared')]
+    await run('index', data, one, '--model', model)
+    const both = await Promise.all([1, 2].map(() => run('index', data, shared, '--model', model)))
+    expect(both.map(({ code }) => code)).toEqual([0, 0])
+    const waited = both.filter(({ stdout }) => stdout.includes('; 12 were there already'))
+    expect(waited.map(({ stderr }) => stderr)).toEqual([
+      `${join(shared, 'index')}: another process writes it; waiting until it is done\n`,
+    ])
+    expect(filesOf(shared)).toEqual(filesOf(one))
+  })
+
+  it('takes over from a process that was killed', async () => {
+    const path = join(folder, 'killed')
+    mkdirSync(path)
+    const { pid } = spawnSync(process.execPath, ['--version'])
+    const machine = `${hostname()} ${readlinkSync('/proc/self/ns/pid')}`
+    writeFileSync(join(path, 'index.lock'), JSON.stringify({ machine, pid, token: 'x' }))
+    expect(await run('index', data, path, '--model', model)).toMatchObject({ code: 0, stderr: '' })
+    expect(readdirSync(path)).not.toContain('index.lock')
   })
 
   it.each<[what: string, args: string[], code: number, message: string]>([
