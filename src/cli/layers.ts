@@ -18,6 +18,7 @@ import { detailsText, suggest, suggestionsText } from './layers-research.ts'
 import {
   layerList,
   type ModelOptions,
+  scoreSettings,
   wholeNumber,
   withLayerwiseModel,
   withModel,
@@ -28,6 +29,7 @@ import type { Progress } from './progress.ts'
 import { groupRecords } from './records.ts'
 import { ofRecord, refusal } from './refusal.ts'
 import { type RunOptions, readEvaluationData, withRunOptions } from './run-file.ts'
+import { cachedScores } from './score-cache.ts'
 
 interface LayersOptions extends ModelOptions, RunOptions {
   file?: string
@@ -42,6 +44,7 @@ interface LayersOptions extends ModelOptions, RunOptions {
   loss?: number
   seed: number
   logitLens: boolean
+  cache?: string
   layers?: readonly number[]
   timePairs: number
   times: boolean
@@ -90,6 +93,9 @@ then in ${rounds} rounds. The table has the median; the text below it has the sp
 Times hold for this machine and these pairs. They include tokenization, not
 loading, and use prefix caching for passages of one query.
 
+--cache keeps the scores of all layers, so that another seed, loss or chart scores no
+pair again. dawnrank pareto takes the same folder.
+
 --hidden-states writes, for each layer of --layers (0: the embeddings), a tensor
 "layer.N", f32 [pairs, hidden]: the states of the scored tokens before the final
 norm, in the order of the pairs. --attention writes, for each pair and layer, a
@@ -123,6 +129,7 @@ export function addLayers(program: Command, io: Io): void {
     .option('--loss <ndcg>', 'suggest cascades that lose at most so much nDCG@10', amount)
     .option('--seed <n>', 'draws the halves of the queries', wholeNumber, 1)
     .option('--logit-lens', 'put the head of the last layer on every layer, for research', false)
+    .option('--cache <folder>', 'keep scores here')
     .option('--time-pairs <n>', 'the most pairs to time', wholeNumber, 32)
     .option('--no-times', 'do not measure times')
   withModelOptions(withRunOptions(command))
@@ -159,7 +166,7 @@ async function showLayers(options: LayersOptions, io: Io): Promise<void> {
     const sweep = await sweepLayers({
       ...material,
       layers: reranker.layers,
-      score: scorerOf(reranker, io, progress, material.places),
+      score: scorerOf(reranker, options, io, progress, material.places),
       signal: io.signal,
       seed,
       timing: options.times
@@ -240,6 +247,7 @@ function checkUsage(options: LayersOptions): void {
 
 function scorerOf(
   reranker: CliReranker,
+  options: LayersOptions,
   { signal }: Io,
   progress: Progress,
   places: readonly string[],
@@ -250,14 +258,18 @@ function scorerOf(
     // The first call computes the scores; later calls are timed and have their own progress bar.
     if (!first) return reranker.computeScore(pairs, { cutoffLayers, signal })
     first = false
-    progress.start('scoring', places.length)
-    const onProgress = ({ done }: { done: number }) => progress.update(done)
-    return reranker
-      .computeScore(pairs, { cutoffLayers, signal, onProgress })
-      .catch((error: unknown) => {
-        if (!ofRecord(error)) throw error
-        throw refusal(error, (index) => places[index ?? 0]!)
-      })
+    const { info, layers } = reranker
+    const source = { info, layers, pairs, settings: scoreSettings(options) }
+    return cachedScores(options.cache, source, () => {
+      progress.start('scoring', places.length)
+      const onProgress = ({ done }: { done: number }) => progress.update(done)
+      return reranker
+        .computeScore(pairs, { cutoffLayers, signal, onProgress })
+        .catch((error: unknown) => {
+          if (!ofRecord(error)) throw error
+          throw refusal(error, (index) => places[index ?? 0]!)
+        })
+    })
   }
 }
 

@@ -1,14 +1,11 @@
-import { createHash } from 'node:crypto'
-import { mkdir, readFile, rename } from 'node:fs/promises'
-import { basename, join } from 'node:path'
+import { basename } from 'node:path'
 import { Embedder, isEmbedder } from '../embedders/index.ts'
 import type { JudgedQuery } from '../eval/index.ts'
 import type { LayerwiseLoadOptions, ModelStage, ScorePassages } from '../rerankers/index.ts'
-import { modelFiles } from './fingerprint.ts'
 import type { CliReranker, Io } from './io.ts'
 import { wholeGroups } from './layers-research.ts'
-import { writeOutput } from './output.ts'
 import type { Progress } from './progress.ts'
+import { cachedScores } from './score-cache.ts'
 
 type Pair = readonly [query: string, passage: string]
 
@@ -82,8 +79,9 @@ async function openReranker(
     const name = `${basename(info.model)}${dtype === 'auto' ? '' : ` ${dtype}`}`
     const layers = reranker.layers.filter((own) => layer === undefined || own === layer)
     const isLayerwise = reranker.layers.length > 1 || layer !== undefined
-    const scores = await cached(work, await keyOf(info, layers, work.pairs), () =>
-      scoreAll(reranker, work.pairs, isLayerwise ? layers : undefined, signal, progress, name),
+    const { cache, pairs } = work
+    const scores = await cachedScores(cache, { info, layers, pairs }, () =>
+      scoreAll(reranker, pairs, isLayerwise ? layers : undefined, signal, progress, name),
     )
     const sample = sampleOf(work)
     const flops = await reranker.layerFlops?.(sample.flat())
@@ -208,32 +206,4 @@ export async function timed(
     if (round > 0) times.push(performance.now() - start)
   }
   return times.sort((a, b) => a - b)[times.length >> 1]! / sample.flat().length
-}
-
-const keyOf = async (
-  info: CliReranker['info'],
-  layers: readonly number[],
-  pairs: readonly Pair[],
-): Promise<string> => {
-  const { dtype, activations } = info
-  const files = await modelFiles(info)
-  const text = JSON.stringify([files, dtype, activations, layers, pairs])
-  return createHash('sha256').update(text).digest('hex').slice(0, 32)
-}
-
-/** Scores from the cache, or made and kept there. */
-async function cached(
-  { cache }: Workload,
-  key: string,
-  make: () => Promise<number[][]>,
-): Promise<number[][]> {
-  if (cache === undefined) return make()
-  const path = join(cache, `${key}.json`)
-  const text = await readFile(path, 'utf8').catch(() => undefined)
-  if (text !== undefined) return JSON.parse(text)
-  const made = await make()
-  await mkdir(cache, { recursive: true })
-  await writeOutput(`${path}.part`, JSON.stringify(made))
-  await rename(`${path}.part`, path)
-  return made
 }

@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -53,6 +53,30 @@ describe('layers', () => {
     const asked = ['[4]', '[5]', '[6]', '"all"'].map((cutoff) => `score 3 ${cutoff}`)
     expect(on.layerwise!.calls.slice(1)).toEqual(Array(6).fill(asked).flat())
     expect(on.stderr.text).toContain('timing')
+  })
+
+  it('keeps scores, by model, pairs and what else they depend on', async () => {
+    const cache = join(folder, 'cache')
+    const table = async (...more: string[]) => {
+      const on = realSession()
+      const args = ['layers', '--model', model, ...firstStage, '--top', '3', '--no-times']
+      expect(await on.run(...args, ...more)).toBe(0)
+      return on.stdout.text
+    }
+    const kept = () => readdirSync(cache)
+    const without = await table()
+    expect(await table('--cache', cache)).toBe(without)
+    const [file] = kept()
+    expect(await table('--cache', cache, '--seed', '2')).toBe(without)
+    expect(await table('--cache', cache, '--max-length', '24')).not.toBe(without)
+    expect(kept()).toHaveLength(2)
+    const path = join(cache, file!)
+    const scores: number[][] = JSON.parse(readFileSync(path, 'utf8'))
+    writeFileSync(path, JSON.stringify(scores.map((layer) => layer.map(() => 7.25))))
+    expect(await table('--cache', cache)).toMatch(/\n *6 +7\.2500 /)
+    writeFileSync(path, 'torn [')
+    expect(await table('--cache', cache)).toBe(without)
+    expect(JSON.parse(readFileSync(path, 'utf8'))).toEqual(scores)
   })
 
   it('writes JSON with every score, pairs in the order of the input', async () => {
