@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { adapters, buildAdapters } from './build/adapters.mjs'
+import { bundleForBrowsers } from './build/browser.mjs'
 import { writeNotices } from './build/notices.mjs'
 import { shaderPlugin } from './build/shaders.mjs'
 import { printSizes, printTable } from './build/sizes.mjs'
@@ -60,26 +61,12 @@ async function buildServer(folder, entryPoints) {
 }
 
 /** browser.js, and the chunks that it loads when they are needed. */
-async function buildBrowser() {
-  const { metafile } = await build({
-    ...common,
-    outdir: dist,
-    minify: true,
-    platform: 'browser',
-    chunkNames: 'browser-[name]-[hash]',
-    conditions: ['browser'],
-    // Left in, so that the check below can name the file that asks for one.
-    external: ['node:*'],
-    entryPoints: { browser: 'src/index.ts' },
-  })
-  for (const [file, { imports }] of Object.entries(metafile.inputs)) {
-    const outside = imports.find(({ external, path }) => external && path !== '<runtime>')
-    if (outside) {
-      throw new Error(`dist/browser.js must stand alone, but ${file} imports "${outside.path}"`)
-    }
-  }
-  return metafile
-}
+const buildBrowser = () =>
+  bundleForBrowsers(
+    root,
+    { browser: 'src/index.ts' },
+    { dir: dist, chunkFileNames: 'browser-[name]-[hash].js' },
+  )
 
 /**
  * Tells Deno and JSR the types of an entry, as package.json does npm.

@@ -18,6 +18,8 @@ import { dirname, join } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { parseArgs } from 'node:util'
 import { build, context } from 'esbuild'
+import { bundleForBrowsers } from './build/browser.mjs'
+import { writeNotices } from './build/notices.mjs'
 
 const root = fileURLToPath(new URL('..', import.meta.url))
 const web = join(root, 'web')
@@ -55,29 +57,10 @@ export async function buildWeb(out, models = embedded) {
   cpSync(join(pdfjs, 'cmaps'), join(out, 'cmaps'), { recursive: true })
   copyFileSync(join(pdfjs, 'legacy/build/pdf.worker.min.mjs'), join(out, 'pdf.worker.js'))
 
-  const hub = '@huggingface/hub'
-  /** @type {import('esbuild').BuildOptions} */
-  const common = {
-    absWorkingDir: root,
-    outdir: out,
-    bundle: true,
-    minify: true,
-    format: 'esm',
-    target: 'es2022',
-    platform: 'browser',
-    conditions: ['browser'],
-    loader: { '.wgsl': 'text' },
-    alias: { [hub]: require.resolve(hub).replace(/index\.js$/, 'browser/index.mjs') },
-    legalComments: 'linked',
-    logLevel: 'warning',
-  }
-  const { metafile } = await build({
-    ...common,
-    metafile: true,
-    splitting: true,
-    chunkNames: 'chunk-[name]-[hash]',
-    entryPoints: { main: join(web, 'main.ts'), worker: join(web, 'worker.ts') },
-  })
+  const entries = { main: join(web, 'main.ts'), worker: join(web, 'worker.ts') }
+  const chunkFileNames = 'chunk-[name]-[hash].js'
+  const metafile = await bundleForBrowsers(root, entries, { dir: out, chunkFileNames })
+  writeNotices(root, out, [metafile])
   const scripts = readdirSync(out).filter((file) => file.endsWith('.js'))
   /** Scripts with files of a package. */
   const scriptsOf = (/** @type {string} */ name) =>
@@ -87,9 +70,13 @@ export async function buildWeb(out, models = embedded) {
   const later = [...scriptsOf('eld'), 'pdf.worker.js', ...scriptsOf('pdfjs-dist')]
   const files = [...statics, 'models.json', ...scripts.filter((file) => !later.includes(file))]
   await build({
-    ...common,
+    outdir: out,
+    bundle: true,
+    minify: true,
+    target: 'es2022',
     entryPoints: { 'service-worker': join(web, 'service-worker.ts') },
     format: 'iife',
+    logLevel: 'warning',
     define: {
       WEB_VERSION: JSON.stringify(versionOf(out, [...files, ...later])),
       WEB_FILES: JSON.stringify(files),

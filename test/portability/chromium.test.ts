@@ -131,7 +131,7 @@ test.each([
   }
 })
 
-test('a page that loads an XLM-RoBERTa fetches less than 110 kB of code, gzipped', async () => {
+test('a page that loads an XLM-RoBERTa fetches less than 98 kB of code, gzipped', async () => {
   const scripts = new Set<string>()
   const watch = ({ pathname }: URL) => {
     if (/^\/dist\/.*\.js$/.test(pathname)) scripts.add(pathname)
@@ -140,7 +140,7 @@ test('a page that loads an XLM-RoBERTa fetches less than 110 kB of code, gzipped
   await scoreInPage(request, undefined, undefined, watch)
   const bytes = [...scripts].map((path) => gzipSync(readFileSync(join(root, path))).length)
   // Those of bundle.test.ts, and what measures kernels at the first load on an adapter.
-  expect(bytes.reduce((sum, size) => sum + size)).toBeLessThan(110_000)
+  expect(bytes.reduce((sum, size) => sum + size)).toBeLessThan(98_000)
 })
 
 test('a model loads from a folder that was picked', async () => {
