@@ -6,13 +6,15 @@ export const chartSize = { width: 1000, height: 760 }
 export const grey = '#8a8a8a'
 export const ink = '#222222'
 
-/** A picture as SVG. ECharts is large, and few commands need it. */
-export async function svgOf(option: EChartsOption): Promise<string> {
+/** A picture as SVG, with a title for who does not see it. ECharts is large, and few commands need it. */
+export async function svgOf(option: EChartsOption, title: string): Promise<string> {
   const { init } = await import('./echarts.ts')
   const chart = init(null, null, { renderer: 'svg', ssr: true, ...chartSize })
   try {
     chart.setOption(option)
-    return `${chart.renderToSVGString()}\n`
+    // The styles are for a pointer that nothing answers to.
+    const svg = chart.renderToSVGString().replace(/<style\b.*?<\/style>\n?/s, '')
+    return `${svg.replace('>', `>\n<title>${escaped(title)}</title>`)}\n`
   } finally {
     chart.dispose()
   }

@@ -42,7 +42,7 @@ export async function drawChart(
   sweep: LayerSweep,
 ): Promise<string> {
   const option = chartOption(subject, sweep)
-  if (/\.svg$/i.test(file)) return svgOf(option)
+  if (/\.svg$/i.test(file)) return svgOf(option, subjectText(subject))
   const shown = { ...option, tooltip: { trigger: 'axis' as const } }
   return pageOf(shown, subjectText(subject), layersTable(subject, sweep))
 }

@@ -40,7 +40,7 @@ export function drawPareto(
 ): Promise<string> {
   const option = paretoOption(subject, points)
   return /\.svg$/i.test(file)
-    ? svgOf(option)
+    ? svgOf(option, subjectLine(subject))
     : pageOf(
         { ...option, tooltip: { trigger: 'item', formatter: '{b}' } },
         subjectLine(subject),
@@ -89,6 +89,8 @@ function paretoOption(subject: ParetoSubject, points: readonly Point[]): ECharts
       top: 84,
       itemWidth: 22,
       itemHeight: 9,
+      // Text is measured a little too narrow where there is no browser.
+      itemGap: 20,
       textStyle: { ...text, fontSize: 11 },
     },
     grid: axes.map((_, i) => ({
