@@ -5,7 +5,7 @@ import { Reranker } from 'dawnrank'
 const query = 'what is panda?'
 const passage = 'The giant panda is a bear that eats bamboo in the mountains of China.'
 
-using reranker = await Reranker.load(process.argv[2], { dtype: 'f32' })
+const reranker = await Reranker.load(process.argv[2])
 const layers = Array.from({ length: reranker.info.sizes.layers }, (_, i) => i + 1)
 const [{ ids, heads, layers: maps }] = await reranker.attentionMaps([[query, passage]], layers)
 const tokens = ids.length
@@ -26,3 +26,4 @@ for (const layer of layers) {
     .slice(0, 5)
   console.log(`layer ${layer}: ${top.map(({ p, piece }) => `${piece} ${p.toFixed(3)}`).join('  ')}`)
 }
+reranker.dispose()

@@ -34,6 +34,14 @@ it.each(Object.entries(examples))('%s runs', async (file, expected) => {
   }
 })
 
+it('layers/attention.mjs runs: a line for each layer of the embedded reranker', async () => {
+  const file = join('examples', 'layers', 'attention.mjs')
+  const { stdout } = await execute(process.execPath, [file], { cwd: root })
+  const lines = stdout.trim().split('\n')
+  expect(lines).toHaveLength(6)
+  for (const line of lines) expect(line).toMatch(/^layer \d:( +\S+ [01]\.\d{3}){5}$/)
+})
+
 it.each(Object.keys(examples))('docs/adapters.md has %s', (file) => {
   const guide = readFileSync(join(root, 'docs', 'adapters.md'), 'utf8')
   const code = readFileSync(join(root, 'examples', file), 'utf8').replace(/^(\/\/.*\n)+\n?/, '')
