@@ -251,6 +251,8 @@ export class Gpu {
       await this.compile(kernels)
       return undefined
     } catch (error) {
+      // A lost device compiles nothing, which says nothing of the kernels.
+      this.check()
       if (error instanceof GpuError && error.code === 'shader-invalid') return error
       throw error
     }

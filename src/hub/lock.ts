@@ -82,7 +82,7 @@ async function acquire(path: string, holder: Holder): Promise<boolean> {
   )
   if (moved && moved.token !== other?.token) await rename(aside, path)
   else await rm(aside, { force: true })
-  return acquire(path, holder)
+  return moved ? acquire(path, holder) : false
 }
 
 const readHolder = (path: string): Promise<Holder | undefined> =>
