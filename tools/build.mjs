@@ -2,12 +2,12 @@
 // Builds dist/, the library: an entry each for Node, Bun and Deno, browser.js for browsers, and the types; and cli/dist/,
 // the command. With --table it also prints what the browser's bundle is made of.
 import { copyFileSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
 import { adapters, buildAdapters } from './build/adapters.mjs'
 import { bundleForBrowsers } from './build/browser.mjs'
+import { hubAlias } from './build/hub.mjs'
 import { writeNotices } from './build/notices.mjs'
 import { shaderPlugin } from './build/shaders.mjs'
 import { printSizes, printTable } from './build/sizes.mjs'
@@ -17,14 +17,11 @@ import { buildStamp } from './setup/stale.mjs'
 const root = fileURLToPath(new URL('..', import.meta.url))
 const dist = join(root, 'dist')
 const cliDist = join(root, 'cli', 'dist')
-const require = createRequire(import.meta.url)
 
 /** Entries of the library, which package.json exports. */
 const entries = { index: 'src/index.ts', devices: 'src/devices/index.ts' }
 /** Runs in the threads of src/devices, and lies beside what starts them. */
 const worker = { 'device-worker': 'src/devices/worker.ts' }
-
-const bundled = '@huggingface/hub'
 
 /** @satisfies {import('esbuild').BuildOptions} */
 const common = /** @type {const} */ ({
@@ -36,8 +33,7 @@ const common = /** @type {const} */ ({
   metafile: true,
   loader: { '.html': 'text' },
   plugins: [shaderPlugin],
-  // Two functions of a package, in the form that has no Node modules: bundled for every runtime, in a chunk of its own.
-  alias: { [bundled]: require.resolve(bundled).replace(/index\.js$/, 'browser/index.mjs') },
+  alias: hubAlias,
   logLevel: 'warning',
 })
 

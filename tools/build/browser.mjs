@@ -1,9 +1,9 @@
 // @ts-check
 // Bundles for browsers.
 import { readFileSync } from 'node:fs'
-import { createRequire } from 'node:module'
 import { join, relative, sep } from 'node:path'
 import { rolldown } from 'rolldown'
+import { hubAlias } from './hub.mjs'
 import { shortened } from './shaders.mjs'
 
 /**
@@ -11,12 +11,10 @@ import { shortened } from './shaders.mjs'
  * @typedef {import('esbuild').Metafile} Metafile
  */
 
-const hub = '@huggingface/hub'
-
 /**
- * Writes bundles that import nothing but each other: of one entry, a library, or of several, the scripts of a page. What an entry
- * always loads is one file, or one for what it shares with the others: a bundle
- * for each set of entries and dynamic imports that share a module would be dozens of small files.
+ * Writes bundles that import nothing but each other: of one entry, a library, or of several, the scripts of a page. What an
+ * entry always loads is one file, or one for what it shares with the others: a bundle for each set of entries and dynamic
+ * imports that share a module would be dozens of small files.
  *
  * @param {string} root the repository
  * @param {Record<string, string>} input entries by name
@@ -24,7 +22,6 @@ const hub = '@huggingface/hub'
  * @returns {Promise<Metafile>} what is in the bundles, as esbuild tells it
  */
 export async function bundleForBrowsers(root, input, { dir, chunkFileNames }) {
-  const require = createRequire(join(root, 'package.json'))
   const isLibrary = Object.keys(input).length === 1
   const bundle = await rolldown({
     cwd: root,
@@ -34,7 +31,7 @@ export async function bundleForBrowsers(root, input, { dir, chunkFileNames }) {
     preserveEntrySignatures: isLibrary ? 'strict' : 'allow-extension',
     resolve: {
       conditionNames: ['browser', 'import', 'default'],
-      alias: { [hub]: require.resolve(hub).replace(/index\.js$/, 'browser/index.mjs') },
+      alias: hubAlias,
     },
     transform: { target: 'es2022' },
     plugins: [
