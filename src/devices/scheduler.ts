@@ -22,8 +22,8 @@ interface Slot {
   thread: DeviceThread | undefined
   /** Set while a thread is opened in place of one that was lost. */
   opening: Promise<void> | undefined
-  /** Tokens of the pieces that it has. */
-  tokens: number
+  /** What the thread was given and has not answered, in order. */
+  parts: Part[]
   /** Whether the present thread has answered: one that is lost before is not opened again. */
   hasAnswered: boolean
   /** Faults of the GPU since the last answer. */
@@ -35,7 +35,8 @@ interface Part {
   progress: ScoreProgress
   stats: ScoreStats | undefined
   result: unknown
-  isRetry: boolean
+  /** Devices that were lost as they ran it. */
+  losses: number
 }
 
 interface Call {
@@ -55,7 +56,14 @@ const mostFaults = 2
 /** Batches that a device is given ahead: one computes, the next waits. */
 const batchesAhead = 2
 
-/** Gives the pieces of calls to devices as these have room, calls in turn. A lost device's pieces go to another one, once. */
+/** A part that has lost so many devices is not given to another: it may be what they fail at. */
+const mostLosses = 2
+
+/**
+ * Gives the pieces of calls to devices as these have room, calls in turn. A lost device's pieces go to another one. Only the
+ * piece that it ran counts this as a failure, and only if the call began before the loss: a reset of the driver can take
+ * several devices at once.
+ */
 export class Scheduler {
   readonly #slots: Slot[]
   readonly #calls = new Set<Call>()
@@ -73,7 +81,7 @@ export class Scheduler {
       thread,
       open,
       opening: undefined,
-      tokens: 0,
+      parts: [],
       hasAnswered: false,
       faults: 0,
     }))
@@ -105,7 +113,7 @@ export class Scheduler {
           progress: { done: 0, total: piece.count },
           stats: undefined,
           result: undefined,
-          isRetry: false,
+          losses: 0,
         }),
       )
       const abort = () => this.#end(call, signal?.reason)
@@ -171,18 +179,19 @@ export class Scheduler {
 
   /** The least loaded device, if it has room. */
   #roomFor({ tokens }: Piece): Slot | undefined {
-    const [least] = this.#slots.filter(({ thread }) => thread).sort((a, b) => a.tokens - b.tokens)
+    const open = this.#slots.filter(({ thread }) => thread)
+    const [least] = open.sort((a, b) => tokensOf(a) - tokensOf(b))
     if (!least?.thread) return undefined
     const most = batchesAhead * least.thread.info.limits.maxBatchTokens
-    return least.tokens === 0 || least.tokens + tokens <= most ? least : undefined
+    return least.parts.length === 0 || tokensOf(least) + tokens <= most ? least : undefined
   }
 
   async #start(slot: Slot, thread: DeviceThread, call: Call, part: Part): Promise<void> {
-    const { method, args, tokens } = part.piece
+    const { method, args } = part.piece
     const onProgress =
       call.report.onProgress && ((now: ScoreProgress) => this.#note(call, part, now))
     const wait = performance.now() - call.begun
-    slot.tokens += tokens
+    slot.parts.push(part)
     call.running++
     try {
       const onStats = (stats: ScoreStats) => {
@@ -195,14 +204,11 @@ export class Scheduler {
       if (error instanceof GpuError) slot.faults++
       if (isLost(error, thread) || slot.faults >= mostFaults) {
         this.#replace(slot, thread, error as Error)
-        if (part.isRetry) this.#end(call, error)
-        else if (!call.fault) {
-          part.isRetry = true
-          call.waiting.unshift(part)
-        }
+        if (part.losses >= mostLosses) this.#end(call, error)
+        else if (!call.fault) call.waiting.unshift(part)
       } else if (!call.fault) this.#end(call, withIndex(error, part.piece.first))
     }
-    slot.tokens -= tokens
+    slot.parts = slot.parts.filter((other) => other !== part)
     call.running--
     call.settle()
     this.#serve()
@@ -232,6 +238,9 @@ export class Scheduler {
   #replace(slot: Slot, thread: DeviceThread, why: Error): void {
     this.#lastFault = why
     if (slot.thread !== thread) return
+    const [running] = slot.parts
+    if (running && !wasLostBefore(why)) running.losses++
+    slot.parts = []
     slot.thread = undefined
     const ended = thread.end(why)
     if (!slot.hasAnswered || this.#disposed) {
@@ -285,6 +294,13 @@ function statsOf({ parts, begun }: Call): ScoreStats {
   const inference = Math.max(0, performance.now() - begun - tokenization - queue)
   return { tokens: sum('tokens'), tokenization, queue, inference }
 }
+
+const tokensOf = ({ parts }: Slot): number =>
+  parts.reduce((sum, { piece }) => sum + piece.tokens, 0)
+
+/** Whether the device was gone before the call came. */
+const wasLostBefore = (error: unknown): boolean =>
+  error instanceof DevicesError && error.code === 'device-lost'
 
 /** Whether the device is gone, not only the call. */
 const isLost = (error: unknown, thread: DeviceThread): boolean =>

@@ -16,6 +16,8 @@ process.once('exit', () => {
 })
 
 let reranker: Reranker | undefined
+/** Why the device is gone, once it is. */
+let lost: Error | undefined
 /** Messages that came while the model was loading wait for it. */
 const loaded = answer(0, load)
 
@@ -29,7 +31,10 @@ port.on('message', async (request: Request) => {
     port.close()
   } else {
     const { id, method, args } = request
-    await answer(id, (report) => methods[method](report, ...(args as [never, never, never])))
+    await answer(id, async (report) => {
+      if (lost) throw new DevicesError('device-lost', lost.message, { cause: lost })
+      return methods[method](report, ...(args as [never, never, never]))
+    })
   }
 })
 
@@ -77,6 +82,9 @@ async function load({ signal, onProgress }: Report): Promise<readonly number[]> 
     onProgress,
     onBatch: reportsBatches ? (batch) => send({ type: 'batch', batch }) : undefined,
     adapter: adapter ?? undefined,
+  })
+  reranker.lost.then((why) => {
+    lost = why
   })
   return reranker.layers
 }

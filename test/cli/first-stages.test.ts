@@ -16,7 +16,7 @@ import { gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseStage } from '../../src/cli/first-stages.ts'
 import { fixtureFolder } from '../fixtures.ts'
-import { session } from './helpers.ts'
+import { type Session, session, startWhileHeld } from './helpers.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'dawnrank-stages-'))
 const data = join(folder, 'panda')
@@ -69,12 +69,11 @@ describe('index', () => {
   it('is written by one process at a time', async () => {
     const [one, shared] = [join(folder, 'alone'), join(folder, 'shared')]
     await run('index', data, one, '--model', model)
-    const both = await Promise.all([1, 2].map(() => run('index', data, shared, '--model', model)))
-    expect(both.map(({ code }) => code)).toEqual([0, 0])
-    const waited = both.filter(({ stdout }) => stdout.includes('; 12 were there already'))
-    expect(waited.map(({ stderr }) => stderr)).toEqual([
-      `${join(shared, 'index')}: another process writes it; waiting until it is done\n`,
-    ])
+    const both = [session(), session()]
+    const index = (on: Session) => on.run('index', data, shared, '--model', model)
+    expect(await startWhileHeld(join(shared, 'index'), both, index)).toEqual([0, 0])
+    const second = both.filter(({ stdout }) => stdout.text.includes('; 12 were there already'))
+    expect(second).toHaveLength(1)
     expect(filesOf(shared)).toEqual(filesOf(one))
   })
 

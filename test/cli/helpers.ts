@@ -2,6 +2,8 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { PassThrough, Writable } from 'node:stream'
 import { fileURLToPath } from 'node:url'
+import { expect } from 'vitest'
+import { withLock } from '#hub'
 import type { CliReranker, Io, RankedPassage } from '../../src/cli/io.ts'
 import { layerwiseLoader } from '../../src/cli/layerwise.ts'
 import { runCli } from '../../src/cli/program.ts'
@@ -222,6 +224,27 @@ export const realSession = (): Session =>
     load: (place, options) => Reranker.load(place, options),
     loadLayerwise: layerwiseLoader({ LayerWiseFlagLLMReranker, LightWeightFlagLLMReranker }),
   })
+
+/** Starts commands that write one path while another holds it; lets it go once all of them have said that they wait. */
+export async function startWhileHeld<T>(
+  path: string,
+  sessions: readonly Session[],
+  start: (on: Session) => Promise<T>,
+): Promise<T[]> {
+  let started: Promise<T>[] = []
+  await withLock(
+    `${path}.lock`,
+    undefined,
+    async () => {},
+    async () => {
+      started = sessions.map(start)
+      const said = () => sessions.map(({ stderr }) => stderr.text)
+      const wait = `${path}: another process writes it; waiting until it is done\n`
+      await expect.poll(said, { timeout: 30_000 }).toEqual(sessions.map(() => wait))
+    },
+  )
+  return Promise.all(started)
+}
 
 const panda = fileURLToPath(new URL('../fixtures/beir/panda', import.meta.url))
 

@@ -322,6 +322,37 @@ describe('the scheduler', () => {
     await expect(call).rejects.toBe(error)
   })
 
+  test.each([
+    ['behind others', 4, () => lost()],
+    ['in vain, for it was lost before', 1, () => new DevicesError('device-lost', 'lost before')],
+  ])('a piece that a second lost device had %s is done by a third', async (_, count, why) => {
+    const again = fakeThread('again')
+    let open = (_: DeviceThread) => {}
+    const opening = new Promise<DeviceThread>((resolve) => {
+      open = resolve
+    })
+    const {
+      all,
+      threads: [a, b],
+    } = scheduler(2, () => opening)
+    const first = all.run(pieces('x', 2), {})
+    for (const thread of [a, b]) thread!.calls.shift()!.resolve()
+    await first
+    const call = all.run(pieces('y', count), {})
+    a!.calls[0]!.reject(lost())
+    await turn()
+    expect(b!.calls).toHaveLength(count === 1 ? 1 : 3)
+    b!.calls[0]!.reject(why())
+    await turn()
+    open(asThread(again))
+    await turn()
+    for (let i = 0; i < count; i++) {
+      again.calls[i]!.resolve()
+      await turn()
+    }
+    expect(await call).toEqual(pieces('y', count).map(({ args }) => `again:${args[0]}`))
+  })
+
   test('another fault rejects the call; a device with two of the GPU in a row is lost', async () => {
     const {
       all,
