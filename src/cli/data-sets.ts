@@ -20,7 +20,7 @@ import { shortNames } from './short-names.ts'
 export interface DataSet {
   /** Short, and no other set's. */
   readonly name: string
-  /** The name of the folder that holds it and others, where that was given. */
+  /** The name of the folder that holds it and others, where that was given; short, and no other folder's. */
   readonly group: string | undefined
   /** Its place, with the split where its name had one. */
   readonly path: string
@@ -57,9 +57,16 @@ export async function findDataSets(
     least: group === undefined ? 1 : 2,
   }))
   const names = shortNames(paths)
-  return [...found.values()].map((set, i) => ({ ...set, name: names[i]! }))
+  const folders = [...new Set([...found.values()].flatMap(({ group }) => group ?? []))]
+  const groups = shortNames(folders)
+  return [...found.values()].map(({ group, ...set }, i) => ({
+    ...set,
+    name: names[i]!,
+    group: group && groups[folders.indexOf(group)],
+  }))
 }
 
+/** A data set without its name; of its group, the path. */
 type Found = Omit<DataSet, 'name'>
 
 async function setsAt(place: string, { root, qrels }: DataSetOptions): Promise<Found[]> {
@@ -90,7 +97,7 @@ async function setsIn(path: string, part: string | undefined, depth: number): Pr
     const inside = join(path, entry)
     if ((await kindOf(inside)) !== 'folder') continue
     const data = await dataIn(inside, part)
-    if (data) found.push({ group: basename(path), path: inside, folder: inside, data })
+    if (data) found.push({ group: resolve(path), path: inside, folder: inside, data })
     else if (depth > 0) grouped.push(...(await setsIn(inside, part, depth - 1)))
   }
   if (grouped.length === 0) return found
@@ -173,7 +180,7 @@ async function listedFolder(path: string): Promise<ListedFolder> {
     }
   }
   await list(path, '', 1)
-  const [, language] = /^miracl-v1\.0-(\w+)$/.exec(basename(path)) ?? []
+  const [, language] = /^miracl-v1\.0-(\w+)$/.exec(basename(resolve(path))) ?? []
   if (language !== undefined) {
     const corpus = `miracl-corpus-v1.0-${language}`
     await list(join(path, '..', corpus), 'corpus/', 0)

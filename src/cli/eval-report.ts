@@ -9,6 +9,7 @@ import {
   summarize,
   type Values,
 } from '../eval/index.ts'
+import { isService } from '../services/index.ts'
 import type { Ranker, RankerDetails } from './eval-ranker.ts'
 import type { EvaluationSet } from './eval-sets.ts'
 import { table } from './table.ts'
@@ -160,7 +161,7 @@ export function reportJson({ summary, sets, outcomes, ...rest }: EvalReport): st
 /** What one model did on one set, as text. */
 export function oneAsText(
   { before, after, resumed, pairs, leftOut, set, ranker, seconds, out }: SetResult,
-  { top }: ReportOptions,
+  { top, run }: ReportOptions & { readonly run?: readonly string[] },
 ): string {
   const names = Object.keys(after.mean)
   const row = (title: string, { mean }: { mean: Values }) => [
@@ -169,15 +170,15 @@ export function oneAsText(
   ]
   const { cutoffLayer, cascade, model } = ranker.details
   const stages = cascade === undefined ? layerText(cutoffLayer) : `, cascade ${cascade},`
-  const { firstStage } = set
-  const of =
-    firstStage === undefined ? 'all candidates' : `the first ${top} of ${basename(firstStage)}`
-  const rows = firstStage === undefined ? [] : [row('first stage', before)]
+  const stage = set.firstStage
+  const stageName = stage !== undefined && run?.includes(stage) ? basename(stage) : stage
+  const of = stage === undefined ? 'all candidates' : `the first ${top} of ${stageName}`
+  const rows = stage === undefined ? [] : [row('first stage', before)]
   const speed = pairs > 0 ? `, ${(pairs / seconds).toFixed(1)} pairs/s` : ''
   const kept = resumed > 0 ? `; ${resumed} queries were in ${out} already` : ''
   return (
     `${set.name}: ${before.queries} judged queries; ` +
-    `${basename(model)}${stages} on ${of}\n\n` +
+    `${isService(model) ? model : basename(model)}${stages} on ${of}\n\n` +
     table(['', ...names], [...rows, row('reranked', after)]) +
     `\n${pairs} pairs in ${seconds.toFixed(1)} s${speed}${kept}\n` +
     (leftOut > 0 ? `left out: ${leftOut} documents that have the id of their query\n` : '')
@@ -190,15 +191,11 @@ const layerText = (layer: string | number | boolean | undefined) =>
 /** The same as JSON. */
 export function oneAsJson(
   { before, after, resumed, pairs, leftOut, set, ranker, seconds }: SetResult,
-  {
-    top,
-    data,
-    run,
-  }: ReportOptions & { readonly data: readonly string[]; readonly run?: readonly string[] },
+  { top, data }: ReportOptions & { readonly data: readonly string[] },
 ): string {
   const report = {
     data: data[0],
-    run: run?.[0],
+    run: set.firstStage,
     ...ranker.details,
     top,
     queries: before.queries,

@@ -5,6 +5,7 @@ import { type DataSet, findDataSets } from './data-sets.ts'
 import { CliError } from './errors.ts'
 import { type FirstStageOptions, type RunSource, runOfStage } from './first-stages.ts'
 import type { Io } from './io.ts'
+import { isStream } from './output.ts'
 import { type RunOptions, readRunFile, readStage } from './run-file.ts'
 import { shortNames } from './short-names.ts'
 
@@ -12,6 +13,8 @@ import { shortNames } from './short-names.ts'
 export interface EvaluationSet extends DataSet {
   /** `undefined` where the data itself says what is to be reranked: there is no order to measure then. */
   readonly firstStage: string | undefined
+  /** The folder of its runs in that of `--out`. */
+  readonly outFolder: string
   readonly read: () => Promise<FirstStage>
   /** Reads all but the corpus, to find what is wrong before the work; gives the number of queries. */
   readonly check: () => Promise<number>
@@ -30,9 +33,14 @@ export interface SetOptions extends RunOptions, FirstStageOptions {
  */
 export async function evaluationSets(options: SetOptions, io: Io): Promise<EvaluationSet[]> {
   const sets = await findDataSets(options.data, options)
-  const runs = options.run ?? []
   const ofRuns = sets.filter(({ data }) => !data.candidates)
-  const all = firstStages(options, sets.length)
+  const given = options.run ?? []
+  const runs = ofRuns.length === 1 ? [...new Set(given)] : given
+  const all = firstStages({ ...options, run: runs }, sets.length)
+  if (ofRuns.length === 0 && all.length > 0) {
+    const message = `${sets[0]!.name}: says itself which passages are reranked; leave out --run and --first-stage`
+    throw new CliError('usage', message)
+  }
   checkCounts(ofRuns, runs, all.length)
   return sets.flatMap((set) => {
     const { candidates } = set.data
@@ -48,6 +56,8 @@ export async function evaluationSets(options: SetOptions, io: Io): Promise<Evalu
         ...set,
         name: chosen.length > 1 ? `${set.name} (${stage!.name})` : set.name,
         firstStage: stage?.text,
+        outFolder:
+          chosen.length > 1 ? `${set.name} (${stage!.name.replaceAll('/', '_')})` : set.name,
         read: () => readStage(set.data, () => source(set, io), stageOptions, io.signal),
         check: () => checkSet(set.data, () => source(set, io), io.signal),
       }
@@ -99,12 +109,18 @@ function runsOf(set: number, sets: number, runs: readonly string[]): number[] {
 
 /**
  * A run in a file: at its path, with the name of the data set in place of `{data}`, or in the folder of the data set, which
- * goes first where there are several sets.
+ * goes first where there are several sets. What can be read only once, a pipe or stdin, is kept.
  */
-export const runOfFile =
-  (run: string, sets: number): RunSource =>
-  async ({ name, folder }, io) =>
-    readRunFile(await runPath(run, name, folder, sets), io)
+export function runOfFile(run: string, sets: number): RunSource {
+  const kept = new Map<string, Promise<Run>>()
+  return async ({ name, folder }, io) => {
+    const path = await runPath(run, name, folder, sets)
+    if (path !== '-' && !(await isStream(path))) return readRunFile(path, io)
+    const read = kept.get(path) ?? readRunFile(path, io)
+    kept.set(path, read)
+    return read
+  }
+}
 
 async function runPath(run: string, set: string, folder: string, sets: number): Promise<string> {
   const given = run.replaceAll('{data}', set)

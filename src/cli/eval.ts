@@ -34,11 +34,11 @@ import {
   withLayerOptions,
   withLoadingOptions,
 } from './model.ts'
-import { checkOutput } from './output.ts'
+import { checkDistinct, checkOutput } from './output.ts'
 import { noProgressOption } from './progress.ts'
 import { type FamilyName, publishedFamilies } from './published-sets.ts'
 import { publishedTables } from './published-tables.ts'
-import { diskRunFile, withRunOptions } from './run-file.ts'
+import { openRunOutput, withRunOptions } from './run-file.ts'
 
 /** The options of `dawnrank eval`. */
 export interface EvalOptions extends RankerOptions, SetOptions {
@@ -182,6 +182,8 @@ const reportNames = collect((text) => {
 
 /** Runs `dawnrank eval`. */
 async function evaluate(given: GivenOptions, io: Io): Promise<void> {
+  const inputs = [given.data, given.run, given.qrels].flat()
+  await checkDistinct([given.out, ...given.report], inputs)
   for (const file of given.report) await checkOutput(file)
   const { table } = given
   const data = given.data ?? (table && (await setsThere(table, given.root)))
@@ -277,7 +279,9 @@ async function* only(stage: FirstStage): AsyncGenerator<FirstStage> {
 
 /** The file of one of several runs in the folder of `--out`. */
 const runOf = (out: string | undefined, set: EvaluationSet, ranker: Ranker) =>
-  out === undefined ? undefined : join(out, set.name, `${ranker.name.replaceAll('/', '_')}.trec`)
+  out === undefined
+    ? undefined
+    : join(out, set.outFolder, `${ranker.name.replaceAll('/', '_')}.trec`)
 
 /** One set to be reranked by one ranker. */
 interface Job {
@@ -296,7 +300,7 @@ async function rerankSet(
 ): Promise<SetResult> {
   const { signal, stderr } = io
   const main = measures[0]!
-  const output = out === undefined ? undefined : diskRunFile(out)
+  const output = out === undefined ? undefined : await openRunOutput(out)
   let start = 0
   let done = 0
   try {
@@ -316,16 +320,19 @@ async function rerankSet(
       start = performance.now()
       return evaluateRerank(given)
     }
-    const { run: _, ...result } =
-      out === undefined ? await rerank() : await exclusively(out, io, rerank)
+    const { run: _, ...result } = output?.isResumable
+      ? await exclusively(output.name, io, rerank)
+      : await rerank()
     const seconds = (performance.now() - start) / 1000
     return { ...result, set, ranker, out, seconds, queries: [...stage.qrels.keys()] }
   } catch (error) {
     onStop()
-    if (signal.aborted && output) {
+    if (signal.aborted && output?.isResumable) {
       const text = `${done} of ${stage.run.size} queries are in ${output.name}; the same command goes on from there\n`
       await write(stderr, text)
     }
     throw error
+  } finally {
+    await output?.close()
   }
 }

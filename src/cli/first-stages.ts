@@ -4,7 +4,7 @@ import { basename, join } from 'node:path'
 import type { Command } from 'commander'
 import { openFolder } from '#platform'
 import type { Embedder, MultiWeights } from '../embedders/index.ts'
-import { collectPassages, type Run } from '../eval/index.ts'
+import { collectPassages, firstStageOrder, type Run } from '../eval/index.ts'
 import {
   bm25Stage,
   denseStage,
@@ -215,7 +215,10 @@ class StageWork {
 
   async #run(file: string): Promise<FirstStage> {
     const { runOfFile, set, io } = this.input
-    return runStage(await runOfFile(file)(set, io))
+    // The documents with the ids of queries are removed from what the stages give in the end.
+    return runStage(
+      firstStageOrder({ run: await runOfFile(file)(set, io), keepIdenticalIds: true }),
+    )
   }
 
   async #embedder(model: string | undefined): Promise<Embedder> {

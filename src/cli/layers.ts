@@ -2,8 +2,10 @@ import { basename } from 'node:path'
 import { type Command, InvalidArgumentError } from 'commander'
 import {
   firstStagePairs,
+  judgedQueries,
   type LayerScorer,
   type LayerSweepOptions,
+  splitHalves,
   sweepLayers,
 } from '../eval/index.ts'
 import { writeAttentionMaps } from './attention-maps.ts'
@@ -24,12 +26,12 @@ import {
   withModel,
   withModelOptions,
 } from './model.ts'
-import { checkOutput, writeOutput } from './output.ts'
+import { checkDistinct, checkOutput, writeOutput } from './output.ts'
 import type { Progress } from './progress.ts'
 import { groupRecords } from './records.ts'
 import { ofRecord, refusal } from './refusal.ts'
 import { type RunOptions, readEvaluationData, withRunOptions } from './run-file.ts'
-import { cachedScores } from './score-cache.ts'
+import { cachedScores, makeCache } from './score-cache.ts'
 
 interface LayersOptions extends ModelOptions, RunOptions {
   file?: string
@@ -151,12 +153,17 @@ export function chartFile(text: string): string {
 
 /** Runs `dawnrank layers`. */
 async function showLayers(options: LayersOptions, io: Io): Promise<void> {
-  const { json, chart, hiddenStates, attention, layers, loss, seed } = options
+  const { json, chart, hiddenStates, attention, cache, layers, loss, seed } = options
   checkUsage(options)
-  for (const file of [json, chart, hiddenStates, attention]) {
+  const outputs = [json, chart, hiddenStates, attention]
+  await checkDistinct(outputs, [options.file, options.run, options.data, options.qrels])
+  for (const file of outputs) {
     if (file !== undefined && file !== '-') await checkOutput(file)
   }
+  if (cache !== undefined) await makeCache(cache)
   const material = await readMaterial(options, io)
+  // Reports too few judged queries before the work, not after it.
+  if (loss !== undefined) splitHalves(judgedQueries(material.judged!, material.groups), seed)
   const timing = { pairs: options.timePairs, rounds }
   io.signal.throwIfAborted()
   const load = options.logitLens ? withLens : withLayerwise

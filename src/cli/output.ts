@@ -1,5 +1,14 @@
-import { access, constants, type FileHandle, mkdir, open, writeFile } from 'node:fs/promises'
-import { dirname } from 'node:path'
+import {
+  access,
+  constants,
+  type FileHandle,
+  mkdir,
+  open,
+  realpath,
+  stat,
+  writeFile,
+} from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
 import { CliError } from './errors.ts'
 
 /** Work whose failure is that of writing a file. */
@@ -22,6 +31,56 @@ export async function checkOutput(path: string): Promise<void> {
   )
   await file?.close()
 }
+
+/**
+ * Checks that no file is written that is read, or twice; a pipe or a device may be. `-` is stdin or stdout.
+ *
+ * @throws CliError `usage`
+ */
+export async function checkDistinct(
+  outputs: readonly (string | undefined)[],
+  inputs: readonly (string | undefined)[],
+): Promise<void> {
+  const files = (paths: readonly (string | undefined)[]) =>
+    paths.flatMap((path) => (path === undefined || path === '-' ? [] : path))
+  const read = new Map<string, string>()
+  for (const path of files(inputs)) if (await isThere(path)) read.set(await identity(path), path)
+  const written = new Map<string, string>()
+  for (const path of files(outputs)) {
+    if (await isStream(path)) continue
+    const id = await identity(path)
+    const [use, other] = read.has(id) ? ['read', read.get(id)] : ['written', written.get(id)]
+    if (other !== undefined) {
+      const same = other === path ? '' : ` as ${other}`
+      throw new CliError(
+        'usage',
+        `${path}: is ${use}${same} too; give the output a file of its own`,
+      )
+    }
+    written.set(id, path)
+  }
+}
+
+const isThere = (path: string): Promise<boolean> =>
+  stat(path).then(
+    () => true,
+    () => false,
+  )
+
+/** What is the same for all names of a file that is there, or may be made. */
+async function identity(path: string): Promise<string> {
+  const info = await stat(path).catch(() => undefined)
+  if (info) return `${info.dev}:${info.ino}`
+  const folder = await realpath(dirname(path)).catch(() => resolve(dirname(path)))
+  return join(folder, basename(path))
+}
+
+/** Whether a path is that of a pipe or a device. */
+export const isStream = (path: string): Promise<boolean> =>
+  stat(path).then(
+    (info) => !info.isFile() && !info.isDirectory(),
+    () => false,
+  )
 
 /** Writes a whole file. */
 export const writeOutput = (path: string, text: string): Promise<void> =>

@@ -12,7 +12,7 @@ import { type OpenModel, sampleOf, timed, type Workload } from './pareto-systems
 
 /** The suggested cascade and the adaptive exit of a layerwise model as points. */
 export async function layerPoints(
-  { systems, reranker }: OpenModel,
+  { name, systems, reranker }: OpenModel,
   work: Workload,
   { loss, seed }: Pick<SearchOptions, 'loss' | 'seed'>,
   signal: AbortSignal,
@@ -25,7 +25,6 @@ export async function layerPoints(
   const options = { data, queries: work.queries, costs, loss, seed }
   const [, check] = splitHalves(work.queries, seed)
   const points: Point[] = []
-  const [name] = systems[0]!.name.split('@')
   for (const [kind, suggestion] of [
     ['cascade', suggestCascade(options)],
     ['exit', suggestExit(options)],

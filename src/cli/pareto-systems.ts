@@ -2,6 +2,7 @@ import { basename } from 'node:path'
 import { Embedder, isEmbedder } from '../embedders/index.ts'
 import type { JudgedQuery } from '../eval/index.ts'
 import type { LayerwiseLoadOptions, ModelStage, ScorePassages } from '../rerankers/index.ts'
+import { CliError } from './errors.ts'
 import type { CliReranker, Io } from './io.ts'
 import { wholeGroups } from './layers-research.ts'
 import type { Progress } from './progress.ts'
@@ -9,9 +10,11 @@ import { cachedScores } from './score-cache.ts'
 
 type Pair = readonly [query: string, passage: string]
 
-/** A model that is compared: a folder or name, one of its layers or all that have a score, and its dtype. */
+/** A model that is compared: a folder or name, what it is called, one of its layers or all that have a score, and its dtype. */
 export interface ModelSpec {
   readonly place: string | undefined
+  /** Where there is none, the model's own name. */
+  readonly name?: string | undefined
   readonly layer?: number | undefined
   readonly dtype: NonNullable<LayerwiseLoadOptions['dtype']>
 }
@@ -31,6 +34,7 @@ export interface System {
 
 /** A model that is open: what it is called, how it scores, and how it is closed. */
 export interface OpenModel {
+  readonly name: string
   readonly systems: readonly System[]
   /** A reranker, whose layers a cascade of its own may take. */
   readonly reranker?: CliReranker | undefined
@@ -49,6 +53,20 @@ export interface Workload {
   readonly cache?: string | undefined
 }
 
+/**
+ * Checks, before any model is scored, that layers are chosen of no embedder.
+ *
+ * @throws CliError `usage`, and what opening the places throws
+ */
+export async function checkLayers(specs: readonly ModelSpec[], signal: AbortSignal): Promise<void> {
+  for (const { place, layer } of specs) {
+    if (place === undefined || layer === undefined) continue
+    if (await isEmbedder(place, { signal })) {
+      throw new CliError('usage', `${place} is an embedder: it has no layers to choose`)
+    }
+  }
+}
+
 /** Opens a model, scores all pairs, and measures what a pair costs. */
 export async function openSystem(
   spec: ModelSpec,
@@ -64,19 +82,20 @@ export async function openSystem(
 }
 
 async function openReranker(
-  { place, layer, dtype }: ModelSpec,
+  spec: ModelSpec,
   work: Workload,
   io: Io,
   progress: Progress,
 ): Promise<OpenModel> {
   const { signal } = io
+  const { place, layer, dtype } = spec
   const reranker =
     layer === undefined
       ? await io.load(place, { dtype, signal })
       : await io.loadLayerwise(place, { dtype, signal, cutoffLayers: layer })
   try {
     const { info } = reranker
-    const name = `${basename(info.model)}${dtype === 'auto' ? '' : ` ${dtype}`}`
+    const name = nameOf(spec, info.model)
     const layers = reranker.layers.filter((own) => layer === undefined || own === layer)
     const isLayerwise = reranker.layers.length > 1 || layer !== undefined
     const { cache, pairs } = work
@@ -102,12 +121,15 @@ async function openReranker(
         stage: { model: reranker, ...(isLayerwise && { cutoffLayer: own }) },
       })
     }
-    return { systems, reranker, close: () => reranker.dispose() }
+    return { name, systems, reranker, close: () => reranker.dispose() }
   } catch (error) {
     await reranker.dispose()
     throw error
   }
 }
+
+const nameOf = ({ name, dtype }: ModelSpec, model: string): string =>
+  `${name ?? basename(model)}${dtype === 'auto' ? '' : ` ${dtype}`}`
 
 async function scoreAll(
   reranker: CliReranker,
@@ -132,14 +154,15 @@ async function scoreAll(
  * many products.
  */
 async function openEmbedder(
-  { place, dtype }: ModelSpec,
+  spec: ModelSpec,
   work: Workload,
   { signal }: Io,
   progress: Progress,
 ): Promise<OpenModel> {
+  const { place, dtype } = spec
   const embedder = await Embedder.load(place, { dtype, signal })
   try {
-    const name = `${basename(embedder.info.model)}${dtype === 'auto' ? '' : ` ${dtype}`}`
+    const name = nameOf(spec, embedder.info.model)
     progress.start(`embedding for ${name}`, 2)
     const texts = [...new Set(work.pairs.map(([, passage]) => passage))]
     const vectors = await embedder.embed(texts, { kind: 'passage', signal })
@@ -177,7 +200,7 @@ async function openEmbedder(
       milliseconds,
       stage: { model },
     }
-    return { systems: [system], close: () => embedder.dispose() }
+    return { name, systems: [system], close: () => embedder.dispose() }
   } catch (error) {
     embedder.dispose()
     throw error

@@ -3,6 +3,7 @@ import { type Command, InvalidArgumentError, Option } from 'commander'
 import {
   evaluateSystems,
   firstStagePairs,
+  type JudgedQuery,
   judgedQueries,
   splitHalves,
   systemCascades,
@@ -11,11 +12,12 @@ import { type ModelStage, rankByModels } from '../rerankers/index.ts'
 import { type Io, write } from './io.ts'
 import { amount, chartFile } from './layers.ts'
 import { wholeNumber } from './model.ts'
-import { checkOutput, writeOutput } from './output.ts'
+import { checkDistinct, checkOutput, writeOutput } from './output.ts'
 import { drawPareto } from './pareto-chart.ts'
 import { layerPoints } from './pareto-layers.ts'
 import { type Point, paretoReport, paretoTable } from './pareto-report.ts'
 import {
+  checkLayers,
   type ModelSpec,
   type OpenModel,
   openSystem,
@@ -26,6 +28,8 @@ import {
 } from './pareto-systems.ts'
 import { noProgressOption, type Progress, progressOn } from './progress.ts'
 import { type RunOptions, readEvaluationData, withRunOptions } from './run-file.ts'
+import { makeCache } from './score-cache.ts'
+import { shortNames } from './short-names.ts'
 
 interface ParetoOptions extends RunOptions {
   data: string
@@ -99,33 +103,40 @@ function dtypeList(text: string): ModelSpec['dtype'][] {
   throw new InvalidArgumentError(`Expected some of ${dtypes.join(', ')} between commas.`)
 }
 
-/** Reads a model as the command line has it. */
-function specOf(text: string, dtype: ModelSpec['dtype']): ModelSpec {
-  const [, place = text, layer] = /^(.+)@(\d+)$/.exec(text) ?? []
-  return { place, layer: layer === undefined ? undefined : Number(layer), dtype }
+/** Reads the models as the command line has them, each once; the embedded one where there is none. */
+function specsOf(models: readonly string[], dtypes: readonly ModelSpec['dtype'][]): ModelSpec[] {
+  if (models.length === 0) return dtypes.map((dtype) => ({ place: undefined, dtype }))
+  const asked = [...new Set(models)].map((text) => {
+    const [, place = text, layer] = /^(.+)@(\d+)$/.exec(text) ?? []
+    return { place, layer: layer === undefined ? undefined : Number(layer) }
+  })
+  const places = [...new Set(asked.map(({ place }) => place))]
+  const names = shortNames(places)
+  return dtypes.flatMap((dtype) =>
+    asked.map((model) => ({ ...model, name: names[places.indexOf(model.place)]!, dtype })),
+  )
 }
 
 /** Runs `dawnrank pareto`. */
 async function compare(models: readonly string[], options: ParetoOptions, io: Io): Promise<void> {
-  const { chart, json } = options
+  const { chart, json, cache } = options
+  await checkDistinct([chart, json], [options.run, options.data, options.qrels])
   for (const file of [chart, json]) if (file && file !== '-') await checkOutput(file)
+  if (cache !== undefined) await makeCache(cache)
   const stage = await readEvaluationData(options.data, options.run, options, io)
   const { run, pairs, groups } = firstStagePairs(stage)
   const queries = judgedQueries({ qrels: stage.qrels, run }, groups)
   const work: Workload = { ...options, pairs, groups, queries }
-  const places = models.length > 0 ? models : [undefined]
-  const specs = options.dtypes.flatMap((dtype) =>
-    places.map((place) =>
-      place === undefined ? { place: undefined, dtype } : specOf(place, dtype),
-    ),
-  )
+  const halves = splitHalves(queries, options.seed)
+  const specs = specsOf(models, options.dtypes)
+  await checkLayers(specs, io.signal)
   const progress = progressOn(io, options.progress)
   const open: OpenModel[] = []
   try {
     for (const spec of specs) open.push(await openSystem(spec, work, io, progress))
-    const points = await pointsOf(open, work, options, progress, io.signal)
+    const points = await pointsOf(open, work, halves, options, progress, io.signal)
     progress.stop()
-    const [learn, check] = splitHalves(queries, options.seed)
+    const [learn, check] = halves
     const subject = {
       source: `the first ${options.top} of ${basename(options.run)} on ${basename(options.data)}`,
       ...{ pairs: pairs.length, queries: queries.length, learn: learn.length, check: check.length },
@@ -146,12 +157,14 @@ async function compare(models: readonly string[], options: ParetoOptions, io: Io
 async function pointsOf(
   open: readonly OpenModel[],
   work: Workload,
+  [learn, check]: readonly [learn: readonly JudgedQuery[], check: readonly JudgedQuery[]],
   options: ParetoOptions,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<Point[]> {
-  const systems = open.flatMap((model) => model.systems)
-  const [learn, check] = splitHalves(work.queries, options.seed)
+  // A layer that is asked for next to its whole model is one point.
+  const byName = new Map(open.flatMap(({ systems }) => systems).map((one) => [one.name, one]))
+  const systems = [...byName.values()]
   const scored = systems.map(({ model, scores, flops }) => ({ model, scores, cost: flops }))
   const qualities = (stages: Parameters<typeof evaluateSystems>[0]) => ({
     learned: evaluateSystems(stages, scored, learn).quality,
@@ -166,7 +179,7 @@ async function pointsOf(
   }))
   for (const model of open) {
     if (model.reranker && model.systems.length > 1) {
-      progress.start(`cascades of ${basename(model.reranker.info.model)}`, 1)
+      progress.start(`cascades of ${model.name}`, 1)
       points.push(...(await layerPoints(model, work, options, signal)))
     }
   }

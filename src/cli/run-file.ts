@@ -15,23 +15,26 @@ import { type DataSetOptions, findDataSets } from './data-sets.ts'
 import { CliError } from './errors.ts'
 import { openSource } from './input.ts'
 import type { Io } from './io.ts'
-import { writable } from './output.ts'
+import { isStream, writable } from './output.ts'
 
-/** A run on disk, with its settings in `<path>.settings.json`. A pipe or a device is only written to. */
-export function diskRunFile(path: string): RunFile {
+/** A run that is written. */
+export interface RunOutput extends RunFile {
+  /** Whether it is a file, which a later command goes on with: a pipe or a device is only written to. */
+  readonly isResumable: boolean
+  close(): Promise<void>
+}
+
+export const openRunOutput = async (path: string): Promise<RunOutput> =>
+  (await isStream(path)) ? runStream(path) : diskRunFile(path)
+
+/** A run on disk, with its settings in `<path>.settings.json`. */
+function diskRunFile(path: string): RunOutput {
   const beside = `${path}.settings.json`
-  let isStream = false
   return {
     name: path,
-    open: async () => {
-      const source = await openFile(path)
-      isStream = source?.stream !== undefined
-      return isStream ? undefined : source
-    },
-    truncate: async (size) => {
-      if (isStream) return
-      await writable(path, size === 0 ? writeFile(path, '') : truncate(path, size))
-    },
+    isResumable: true,
+    open: () => openFile(path),
+    truncate: (size) => writable(path, size === 0 ? writeFile(path, '') : truncate(path, size)),
     append: (text) => writable(path, appendWhole(path, text)),
     readSettings: () =>
       readFile(beside, 'utf8').catch((cause: NodeJS.ErrnoException) => {
@@ -39,10 +42,25 @@ export function diskRunFile(path: string): RunFile {
         throw cause
       }),
     writeSettings: async (text) => {
-      if (isStream) return
       await writable(path, mkdir(dirname(path), { recursive: true }))
       await writable(path, writeFile(beside, text))
     },
+    close: async () => {},
+  }
+}
+
+/** It is opened once: the reader of a pipe takes its closing for the end. */
+async function runStream(path: string): Promise<RunOutput> {
+  const file = await writable(path, open(path, 'a'))
+  return {
+    name: path,
+    isResumable: false,
+    open: async () => undefined,
+    truncate: async () => {},
+    append: (text) => writable(path, file.writeFile(text)),
+    readSettings: async () => undefined,
+    writeSettings: async () => {},
+    close: () => file.close(),
   }
 }
 

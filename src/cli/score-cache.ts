@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import type { RunSettings } from '../eval/index.ts'
 import { modelFiles } from './fingerprint.ts'
 import type { CliReranker } from './io.ts'
-import { writeOutput } from './output.ts'
+import { checkOutput, writable, writeOutput } from './output.ts'
 
 /** Everything that scores depend on. */
 interface ScoreSource {
@@ -17,9 +17,19 @@ interface ScoreSource {
 }
 
 /**
+ * Makes the folder of a cache, and finds out before the work where it cannot be one.
+ *
+ * @throws CliError `output-unwritable`
+ */
+export async function makeCache(folder: string): Promise<void> {
+  await writable(folder, mkdir(folder, { recursive: true }))
+}
+
+/**
  * Scores from a folder, or made and kept there: a list for each layer.
  *
  * @param folder where there is none, nothing is kept
+ * @throws CliError `output-unwritable`, before scores are made
  */
 export async function cachedScores(
   folder: string | undefined,
@@ -28,16 +38,25 @@ export async function cachedScores(
 ): Promise<number[][]> {
   if (folder === undefined) return make()
   const path = join(folder, `${await keyOf(source)}.json`)
-  const kept: number[][] | undefined = await readFile(path, 'utf8')
+  const part = `${path}.part`
+  const kept: unknown = await readFile(path, 'utf8')
     .then(JSON.parse)
     .catch(() => undefined)
-  if (kept) return kept
+  if (isScores(kept, source)) return kept
+  await checkOutput(part)
   const made = await make()
-  await mkdir(folder, { recursive: true })
-  await writeOutput(`${path}.part`, JSON.stringify(made))
-  await rename(`${path}.part`, path)
+  await writeOutput(part, JSON.stringify(made))
+  await writable(path, rename(part, path))
   return made
 }
+
+/** Whether a file has what {@link cachedScores} writes: a list for each layer, a finite number for each pair. */
+const isScores = (kept: unknown, { layers, pairs }: ScoreSource): kept is number[][] =>
+  isList(kept, layers.length) &&
+  kept.every((list) => isList(list, pairs.length) && list.every(Number.isFinite))
+
+const isList = (value: unknown, length: number): value is unknown[] =>
+  Array.isArray(value) && value.length === length
 
 async function keyOf({ info, layers, pairs, settings = {} }: ScoreSource): Promise<string> {
   const { dtype, activations } = info

@@ -2,7 +2,7 @@ import { kendall, spearman } from './correlation.ts'
 import { EvaluationError } from './errors.ts'
 import { placeScores } from './evaluate-rerank.ts'
 import { type LayerAgreement, layerAgreement, meanOver } from './layers/agreement.ts'
-import { calibrateLayers, type LayerCalibration } from './layers/calibration.ts'
+import { calibrateLayers, type Labels, type LayerCalibration } from './layers/calibration.ts'
 import { quantile, splitHalves } from './layers/halves.ts'
 import { evaluate, type Qrels, type Run, type Values } from './metrics.ts'
 
@@ -140,18 +140,26 @@ export async function sweepLayers(options: LayerSweepOptions): Promise<LayerSwee
   }
 }
 
-/** Relevance by pair, of the queries of two halves. A passage without judgement counts as not relevant. */
-function labelsOf({ pairs, groups, seed = 1 }: LayerSweepOptions, { qrels, run }: JudgedGroups) {
+/**
+ * Relevance by pair, of the queries of two halves. A passage without judgement counts as not relevant. A query alone has no labels:
+ * nothing would be left to check a fit on.
+ */
+function labelsOf(
+  { pairs, groups, seed = 1 }: LayerSweepOptions,
+  { qrels, run }: JudgedGroups,
+): Labels | undefined {
   const relevant = new Array<number>(pairs.length).fill(0)
   const judged: (readonly number[])[] = []
   for (const [at, [query, documents]] of [...run].entries()) {
     const grades = qrels.get(query)
-    if (!grades) continue
-    judged.push(groups[at]!)
-    groups[at]!.forEach((index, i) => {
+    const group = groups[at]!
+    if (!grades || group.length === 0) continue
+    judged.push(group)
+    group.forEach((index, i) => {
       relevant[index] = (grades.get(documents[i]!.id) ?? 0) >= 1 ? 1 : 0
     })
   }
+  if (judged.length < 2) return undefined
   const [learn, check] = splitHalves(judged, seed).map((half) => half.flat())
   return { relevant, learn: learn!, check: check! }
 }

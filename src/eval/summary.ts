@@ -12,7 +12,7 @@ import {
 /** A data set in a summary. */
 export interface SummarySet {
   readonly name: string
-  /** Sets of a group count as one in the average. */
+  /** The name of its group, whose sets count as one in the average. */
   readonly group: string | undefined
   /** The judged queries. */
   readonly queries: readonly string[]
@@ -91,15 +91,19 @@ const key = (set: string, system: string) => JSON.stringify([set, system])
 function rowsOf(sets: readonly SummarySet[]): Row[] {
   const columns = new Map<string, SummarySet[]>()
   for (const set of sets) {
-    const name = set.group ?? set.name
-    columns.set(name, [...(columns.get(name) ?? []), set])
+    // A set may have the name of a group.
+    const column = JSON.stringify([set.group, set.group === undefined && set.name])
+    columns.set(column, [...(columns.get(column) ?? []), set])
   }
   const rows: Row[] = []
-  for (const [name, members] of columns) {
+  for (const members of columns.values()) {
     for (const set of members) {
       rows.push({ name: set.name, kind: 'set', parts: [{ set, weight: 1 }] })
     }
-    if (members.length > 1) rows.push({ name, kind: 'group', parts: evenly(members, 1) })
+    const { group } = members[0] as SummarySet
+    if (group !== undefined && members.length > 1) {
+      rows.push({ name: group, kind: 'group', parts: evenly(members, 1) })
+    }
   }
   if (columns.size > 1) {
     const parts = [...columns.values()].flatMap((members) => evenly(members, 1 / columns.size))

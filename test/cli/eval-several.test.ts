@@ -3,6 +3,7 @@ import {
   existsSync,
   mkdirSync,
   mkdtempSync,
+  readdirSync,
   readFileSync,
   rmSync,
   truncateSync,
@@ -172,6 +173,45 @@ describe('eval of several data sets and models', () => {
     expect(JSON.parse(kept.on.stdout.text).outcomes[1].perQuery.q1.MRR).toBe(0.5)
   })
 
+  it('tells groups of one name and a set of that name apart', async () => {
+    for (const place of ['a/grp/x', 'a/grp/y', 'b/grp/x', 'b/grp/y', 'c/grp']) {
+      cpSync(panda, join(folder, place), { recursive: true })
+    }
+    const { on, evaluate } = models()
+    const sets = ['a/grp', 'b/grp', 'c/grp'].map((place) => join(folder, place))
+    expect(await evaluate('--data', ...sets, ...runs, '--runs-only')).toBe(0)
+    const names = on.stdout.text.match(/^\S.*? {2,}(?=\d+ {2})/gm)!.map((name) => name.trim())
+    expect(names).toEqual([
+      ...['a/grp/x', 'a/grp/y', 'a/grp (mean)', 'b/grp/x', 'b/grp/y', 'b/grp (mean)'],
+      ...[expect.stringMatching(/\/c\/grp$/), 'average'],
+    ])
+  })
+
+  it('counts a run that is given twice once, and takes several of stdin and pipes', async () => {
+    const run = join(panda, 'bm25.trec')
+    const twice = models()
+    expect(await twice.evaluate('--data', panda, '--run', run, run, '--top', '3')).toBe(0)
+    expect(twice.on.stdout.text).toContain('20 pairs in')
+    const piped = models()
+    piped.on.stdin.end(readFileSync(run))
+    expect(await piped.evaluate('--data', panda, '--run', '-', run, '--top', '3', '--json')).toBe(0)
+    const { outcomes } = JSON.parse(piped.on.stdout.text)
+    const means = outcomes.filter(({ system }: { system: string }) => system === 'short')
+    expect(means).toHaveLength(2)
+    expect(means[0].mean).toEqual(means[1].mean)
+  })
+
+  it('writes the runs of a first stage with a path in its name below --out', async () => {
+    const stages = ['bm25', `hybrid:bm25+run:${join(panda, '..', 'panda', 'bm25.trec')}`]
+    const args = ['--data', panda, '--first-stage', ...stages, '--top', '3']
+    const out = join(folder, 'deep', 'out')
+    expect(await models().evaluate(...args, '--out', out)).toBe(0)
+    expect(readdirSync(join(folder, 'deep'))).toEqual(['out'])
+    const [first, second, ...others] = readdirSync(out)
+    expect([first, others]).toEqual(['panda (bm25)', []])
+    expect(readdirSync(join(out, second!))).toContain('short.trec')
+  })
+
   it('reranks sets of other layouts', async () => {
     const miracl = models()
     const args = ['--root', root, '--data', 'miracl/en/dev', ...runs, '--json']
@@ -248,6 +288,12 @@ describe('eval of several data sets and models', () => {
       /has no texts to rerank; expected a folder of data, or --runs-only/,
     ],
     ['no data', [...runs], 2, /give data sets by --data/],
+    [
+      'a run of passages to rerank',
+      ['--data', join(panda, 'cmteb/reranking.jsonl'), '--run', 'none.trec'],
+      2,
+      /reranking: says itself which passages are reranked; leave out --run/,
+    ],
   ])('refuses %s before a model is loaded', async (_, args, code, message) => {
     // biome-ignore format: rows of a table
     const { on, places, evaluate } = models()

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import {
   cpSync,
   existsSync,
@@ -8,6 +9,7 @@ import {
   rmSync,
   writeFileSync,
 } from 'node:fs'
+import { readFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -234,8 +236,35 @@ describe('eval', () => {
     })
 
     it('is also written to a device or a pipe, with no settings beside it', async () => {
-      await report(write({}), '--out', '/dev/null')
+      const place = write({})
+      await report(place, '--out', '/dev/null')
       expect(existsSync('/dev/null.settings.json')).toBe(false)
+      const pipe = join(place, 'pipe')
+      execFileSync('mkfifo', [pipe])
+      const read = readFile(pipe, 'utf8')
+      await report(place, '--out', pipe)
+      await report(place, '--out', join(place, 'out.trec'))
+      expect(await read).toBe(readFileSync(join(place, 'out.trec'), 'utf8'))
+      expect(readdirSync(place).filter((file) => file.startsWith('pipe'))).toEqual(['pipe'])
+    })
+
+    it.each([
+      ['a report that is read', ['--report', 'qa.json'], 'qa.json: is read too;'],
+      [
+        'the run as a report',
+        ['--out', 'o.json', '--report', './o.json'],
+        'o.json: is written too;',
+      ],
+      ['two reports of one name', ['--report', 'r.md', 'r.md'], 'r.md: is written too;'],
+    ])('refuses %s', async (_, args, message) => {
+      const place = write({})
+      cpSync(join(data, 'llama_index_qa.json'), join(place, 'qa.json'))
+      const on = panda()
+      const paths = args.map((arg) => (arg.startsWith('--') ? arg : join(place, arg)))
+      const given = ['--data', join(place, 'qa.json'), '--first-stage', 'bm25', ...paths]
+      expect(await on.run('eval', ...given)).toBe(2)
+      expect(on.stderr.text).toContain(message)
+      expect(on.loads).toEqual([])
     })
 
     it('names query and document of a text that the model refuses', async () => {

@@ -134,6 +134,18 @@ describe('eval --first-stage', () => {
     expect((JSON.parse(stdout) as Report).systems.map(({ name }) => name)).toEqual([stage])
   })
 
+  it('takes a run by its scores, whatever the order of its lines', async () => {
+    const lines = readFileSync(join(data, 'bm25.trec'), 'utf8').trim().split('\n')
+    const turned = join(folder, 'turned.trec')
+    writeFileSync(turned, `${lines.reverse().join('\n')}\n`)
+    const means = async (run: string) => {
+      const stages = [`run:${run}`, `hybrid:bm25+run:${run}`]
+      const { stdout } = await measure('--first-stage', ...stages)
+      return JSON.parse(stdout).outcomes.map(({ mean }: { mean: object }) => mean)
+    }
+    expect(await means(turned)).toEqual(await means(join(data, 'bm25.trec')))
+  })
+
   it('keeps vectors', async () => {
     const indexes = join(folder, 'indexes')
     const args = ['--indexes', indexes, '--first-stage', `dense:${model}`]

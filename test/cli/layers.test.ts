@@ -200,6 +200,11 @@ describe('layers', () => {
     [['--layers', '4'], '--hidden-states or --attention, and --layers go together'],
     [['--attention', 'a'], '--hidden-states or --attention, and --layers go together'],
     [['--attention', 'a', '--layers', '0,4'], '--attention: layer 0, the embeddings, has none'],
+    [
+      ['--attention', 'a', '--hidden-states', './a', '--layers', '4'],
+      'is written as ./a too; give the output a file of its own',
+    ],
+    [['--file', 'package.json', '--json', 'package.json'], 'package.json: is read too'],
     [['--loss', '0.002'], '--loss needs judgements: give --data and --run'],
     [['--loss', '-1', ...firstStage], 'Expected a number from 0 on'],
     [['--chart', 'a.png'], 'ends in .svg or .html'],
@@ -228,6 +233,13 @@ describe('layers', () => {
     expect(await bad.run('layers')).toBe(1)
     expect(bad.stderr.text).toContain('stdin:2: neither "passages" nor')
     expect(bad.loads).toEqual([])
+
+    const cache = session()
+    const file = join(folder, 'taken')
+    writeFileSync(file, '')
+    expect(await cache.run('layers', ...firstStage, '--cache', join(file, 'x'))).toBe(1)
+    expect(cache.stderr.text).toContain(`${join(file, 'x')}: cannot be written (ENOTDIR)`)
+    expect(cache.loads).toEqual([])
 
     const layer = session()
     layer.stdin.end(records)
@@ -277,6 +289,23 @@ describe('layers', () => {
     )
     expect(on.stdout.text).toContain("Kendall's tau of every two layers")
     expect(on.stdout.text).toMatch(/ECE +ECE fitted\n/)
+  })
+
+  it('has no halves of one judged query', async () => {
+    const qrels = join(folder, 'one.qrels')
+    writeFileSync(qrels, 'q1 0 p1 1\n')
+    const one = [...firstStage, '--qrels', qrels]
+    const searched = session()
+    expect(await searched.run('layers', ...one, '--loss', '0.01')).toBe(2)
+    expect(searched.stderr.text).toContain('judged queries with documents in the run: found 1')
+    expect(searched.loads).toEqual([])
+
+    const json = join(folder, 'one.json')
+    const on = session()
+    expect(await on.run('layers', ...one, '--no-times', '--details', '--json', json)).toBe(0)
+    expect(on.stdout.text).toContain('calibration')
+    expect(on.stdout.text).not.toMatch(/NaN|ECE/)
+    expect(readFileSync(json, 'utf8')).not.toContain('null')
   })
 
   it('writes attention maps, and takes encoders with --logit-lens', async () => {

@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -52,6 +52,41 @@ describe('pareto', () => {
     const page = readFileSync(html!, 'utf8')
     expect(page).toContain('Pareto front')
     expect(page).not.toMatch(/<script[^>]+src|<link/)
+  })
+
+  it('has one point for what is given twice, and a name for each model', async () => {
+    const on = realSession()
+    const [, bert, layerwise] = models
+    const given = [bert!, bert!, layerwise!, `${layerwise}@6`]
+    expect(await on.run('pareto', ...given, ...firstStage, ...few, '--json', '-')).toBe(0)
+    const { points } = JSON.parse(on.stdout.text)
+    const named = (kinds: string[]) =>
+      points.filter(({ kind }: Point) => kinds.includes(kind)).map(({ name }: Point) => name)
+    const layers = [2, 3, 4, 5, 6].map((layer) => `minicpm-layerwise/model@${layer}`)
+    expect(named(['model', 'layer'])).toEqual(['bert/model', ...layers])
+    for (const name of named(['cascade', 'exit']))
+      expect(name).toMatch(/^minicpm-layerwise\/model \d/)
+  })
+
+  it('tells faults before the work', async () => {
+    const one = session()
+    const qrels = join(folder, 'one.qrels')
+    writeFileSync(qrels, 'q1 0 p1 1\n')
+    expect(await one.run('pareto', models[1]!, ...firstStage, '--qrels', qrels)).toBe(2)
+    expect(one.stderr.text).toContain('judged queries with documents in the run: found 1')
+    expect(one.loads).toEqual([])
+
+    const layer = session()
+    expect(await layer.run('pareto', models[1]!, `${models[0]}@3`, ...firstStage)).toBe(2)
+    expect(layer.stderr.text).toContain('model is an embedder: it has no layers to choose')
+    expect(layer.loads).toEqual([])
+
+    const cache = session()
+    const file = join(folder, 'taken')
+    writeFileSync(file, '')
+    expect(await cache.run('pareto', models[1]!, ...firstStage, '--cache', join(file, 'x'))).toBe(1)
+    expect(cache.stderr.text).toContain(`${join(file, 'x')}: cannot be written (ENOTDIR)`)
+    expect(cache.loads).toEqual([])
   })
 
   it.each<[string[], string]>([

@@ -211,6 +211,12 @@ describe('halves and intervals', () => {
     expect(splitHalves(items, 8)).not.toEqual([learn, check])
   })
 
+  it('are not made of one query', () => {
+    for (const queries of [[], [1]]) {
+      expect(() => splitHalves(queries, 1)).toThrow(`found ${queries.length}, expected at least 2`)
+    }
+  })
+
   it('have the mean in 95 of 100', () => {
     const random = seeded(9)
     const inside = Array.from({ length: 200 }, (_, i) => {

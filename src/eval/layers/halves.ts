@@ -1,3 +1,5 @@
+import { EvaluationError } from '../errors.ts'
+
 /** Numbers in 0 to 1 that are the same for the same seed (mulberry32). */
 export function seededRandom(seed: number): () => number {
   let state = seed >>> 0
@@ -9,16 +11,27 @@ export function seededRandom(seed: number): () => number {
   }
 }
 
-/** Two halves of some items, drawn by a seed, each in the order of the items; the first is larger by one where they are odd. */
-export function splitHalves<T>(items: readonly T[], seed: number): [learn: T[], check: T[]] {
+/**
+ * Two halves of judged queries, drawn by a seed, each in the order of the queries; the first is larger by one where they are odd.
+ *
+ * @throws EvaluationError `option-invalid` where a half would be empty: no mean over it is defined
+ */
+export function splitHalves<T>(queries: readonly T[], seed: number): [learn: T[], check: T[]] {
+  if (queries.length < 2) {
+    throw new EvaluationError(
+      'option-invalid',
+      `judged queries with documents in the run: found ${queries.length}, expected at least 2, since cascades are chosen on one half of ` +
+        'them and checked on the other; give more judgements, or a run with more of the judged queries',
+    )
+  }
   const random = seededRandom(seed)
-  const order = items.map((_, i) => i)
+  const order = queries.map((_, i) => i)
   for (let i = order.length - 1; i > 0; i--) {
     const other = Math.floor(random() * (i + 1))
     ;[order[i], order[other]] = [order[other]!, order[i]!]
   }
   const first = new Set(order.slice(0, Math.ceil(order.length / 2)))
-  return [items.filter((_, i) => first.has(i)), items.filter((_, i) => !first.has(i))]
+  return [queries.filter((_, i) => first.has(i)), queries.filter((_, i) => !first.has(i))]
 }
 
 export const mean = (values: readonly number[]): number =>

@@ -46,6 +46,8 @@ export interface Suggestion {
  * Suggests a cascade with a fixed number of survivors for a wanted loss: of all that lose at most so much on one half of the queries
  * the cheapest; of several the better. Queries that gain do not make up for others that lose: of many cascades some are lucky, and
  * luck does not repeat on other queries. A single stage is a cutoff. The last layer alone loses nothing, so that there is always one.
+ *
+ * @throws EvaluationError `option-invalid` for fewer than two queries
  */
 export function suggestCascade(options: SearchOptions): Suggestion {
   return search(options, ({ layers }, queries, most) => {
@@ -57,6 +59,8 @@ export function suggestCascade(options: SearchOptions): Suggestion {
 /**
  * Suggests an adaptive exit: after some layers those leave that are more than a margin below rank `keep`. The margin of a layer is learned
  * on one half of the queries: of the passages that the end layer ranks among the first `keep`, a share of at most `risk` was further below.
+ *
+ * @throws EvaluationError `option-invalid` for fewer than two queries
  */
 export function suggestExit(options: SearchOptions): Suggestion {
   return search(options, (data, queries, most) => {
