@@ -1,6 +1,6 @@
 import { basename } from 'node:path'
 import { cascadeScores, type Scorer } from '../eval/index.ts'
-import { isService } from '../services/index.ts'
+import { isService, serviceOf } from '../services/index.ts'
 import type { Ranker, RankerKind, RankerOptions, RankerSpec } from './eval-ranker.ts'
 import { withService } from './eval-services.ts'
 import { modelFiles } from './fingerprint.ts'
@@ -33,6 +33,17 @@ export function rankerSpecs(models: readonly string[] | undefined): RankerSpec[]
     const [, model, stages] = /^(.+)@([\d:,]+)$/.exec(text) ?? [text, text]
     return { name: names[i]!, model: model!, layers: stages === undefined ? {} : layersOf(stages) }
   })
+}
+
+/**
+ * Finds out before the work of other models whether services can be asked.
+ *
+ * @throws ServiceError
+ */
+export function checkServices(specs: readonly RankerSpec[]): void {
+  for (const { model } of specs) {
+    if (model !== undefined && isService(model)) serviceOf(model, process.env)
+  }
 }
 
 function layersOf(stages: string): LayerOptions {

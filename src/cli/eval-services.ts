@@ -12,6 +12,7 @@ import {
   scorerOver,
   senderTo,
   serviceOf,
+  usualRetries,
 } from '../services/index.ts'
 import { CliError } from './errors.ts'
 import type { Ranker, RankerOptions, RankerSpec, ServiceOptions } from './eval-ranker.ts'
@@ -46,16 +47,20 @@ export async function withService<T>(
   use: (ranker: Ranker, progress: Progress) => Promise<T>,
 ): Promise<T> {
   const name = model!
+  // First, for it refuses names with a password, which no message may show.
+  const found = serviceOf(name, process.env)
   if (Object.keys(layers).length > 0 || options.cutoffLayer || options.cascade) {
     throw new CliError('usage', `${name} is a service: it has no layers to choose`)
   }
-  const service = { ...serviceOf(name, process.env), ...changes(options, name) }
+  const service = { ...found, ...changes(options, found) }
   const folder = join(
     process.env.XDG_CACHE_HOME || join(homedir(), '.cache'),
     'dawnrank',
     'services',
   )
-  const score = scorerOver(service, senderTo(service), new Answers(folder))
+  const answers = new Answers(folder)
+  await answers.prepare()
+  const score = scorerOver(service, senderTo(service, usualRetries, io.signal), answers)
   const progress = progressOn(io, options.progress)
   const ranker: Ranker = {
     name,
@@ -67,7 +72,7 @@ export async function withService<T>(
       ...(options.keepIdenticalIds && { keepIdenticalIds: true }),
     }),
     announce: (stages) => announce(service, name, folder, stages, options, io),
-    score: (query, passages) => score(query, passages, io.signal),
+    score,
   }
   try {
     return await use(ranker, progress)
@@ -77,17 +82,15 @@ export async function withService<T>(
 }
 
 /** What the options change in a service. */
-function changes({ rate, price }: ServiceOptions, name: string): Partial<Service> {
+function changes({ rate, price }: ServiceOptions, { dialect }: Service): Partial<Service> {
   return {
     ...(rate !== undefined && { requestsPerMinute: rate }),
-    ...(price !== undefined && { price: priceOf(price, name) }),
+    ...(price !== undefined && { price: priceOf(price, dialect) }),
   }
 }
 
-const priceOf = (price: number, name: string): Price =>
-  serviceOf(name, process.env).dialect.kind === 'embeddings'
-    ? { millionTokens: price }
-    : { thousandSearches: price }
+const priceOf = (price: number, { kind }: Service['dialect']): Price =>
+  kind === 'embeddings' ? { millionTokens: price } : { thousandSearches: price }
 
 /** Prints what the work costs at most, and refuses it where that is too much. */
 async function announce(
@@ -109,7 +112,7 @@ async function announce(
   if (cost.dollars > maxCost) {
     throw new CliError(
       'usage',
-      `${name}: may cost $${cost.dollars.toFixed(2)}, more than --max-cost ${maxCost}`,
+      `${name}: may cost ${inDollars(cost.dollars)}, more than --max-cost ${maxCost}`,
     )
   }
 }
@@ -125,4 +128,10 @@ const counted = (count: number) => count.toLocaleString('en')
 
 const costText = ({ requests, tokens, dollars: amount }: Cost) =>
   `at most ${counted(requests)} requests with about ${counted(tokens)} tokens, ` +
-  (amount === undefined ? 'at an unknown price (--price)' : `about $${amount.toFixed(2)}`)
+  (amount === undefined ? 'at an unknown price (--price)' : `about ${inDollars(amount)}`)
+
+/** To the cent; below a cent, with two significant digits. */
+const inDollars = (amount: number) =>
+  amount === 0 || amount >= 0.01
+    ? `$${amount.toFixed(2)}`
+    : `$${amount.toLocaleString('en', { maximumSignificantDigits: 2 })}`

@@ -11,7 +11,7 @@ import { findDataSets } from './data-sets.ts'
 import { CliError } from './errors.ts'
 import { printReport, writeReports } from './eval-output.ts'
 import type { Ranker, RankerOptions } from './eval-ranker.ts'
-import { rankerSpecs, withRanker } from './eval-rankers.ts'
+import { checkServices, rankerSpecs, withRanker } from './eval-rankers.ts'
 import {
   type EvalReport,
   oneAsJson,
@@ -215,6 +215,7 @@ async function rerankAll(
   io: Io,
 ): Promise<SetResult[]> {
   const specs = rankerSpecs(options.model)
+  checkServices(specs)
   // One set is read once, and before the model.
   const kept = sets.length === 1 ? await sets[0]!.read() : undefined
   const total = kept?.run.size ?? (await countQueries(sets))

@@ -4,7 +4,7 @@ import { ServiceError } from './errors.ts'
 import type { Service } from './services.ts'
 
 /** Sends a body and gives the answer's. */
-export type Send = (body: object, signal: AbortSignal | undefined) => Promise<unknown>
+export type Send = (body: object) => Promise<unknown>
 
 /** When a request is sent again, and for how long one may take. */
 export interface RetrySettings {
@@ -20,19 +20,29 @@ export const usualRetries: RetrySettings = { retries: 6, firstWait: 1000, timeou
 
 const longestWait = 60_000
 
-/** Sends requests to a service, at most so many a minute, evenly spaced. */
+/**
+ * Sends requests to a service, at most so many a minute, evenly spaced.
+ *
+ * @param signal ends requests, and what waits to be sent
+ */
 export function senderTo(
   { url, key, requestsPerMinute }: Pick<Service, 'url' | 'key' | 'requestsPerMinute'>,
   { retries, firstWait, timeout }: RetrySettings = usualRetries,
+  signal?: AbortSignal,
 ): Send {
+  const ended = signal && { signal }
   const spaced = Number.isFinite(requestsPerMinute)
-    ? pThrottle({ limit: 1, interval: 60_000 / requestsPerMinute })(() => {})
+    ? pThrottle({ limit: 1, interval: 60_000 / requestsPerMinute, ...ended })(() => {})
     : () => {}
   const client = ky.create({
+    ...ended,
     timeout,
-    ...(key !== undefined && { headers: { authorization: `Bearer ${key}` } }),
-    // A key is for this host alone.
-    redirect: 'error',
+    headers: {
+      accept: 'application/json',
+      ...(key !== undefined && { authorization: `Bearer ${key}` }),
+    },
+    // A key is for this host alone; `serviceError` says where to.
+    redirect: 'manual',
     retry: {
       limit: retries,
       methods: ['post'],
@@ -44,29 +54,52 @@ export function senderTo(
       retryOnTimeout: true,
     },
   })
-  return async (json, signal) => {
-    await spaced()
+  return async (json) => {
+    // After an abort, the throttle would make calls wait again.
     signal?.throwIfAborted()
-    try {
-      return await client.post(url, { json, ...(signal && { signal }) }).json()
-    } catch (error) {
+    await spaced()
+    const answer = client.post(url, { json }).text()
+    const text = await answer.catch(async (error: Error) => {
       signal?.throwIfAborted()
       throw await serviceError(error, url)
-    }
+    })
+    return parsed(text)
   }
 }
 
-async function serviceError(error: unknown, url: string): Promise<ServiceError> {
-  if (!(error instanceof HTTPError)) {
-    const { message } = error as Error
-    return new ServiceError('service-unreachable', `${url}: no answer: ${message}`, {
-      cause: error,
-    })
+function parsed(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch (cause) {
+    const start = JSON.stringify(text.slice(0, 100))
+    throw new ServiceError('answer-invalid', `answered, but not with JSON: ${start}`, { cause })
   }
-  const { status } = error.response
+}
+
+async function serviceError(error: Error, url: string): Promise<ServiceError> {
+  if (!(error instanceof HTTPError)) {
+    const text = `${url}: no answer: ${error.message}${reasonOf(error)}`
+    return new ServiceError('service-unreachable', text, { cause: error })
+  }
+  const { status, headers } = error.response
+  const location = headers.get('location')
+  if (status < 400 && location !== null) {
+    return new ServiceError(
+      'request-refused',
+      `${url}: answered ${status}, a redirect to ${location}, which is not followed, as a key is for one host alone; ` +
+        'give that URL instead if it is right',
+      { cause: error },
+    )
+  }
   const text = (await error.response.text().catch(() => '')).trim().slice(0, 300)
   const code = status === 401 || status === 403 ? 'key-refused' : 'request-refused'
   return new ServiceError(code, `${url}: answered ${status}${text && `: ${text}`}`, {
     cause: error,
   })
+}
+
+/** What `fetch` says of a failure is in its cause; the message of several tries to connect is empty. */
+function reasonOf({ cause }: Error): string {
+  if (!(cause instanceof Error)) return ''
+  return ` (${cause.message || (cause as NodeJS.ErrnoException).code})`
 }

@@ -1,3 +1,4 @@
+import { z } from 'zod'
 import type { Answers } from './answers.ts'
 import type { EmbeddingsDialect, RerankDialect } from './dialects.ts'
 import { ServiceError } from './errors.ts'
@@ -5,11 +6,11 @@ import type { Send } from './requests.ts'
 import type { Service } from './services.ts'
 
 /** The scores of the passages of a query. */
-export type ServiceScorer = (
-  query: string,
-  passages: readonly string[],
-  signal?: AbortSignal,
-) => Promise<number[]>
+export type ServiceScorer = (query: string, passages: readonly string[]) => Promise<number[]>
+
+// As they are kept.
+const numbers = z.array(z.number())
+const vector = numbers.min(1)
 
 /** Scores by a service: a reranker's scores, or cosines of embeddings. */
 export function scorerOver(service: Service, send: Send, answers: Answers): ServiceScorer {
@@ -24,12 +25,12 @@ function rerankScorer(
   send: Send,
   answers: Answers,
 ): ServiceScorer {
-  return async (query, passages, signal) => {
+  return async (query, passages) => {
     const scores: number[] = []
     for (const part of parts(passages, dialect.most)) {
       const body = dialect.body(model, query, part)
-      const answer = await answers.once({ url, body }, () =>
-        checked(url, async () => dialect.read(await send(body, signal), part.length)),
+      const answer = await answers.once({ url, body }, numbers.length(part.length), () =>
+        checked(url, async () => dialect.read(await send(body), part.length)),
       )
       scores.push(...answer)
     }
@@ -45,18 +46,16 @@ function cosineScorer(
   const asked = (text: string) => ({ url, model, text })
   // One query at a time: two that share a text would both ask for it.
   let turn: Promise<unknown> = Promise.resolve()
-  const embed = async (texts: readonly string[], signal: AbortSignal | undefined) => {
+  const embed = async (texts: readonly string[]) => {
     const vectors = new Map<string, readonly number[]>()
     for (const text of texts) {
-      const known = (await answers.recall(asked(text))) as number[] | undefined
+      const known = await answers.recall(asked(text), vector)
       if (known) vectors.set(text, known)
     }
     const open = texts.filter((text) => !vectors.has(text))
     for (const part of parts(open, dialect.most)) {
       const body = dialect.body(model, part)
-      const fresh = await checked(url, async () =>
-        dialect.read(await send(body, signal), part.length),
-      )
+      const fresh = await checked(url, async () => dialect.read(await send(body), part.length))
       for (const [i, text] of part.entries()) {
         vectors.set(text, fresh[i]!)
         await answers.keep(asked(text), fresh[i]!)
@@ -64,10 +63,10 @@ function cosineScorer(
     }
     return vectors
   }
-  return async (query, passages, signal) => {
+  return async (query, passages) => {
     const texts = [...new Set([query, ...passages])]
     const before = turn.catch(() => {})
-    const mine = before.then(() => embed(texts, signal))
+    const mine = before.then(() => embed(texts))
     turn = mine
     const vectors = await mine
     const of = vectors.get(query)!

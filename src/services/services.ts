@@ -25,6 +25,8 @@ export interface Service {
   readonly price: Price | undefined
 }
 
+type Environment = Readonly<Record<string, string | undefined>>
+
 interface Provider {
   readonly url: string
   /** Environment variable with another base URL, as the provider's own clients read it. */
@@ -84,7 +86,7 @@ const providers: Readonly<Record<string, Provider>> = {
 }
 
 /** The key for a URL that no provider above has. */
-const urlKeyVariable = 'DAWNRANK_API_KEY'
+const urlKeyVariables = ['DAWNRANK_API_KEY']
 
 /** Dialects of URLs by the last part of their path. */
 const dialectsByPath: Readonly<Record<string, RerankDialect | EmbeddingsDialect>> = {
@@ -104,26 +106,24 @@ export const isService = (name: string): boolean =>
  * with the model's name after `#`.
  *
  * @param environment where keys and base URLs are looked up, as `process.env`
- * @throws ServiceError `service-unknown`, `key-missing`
+ * @throws ServiceError `service-unknown`, `url-invalid`, `key-missing`, `key-invalid`
  */
-export function serviceOf(
-  name: string,
-  environment: Readonly<Record<string, string | undefined>>,
-): Service {
+export function serviceOf(name: string, environment: Environment): Service {
   const [, provider, model] = providerPattern.exec(name) ?? []
-  if (provider === undefined) return serviceAt(name, environment[urlKeyVariable])
+  if (provider === undefined) return serviceAt(name, environment)
   const { url, baseVariable, path, keyVariables, dialect, requestsPerMinute, prices } =
     providers[provider]!
-  const key = keyVariables.map((variable) => environment[variable]).find(Boolean)
+  const key = keyIn(environment, keyVariables)
   if (key === undefined) {
     throw new ServiceError(
       'key-missing',
       `${name}: needs a key of ${provider} in the environment variable ${keyVariables.join(' or ')}`,
     )
   }
-  const base = (environment[baseVariable] || url).replace(/\/+$/, '')
+  const base = environment[baseVariable] || url
+  checkUrl(base, `${baseVariable}=${withoutPassword(base)}`, keyVariables)
   return {
-    url: `${base}/${path}`,
+    url: `${base.replace(/\/+$/, '')}/${path}`,
     model: model!,
     dialect,
     key,
@@ -132,9 +132,9 @@ export function serviceOf(
   }
 }
 
-function serviceAt(name: string, key: string | undefined): Service {
+function serviceAt(name: string, environment: Environment): Service {
+  checkUrl(name, withoutPassword(name), urlKeyVariables)
   const url = new URL(name)
-  const model = decodeURIComponent(url.hash.slice(1)) || undefined
   const dialect = dialectsByPath[url.pathname.split('/').at(-1)!]
   if (!dialect) {
     throw new ServiceError(
@@ -143,6 +143,60 @@ function serviceAt(name: string, key: string | undefined): Service {
         'http://localhost:8787/v2/rerank#MODEL',
     )
   }
+  const model = decoded(url.hash.slice(1), name) || undefined
+  const key = keyIn(environment, urlKeyVariables)
   url.hash = ''
   return { url: url.href, model, dialect, key, requestsPerMinute: Infinity, price: undefined }
+}
+
+/** The key in the first of the variables that is set. */
+function keyIn(environment: Environment, variables: readonly string[]): string | undefined {
+  const variable = variables.find((one) => environment[one])
+  if (variable === undefined) return undefined
+  const key = environment[variable]!.trim()
+  // `fetch` would refuse it with a message that shows it.
+  if (!/^[\x20-\x7e]+$/.test(key)) {
+    throw new ServiceError(
+      'key-invalid',
+      `${variable}: the key cannot be sent; expected only letters, digits and signs of ASCII on one line. Copy it again`,
+    )
+  }
+  return key
+}
+
+/**
+ * Refuses what `fetch` would refuse at the request.
+ *
+ * @param shown what messages say of it
+ * @param keyVariables where its key belongs
+ */
+function checkUrl(text: string, shown: string, keyVariables: readonly string[]): void {
+  if (!urlPattern.test(text) || !URL.canParse(text)) {
+    throw new ServiceError(
+      'url-invalid',
+      `${shown}: expected a URL with http:// or https:// and a host, such as http://localhost:8787`,
+    )
+  }
+  const { username, password } = new URL(text)
+  if (username || password) {
+    throw new ServiceError(
+      'url-invalid',
+      `${shown}: expected a URL without user name and password; a key goes into the environment variable ` +
+        keyVariables.join(' or '),
+    )
+  }
+}
+
+/** A URL that may not even be one, for messages. */
+const withoutPassword = (url: string) => url.replace(/^(https?:\/\/)?.*@/s, '$1…@')
+
+function decoded(text: string, name: string): string {
+  try {
+    return decodeURIComponent(text)
+  } catch {
+    throw new ServiceError(
+      'url-invalid',
+      `${name}: the model's name after # cannot be decoded; expected a % in it as %25`,
+    )
+  }
 }

@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
@@ -65,12 +65,32 @@ describe('eval of services', () => {
     [['cohere:rerank-v9', '--max-cost', '1', '--price', '200'], 'may cost $1.60'],
     [['cohere:a', '--cutoff-layer', '3'], 'cohere:a is a service: it has no layers to choose'],
     [['cohere:a@3'], 'cohere:a is a service: it has no layers to choose'],
+    [
+      ['cohere:rerank-v3.5', 'jina:a'],
+      'jina:a: needs a key of jina in the environment variable JINA_API_KEY',
+    ],
     [['voyage:a'], 'voyage:a: needs a key of voyage in the environment variable VOYAGE_API_KEY'],
+    [
+      ['cohere:a', '--max-cost', '0.00001', '--price', '0.004'],
+      'may cost $0.000032, more than --max-cost 0.00001',
+    ],
+    [
+      ['http://u:hush@a/rerank', '--cutoff-layer', '3'],
+      'http://…@a/rerank: expected a URL without',
+    ],
     [['cohere:a', '--price', 'much'], 'Expected an amount such as 2 or 0.5.'],
   ])('refuses %j before it asks', async (args, message) => {
     const { code, err } = await evaluate('c', '--model', ...args)
     expect(code).not.toBe(0)
     expect(err).toContain(message)
+    expect(err).not.toContain('hush')
+    expect(api.received).toHaveLength(0)
+  })
+
+  it('asks nothing where answers cannot be kept', async () => {
+    writeFileSync(join(folder, 'file'), '')
+    const { code, err } = await evaluate('file', '--model', 'cohere:a')
+    expect([code, err]).toEqual([1, expect.stringContaining('services cannot be kept here (E')])
     expect(api.received).toHaveLength(0)
   })
 })

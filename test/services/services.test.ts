@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach, describe, expect, it } from 'vitest'
+import { afterEach, describe, expect, it, type MockInstance, vi } from 'vitest'
 import {
   Answers,
   costOf,
@@ -17,6 +17,7 @@ const retries = { retries: 3, firstWait: 5, timeout: 2000 }
 const folders: string[] = []
 const apis: Api[] = []
 afterEach(async () => {
+  vi.restoreAllMocks()
   for (const folder of folders.splice(0)) rmSync(folder, { recursive: true })
   for (const api of apis.splice(0)) await api.close()
 })
@@ -48,8 +49,18 @@ const at = (api: Api, name: string): Service =>
     OPENAI_API_KEY: 'key-o',
   })
 
-const scorer = (service: Service, folder = cacheFolder()) =>
-  scorerOver(service, senderTo(service, retries), new Answers(folder))
+const scorer = (service: Service, folder = cacheFolder(), signal?: AbortSignal) =>
+  scorerOver(service, senderTo(service, retries, signal), new Answers(folder))
+
+/** The files of the answers in a folder. */
+const kept = (folder: string) =>
+  readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.json'))
+    .map((name) => join(folder, name))
+
+/** The timers of a minute, or nearly. */
+const minutes = ({ mock }: MockInstance<typeof setTimeout>) =>
+  mock.results.filter((_, i) => mock.calls[i]![1]! > 50_000).map(({ value }) => value)
 
 const query = 'where do pandas live'
 const passages = [
@@ -122,17 +133,44 @@ describe('services', () => {
     expect(api.received).toHaveLength(1)
     await scorer(at(api, 'cohere:b'), folder)(query, passages)
     expect(api.received).toHaveLength(2)
-    const files = readdirSync(folder, { recursive: true, encoding: 'utf8' }).filter((name) =>
-      name.endsWith('.json'),
-    )
-    expect(files).toHaveLength(2)
-    for (const name of files) {
-      expect(readFileSync(join(folder, name), 'utf8')).not.toContain('key')
-      // Half an answer is none.
-      writeFileSync(join(folder, name), '[1,')
+    expect(kept(folder)).toHaveLength(2)
+    for (const file of kept(folder)) expect(readFileSync(file, 'utf8')).not.toContain('key')
+  })
+
+  it.each(['[1,', '{}', '[1, 2, 3]', '[1, 2, 3, "4"]', '[1, 2, 3, null]'])(
+    '%s on disk is no answer of four scores',
+    async (text) => {
+      const api = await apiOf()
+      const folder = cacheFolder()
+      await scorer(at(api, 'cohere:a'), folder)(query, passages)
+      for (const file of kept(folder)) writeFileSync(file, text)
+      expect(await scorer(at(api, 'cohere:a'), folder)(query, passages)).toEqual(counts)
+      expect(api.received).toHaveLength(2)
+    },
+  )
+
+  it.each(['{}', '[]', '[[1]]'])('%s on disk is no vector', async (text) => {
+    const api = await apiOf()
+    const folder = cacheFolder()
+    const score = scorer(at(api, 'openai:a'), folder)
+    const scores = await score(query, passages)
+    for (const file of kept(folder)) writeFileSync(file, text)
+    expect(await score(query, passages)).toEqual(scores)
+    expect(api.received).toHaveLength(2)
+  })
+
+  it('finds out before the work that a folder for answers cannot be written', async () => {
+    const folder = cacheFolder()
+    await new Answers(join(folder, 'new')).prepare()
+    expect(readdirSync(folder)).toEqual(['new'])
+    writeFileSync(join(folder, 'file'), '')
+    const answers = new Answers(join(folder, 'file', 'services'))
+    const error = {
+      code: 'cache-unwritable',
+      message: expect.stringMatching(/file.services: .* \(ENOTDIR\); set XDG_CACHE_HOME to/),
     }
-    expect(await scorer(at(api, 'cohere:a'), folder)(query, passages)).toEqual(counts)
-    expect(api.received).toHaveLength(3)
+    await expect(answers.prepare()).rejects.toMatchObject(error)
+    await expect(answers.keep({}, [1])).rejects.toMatchObject(error)
   })
 
   it.each([
@@ -168,7 +206,9 @@ describe('services', () => {
     ['request-refused', { status: 400, body: { message: 'no such model' } }, 1],
     ['request-refused', { status: 429, headers: { 'retry-after': '0' }, body: {} }, 4],
     ['service-unreachable', undefined, 4],
-    ['service-unreachable', { body: 'not JSON' }, 1],
+    ['answer-invalid', { body: '<html>' }, 1],
+    ['answer-invalid', { body: '' }, 1],
+    ['request-refused', { status: 307, headers: { location: '/there' }, body: '' }, 1],
     ['answer-invalid', { body: { results: [{ index: 0, relevance_score: 1 }] } }, 1],
     [
       'answer-invalid',
@@ -196,16 +236,49 @@ describe('services', () => {
     expect(readdirSync(folder)).toEqual([])
   })
 
+  it.each([
+    [{ status: 307, headers: { location: '/there' }, body: '' }, 'a redirect to /there'],
+    [{ body: '<html>' }, 'answered, but not with JSON: "<html>"'],
+    [undefined, 'no answer: fetch failed ('],
+  ])('says of %j what is wrong', async (answer, message) => {
+    const api = await apiOf(() => answer)
+    await expect(scorer(at(api, 'cohere:a'))(query, passages)).rejects.toThrow(message)
+  })
+
+  it('says why nothing could be asked', async () => {
+    const api = await startApi(answerOf)
+    await api.close()
+    await expect(scorer(at(api, 'cohere:a'))(query, passages)).rejects.toThrow('ECONNREFUSED')
+  })
+
   it('stops at an abort, also while it waits', async () => {
     const refusal = { status: 429, headers: { 'retry-after': '60' }, body: {} }
     const api = await apiOf(() => refusal)
     const abort = new AbortController()
     setTimeout(() => abort.abort(new Error('enough')), 200)
     const start = performance.now()
-    await expect(scorer(at(api, 'cohere:a'))(query, passages, abort.signal)).rejects.toThrow(
-      'enough',
-    )
+    const score = scorer(at(api, 'cohere:a'), cacheFolder(), abort.signal)
+    await expect(score(query, passages)).rejects.toThrow('enough')
     expect(performance.now() - start).toBeLessThan(5000)
+  })
+
+  it('stops at an abort while it waits for its turn, and leaves no timer', async () => {
+    const api = await apiOf()
+    const abort = new AbortController()
+    const service = { ...at(api, 'cohere:a'), requestsPerMinute: 1 }
+    const score = scorer(service, cacheFolder(), abort.signal)
+    await score('first', passages)
+    const set = vi.spyOn(globalThis, 'setTimeout')
+    const cleared = vi.spyOn(globalThis, 'clearTimeout')
+    const waiting = [score('second', passages), score('third', passages)]
+    await vi.waitFor(() => expect(minutes(set)).toHaveLength(2))
+    abort.abort(new Error('enough'))
+    for (const one of [...waiting, score('late', passages)]) {
+      await expect(one).rejects.toThrow('enough')
+    }
+    const gone = cleared.mock.calls.map(([timer]) => timer)
+    expect(minutes(set).every((timer) => gone.includes(timer))).toBe(true)
+    expect(api.received).toHaveLength(1)
   })
 
   it('names services, keys and URLs', () => {
@@ -221,11 +294,40 @@ describe('services', () => {
       'cohere:a: needs a key of cohere in the environment variable CO_API_KEY or COHERE_API_KEY',
     )
     expect(() => serviceOf('http://a/score', {})).toThrow('expected a URL that ends in /rerank')
+    expect(serviceOf('http://a/rerank#100%25', { DAWNRANK_API_KEY: '' })).toMatchObject({
+      model: '100%',
+      key: undefined,
+    })
     expect(serviceOf('http://a/v1/embeddings#m', { DAWNRANK_API_KEY: 'k' })).toMatchObject({
       url: 'http://a/v1/embeddings',
       model: 'm',
       key: 'k',
     })
+  })
+
+  it.each([
+    ['http://', {}, 'http://: expected a URL with http:// or https:// and a host'],
+    ['http://u:hush/@a b/rerank', {}, 'http://…@a b/rerank: expected a URL'],
+    ['http://u:hush@a/rerank', {}, 'http://…@a/rerank: expected a URL without user name and'],
+    ['http://a/rerank#100%', {}, "http://a/rerank#100%: the model's name after # cannot be"],
+    ['cohere:a', { CO_API_URL: 'localhost:8/b' }, 'CO_API_URL=localhost:8/b: expected a URL'],
+    ['cohere:a', { CO_API_URL: 'u:hush@b' }, 'CO_API_URL=…@b: expected a URL with http://'],
+    ['cohere:a', { CO_API_URL: 'https://u:hush@b' }, 'goes into the environment variable CO_API'],
+    ['cohere:a', { CO_API_KEY: 'hush…' }, 'CO_API_KEY: the key cannot be sent; expected only'],
+    ['http://a/rerank', { DAWNRANK_API_KEY: 'hush\na' }, 'DAWNRANK_API_KEY: the key cannot be'],
+  ])('refuses %s with %j, without a secret', (name, environment, message) => {
+    const open = () => serviceOf(name, { CO_API_KEY: 'k', ...environment })
+    expect(open).toThrow(message)
+    expect(open).not.toThrow('hush')
+  })
+
+  it('a key may end with a line break, as a file does', () => {
+    expect(serviceOf('cohere:a', { CO_API_KEY: 'k\n' }).key).toBe('k')
+  })
+
+  it('counts characters outside ASCII as tokens', () => {
+    const service = { ...serviceOf('http://a/rerank', {}), price: undefined }
+    expect(costOf(service, [['四五', ['abcd ไทย']]]).tokens).toBe(2 + 2 + 3)
   })
 
   it('estimates the cost', () => {
