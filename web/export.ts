@@ -1,7 +1,7 @@
 /** A ranking as a file. */
 import type { RerankerInfo } from '../src/rerankers/index.ts'
 import type { Plan } from './messages.ts'
-import { type Ranking, scoreOf } from './ranking.ts'
+import { isComplete, type Ranking, scoreOf } from './ranking.ts'
 
 /** What a ranking was made with. */
 export interface Made {
@@ -35,12 +35,15 @@ export function recordsOf({ rows, passages, layer }: Ranking): Record<string, un
   })
 }
 
+/** A first character by which spreadsheets take a text for a formula, whatever follows: Papa Parse's own pattern knows one line. */
+const formula = /^[=+\-@\t\r\n]/
+
 /** CSV with a byte order mark, by which spreadsheets know UTF-8. Texts that would be formulas get an apostrophe. */
 export async function toCsv(ranking: Ranking): Promise<string> {
   const { default: Papa } = await import('papaparse')
   const records = recordsOf(ranking)
   const columns = [...new Set(records.flatMap((record) => Object.keys(record)))]
-  return `\uFEFF${Papa.unparse(records, { columns, escapeFormulae: true, newline: '\r\n' })}\r\n`
+  return `\uFEFF${Papa.unparse(records, { columns, escapeFormulae: formula, newline: '\r\n' })}\r\n`
 }
 
 export function toJson(ranking: Ranking, { query, info, plan, maxLength }: Made): string {
@@ -52,6 +55,9 @@ export function toJson(ranking: Ranking, { query, info, plan, maxLength }: Made)
     scores: ranking.normalized ? 'sigmoid' : 'logit',
     layers: plan,
     maxLength,
+    passages: ranking.passages.length,
+    // Not after a stop: the results are then the passages that have a score.
+    complete: isComplete(ranking),
     results: recordsOf(ranking),
   }
   return `${JSON.stringify(made, null, 2)}\n`

@@ -1,7 +1,7 @@
 /** The controls of models with a score at several layers. */
 import { block, button, element, input, say } from './dom.ts'
 import type { Plan } from './messages.ts'
-import { cascadeOf, firstStages, type Stage, settleStages } from './stages.ts'
+import { cascadeOf, firstStages, type Stage, settleStages, stagesFor } from './stages.ts'
 
 export interface LayerControls {
   /** What the engine is asked for. */
@@ -23,7 +23,9 @@ export function layerControls(onPlan: () => void, onLayer: () => void): LayerCon
   const radios = [...document.querySelectorAll<HTMLInputElement>('input[name=plan]')]
   let layers: readonly number[] = []
   let passages = 1
-  let stages: Stage[] = []
+  let stages: readonly Stage[] = []
+  /** Whether the user has set the stages. */
+  let isSet = false
 
   const kind = () => (radios.find(({ checked }) => checked)?.value ?? 'all') as Plan['kind']
   const layerAt = (at: number) => layers[at] as number
@@ -90,6 +92,7 @@ export function layerControls(onPlan: () => void, onLayer: () => void): LayerCon
     made.oninput = () => {
       const changed = stages.with(index, { ...(stages[index] as Stage), [key]: Number(made.value) })
       stages = settleStages(changed, layers.length, passages, index)
+      isSet = true
       refreshStages()
     }
     made.onchange = onPlan
@@ -106,8 +109,9 @@ export function layerControls(onPlan: () => void, onLayer: () => void): LayerCon
     return element('div', '', label, made)
   }
 
-  function setStages(next: Stage[]): void {
+  function setStages(next: readonly Stage[]): void {
     stages = settleStages(next, layers.length, passages)
+    isSet = true
     block('stages').replaceChildren()
     refreshStages()
     block('stages').querySelector('input')?.focus()
@@ -151,11 +155,12 @@ export function layerControls(onPlan: () => void, onLayer: () => void): LayerCon
       slider.max = String(layers.length - 1)
       slider.value = slider.max
       stages = firstStages(layers.length, passages)
+      isSet = false
       refresh()
     },
     setPassages(count) {
-      passages = count
-      stages = settleStages(stages, layers.length, passages)
+      stages = stagesFor(stages, layers.length, count, isSet)
+      if (count > 0) passages = count
       if (layers.length > 1) refreshStages()
     },
   }

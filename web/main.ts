@@ -4,23 +4,22 @@ import { harmIn, type Languages, mostTexts } from '../src/languages/models.ts'
 import { selfTestButton, showFacts, showTimings, type Timings } from './device-panel.ts'
 import { documentPanel } from './document-panel.ts'
 import type { Passage } from './documents/split.ts'
-import { block, button, duration, get, input, many, megabytes, say } from './dom.ts'
+import { block, button, duration, get, input, many, megabytes, number, say } from './dom.ts'
 import { isCached } from './embedded.ts'
 import { EngineFault, startEngine } from './engine.ts'
-import { save, toCsv, toJson } from './export.ts'
+import { type Made, save, toCsv, toJson } from './export.ts'
 import { layerControls } from './layer-controls.ts'
 import type {
   EmbeddedModel,
   LoadAnswer,
   LoadRequest,
-  Plan,
   RankAnswer,
   ScoredPassage,
 } from './messages.ts'
 import { chooseModel, type ModelChoice, type ModelsByLanguage } from './model-choice.ts'
 import { modelPanel } from './model-panel.ts'
 import { keepPage } from './offline.ts'
-import { type Ranking, rankingView, sortRows } from './ranking.ts'
+import { isComplete, type Ranking, rankingView, sortRows } from './ranking.ts'
 import { sampleQuery } from './sample.ts'
 import { findLack, type Lack } from './webgpu.ts'
 
@@ -29,13 +28,18 @@ const models: EmbeddedModel[] = await (await fetch('models.json')).json()
 const query = input('query')
 query.value = sampleQuery
 
+/** A ranking as the engine gives it, with what made it: another model may be loaded since. */
+interface Shown extends Ranking, Made {
+  readonly rows: ScoredPassage[]
+  /** The layers that have a score. */
+  readonly layers: readonly number[]
+  layer: number | undefined
+}
+
 /** What is loaded, and what was asked for to load it. */
 let loaded: (LoadAnswer & { readonly request: LoadRequest }) | undefined
 let passages: readonly Passage[] = []
-/** The ranking that is shown, as the engine gave it. */
-let shown:
-  | (Omit<Ranking, 'rows'> & { rows: ScoredPassage[]; plan: Plan; query: string })
-  | undefined
+let shown: Shown | undefined
 /** The work in progress: a new one stops it, and waits until it has stopped. */
 let work: { readonly abort: AbortController; readonly done: Promise<void> } | undefined
 const timings: Timings = {}
@@ -72,7 +76,7 @@ function setProgress(text: string | undefined, done = 0, total = 0): void {
 }
 
 /** Runs work that stops what ran before; says what went wrong, unless it was stopped. */
-async function start(run: (signal: AbortSignal) => Promise<void>): Promise<void> {
+async function start(run: (signal: AbortSignal) => Promise<unknown>): Promise<void> {
   const before = work
   before?.abort.abort()
   const abort = new AbortController()
@@ -133,20 +137,20 @@ async function choose(
 }
 
 /** Loads the model that is asked for, or that of the query's language, and says which and of what to beware. */
-async function ensureModel(asked: Asked, signal: AbortSignal): Promise<void> {
+async function ensureModel(asked: Asked, signal: AbortSignal): Promise<LoadAnswer> {
   const wanted = panel.wanted()
   if (!wanted) throw new Error(panel.missing())
   const { source, dtype } = wanted
   if (source.kind !== 'by-language') {
     for (const id of ['choice', 'language-warning']) say(block(id), '')
-    await load({ source, dtype }, signal)
-    return
+    return load({ source, dtype }, signal)
   }
   const { model, reason, languages } = await choose(source.models, asked, signal)
   say(block('choice'), reason)
-  const { measured } = await load({ source: { kind: 'embedded', model }, dtype }, signal)
-  const harm = harmIn(languages?.query, model.name, measured)
+  const answer = await load({ source: { kind: 'embedded', model }, dtype }, signal)
+  const harm = harmIn(languages?.query, model.name, answer.measured)
   say(block('language-warning'), harm ? `The query is ${harm}. Choose another model.` : '')
+  return answer
 }
 
 /** Loads a model, unless it is loaded. One at a time: a device may not have room for two. */
@@ -194,19 +198,25 @@ async function rank(signal: AbortSignal, isTyped = false): Promise<void> {
   let text = query.value.trim()
   if (text === '') throw new Error('Type a query.')
   if (passages.length === 0) throw new Error('Add a document.')
-  await ensureModel({ text, isTyped }, signal)
+  let model = await ensureModel({ text, isTyped }, signal)
   // What was typed while the model loaded may be in another language.
   for (let latest = query.value.trim(); isLive() && latest !== '' && latest !== text; ) {
     text = latest
-    await ensureModel({ text, isTyped: true }, signal)
+    model = await ensureModel({ text, isTyped: true }, signal)
     latest = query.value.trim()
   }
-  const ranking = {
+  const { info } = model
+  const maxLength = panel.maxLength()
+  const ranking: Shown = {
     query: text,
     passages,
-    rows: [] as ScoredPassage[],
+    rows: [],
     plan: layers.plan(),
     normalized: !input('raw').checked,
+    info,
+    maxLength: maxLength ?? info.limits.maxLength,
+    layers: model.layers,
+    layer: undefined,
   }
   say(block('note'), `Ranking ${many(passages.length, 'passage')} …`)
   let frame = 0
@@ -215,30 +225,38 @@ async function rank(signal: AbortSignal, isTyped = false): Promise<void> {
     passages: passages.map((passage) => passage.text),
     plan: ranking.plan,
     normalize: ranking.normalized,
-    maxLength: panel.maxLength(),
+    maxLength,
   }
-  const answer = await engine.call('rank', request, {
-    signal,
-    onUpdate(update) {
-      if (signal.aborted) return
-      if (!('rows' in update)) return setProgress('Ranking …', update.done, update.total)
-      noteFirstScore()
-      ranking.rows.push(...update.rows)
-      shown = ranking
-      setProgress(
-        `${ranking.rows.length} of ${many(passages.length, 'passage')}`,
-        ranking.rows.length,
-        passages.length,
-      )
-      frame ||= requestAnimationFrame(() => {
-        frame = 0
-        showRanking()
-      })
-    },
-  })
-  cancelAnimationFrame(frame)
-  showRanking()
-  finish(answer, ranking)
+  canExport(false)
+  try {
+    const answer = await engine.call('rank', request, {
+      signal,
+      onUpdate(update) {
+        if (signal.aborted) return
+        if (!('rows' in update)) return setProgress('Ranking …', update.done, update.total)
+        noteFirstScore()
+        for (const row of update.rows) ranking.rows.push(row)
+        shown = ranking
+        setProgress(scored(ranking), ranking.rows.length, passages.length)
+        frame ||= requestAnimationFrame(() => {
+          frame = 0
+          showRanking()
+        })
+      },
+    })
+    cancelAnimationFrame(frame)
+    showRanking()
+    finish(answer, ranking)
+  } finally {
+    canExport(shown !== undefined)
+  }
+}
+
+const scored = ({ rows, passages }: Ranking) =>
+  `${number(rows.length)} of ${many(passages.length, 'passage')}`
+
+function canExport(can: boolean): void {
+  for (const id of ['export-csv', 'export-json']) button(id).disabled = !can
 }
 
 function noteFirstScore(): void {
@@ -259,22 +277,24 @@ function finish(answer: RankAnswer, { rows }: { rows: readonly ScoredPassage[] }
     duration(answer.ms),
   ]
   say(block('note'), parts.filter(Boolean).join(' · '))
-  for (const id of ['export-csv', 'export-json']) button(id).disabled = false
   // The first ranking may end before the service worker is there.
   void navigator.serviceWorker?.ready.then(({ active }) => active?.postMessage('keep the rest'))
 }
 
-/** The ranking as it is shown: of a cascade in the order that the engine gave. */
-function current(): Ranking | undefined {
-  if (!shown) return undefined
-  const { plan, rows } = shown
-  const layer = plan.kind === 'all' ? layers.layer() : undefined
-  return { ...shown, layer, rows: plan.kind === 'cascade' ? rows : sortRows(rows, layer) }
+/** A ranking in its order: of a cascade that which the engine gave. */
+function ordered(ranking: Shown): Shown {
+  if (ranking.plan.kind === 'cascade') return ranking
+  return { ...ranking, rows: sortRows(ranking.rows, ranking.layer) }
 }
 
 function showRanking(): void {
-  const ranking = current()
-  if (ranking) view.show(ranking)
+  if (!shown) return
+  const layer = layers.layer()
+  // The slider may be that of a model that was loaded since.
+  if (shown.plan.kind === 'all' && layer !== undefined && shown.layers.includes(layer)) {
+    shown.layer = layer
+  }
+  view.show(ordered(shown))
 }
 
 /** Ranks again what is ranked, with other settings. */
@@ -295,7 +315,7 @@ function passagesChanged(next: readonly Passage[]): void {
   shown = undefined
   view.clear()
   for (const id of ['choice', 'language-warning']) say(block(id), '')
-  for (const id of ['export-csv', 'export-json']) button(id).disabled = true
+  canExport(false)
   say(block('note'), 'Passages appear here, best first.')
   const isWanted = isRanking || isLive()
   if (loaded && next.length > 0 && isWanted) void start(rank)
@@ -328,7 +348,8 @@ get('ask', HTMLFormElement).onsubmit = (event) => {
 }
 button('stop').onclick = () => {
   work?.abort.abort()
-  say(block('note'), 'Stopped.')
+  const part = shown && !isComplete(shown) ? `: ${scored(shown)} ranked` : ''
+  say(block('note'), `Stopped${part}.`)
   query.focus()
 }
 button('load').onclick = () => start((signal) => ensureModel({ text: query.value.trim() }, signal))
@@ -340,16 +361,15 @@ query.oninput = () => {
   if (!isLive() || !loaded || query.value.trim() === '') return
   pause = setTimeout(() => void start((signal) => rank(signal, true)), typingPauseMs)
 }
+/** A table has no room to say that passages are missing; its name does. */
+const fileName = (ranking: Ranking) => (isComplete(ranking) ? 'ranking' : 'ranking-incomplete')
 button('export-csv').onclick = async () => {
-  const ranking = current()
-  if (ranking) save('ranking.csv', 'text/csv', await toCsv(ranking))
+  if (shown) save(`${fileName(shown)}.csv`, 'text/csv', await toCsv(ordered(shown)))
 }
 button('export-json').onclick = () => {
-  const ranking = current()
-  if (!ranking || !shown || !loaded) return
-  const { info } = loaded
-  const maxLength = panel.maxLength() ?? info.limits.maxLength
-  save('ranking.json', 'application/json', toJson(ranking, { ...shown, info, maxLength }))
+  if (!shown) return
+  const ranking = ordered(shown)
+  save(`${fileName(shown)}.json`, 'application/json', toJson(ranking, ranking))
 }
 selfTestButton(() => engine.call('selfTest', undefined))
 showTimings(timings)

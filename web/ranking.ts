@@ -22,10 +22,15 @@ export const scoreOf = (row: ScoredPassage, layer: number | undefined): number =
 export const sortRows = (rows: readonly ScoredPassage[], layer?: number): ScoredPassage[] =>
   rows.toSorted((a, b) => scoreOf(b, layer) - scoreOf(a, layer) || a.index - b.index)
 
+/** Whether every passage has a score: not so while it is ranked, nor after a stop. */
+export const isComplete = ({ rows, passages }: Ranking): boolean => rows.length === passages.length
+
 /** Where a score stands from 0 to 1: a sigmoid as it is, a logit between the least and the highest. */
-function partOf(scores: readonly number[], normalized: boolean): (score: number) => number {
+export function partOf(scores: readonly number[], normalized: boolean): (score: number) => number {
   if (normalized) return (score) => score
-  const [most, least] = [Math.max(...scores), Math.min(...scores)]
+  // Not as arguments of one call: a hundred thousand overflow the stack.
+  const most = scores.reduce((a, b) => Math.max(a, b), -Infinity)
+  const least = scores.reduce((a, b) => Math.min(a, b), Infinity)
   return (score) => (most === least ? 1 : (score - least) / (most - least))
 }
 

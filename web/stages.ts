@@ -43,6 +43,20 @@ export function settleStages(
   return ats.map((at, i) => ({ at, keep: keeps[i] as number }))
 }
 
+/**
+ * The stages for another number of passages. They stay while there are none; those that nobody set are the first ones
+ * again, so that they keep the best half.
+ */
+export function stagesFor(
+  stages: readonly Stage[],
+  layers: number,
+  passages: number,
+  isSet: boolean,
+): readonly Stage[] {
+  if (passages === 0) return stages
+  return isSet ? settleStages(stages, layers, passages) : firstStages(layers, passages)
+}
+
 /** The stages as the engine takes them. */
 export const cascadeOf = (stages: readonly Stage[], layers: readonly number[]): CascadeStage[] =>
   stages.map(({ at, keep }, i) => ({

@@ -14,9 +14,13 @@ import type { ModelPlace } from '../index.ts'
 import { AdapterError } from './errors.ts'
 import type { Held } from './held.ts'
 import {
+  type Best,
+  bestKinds,
+  checkSettings,
   type EmbedderSettings,
   type EmbedSettings,
   embedderKinds,
+  embedSettings,
   embedTexts,
   holdEmbedder,
   holdReranker,
@@ -25,11 +29,12 @@ import {
   type Ranker,
   type RankSettings,
   type RerankerSettings,
+  rankSettings,
   rankTexts,
   rerankerKinds,
   type TextEmbedder,
 } from './models.ts'
-import { checkOptions, invalid, object, show } from './options.ts'
+import { checkOptions, checkValue, invalid, object, show, withoutUndefined } from './options.ts'
 
 export { AdapterError } from './errors.ts'
 export type {
@@ -49,14 +54,17 @@ export interface DawnrankSettings {
    */
   readonly models?: Readonly<Record<string, ModelPlace | Ranker | TextEmbedder>> | undefined
   /** How rerankers are loaded and called. */
-  readonly reranker?: Omit<RerankerSettings, 'model'> | undefined
+  readonly reranker?: RankingSettings | undefined
   /** How embedders are loaded and called. */
   readonly embedder?: Omit<EmbedderSettings, 'model'> | undefined
 }
 
+/** How rerankers are loaded and called, and whether texts with low scores are left out. */
+export interface RankingSettings extends Omit<RerankerSettings, 'model'>, Pick<Best, 'minScore'> {}
+
 /**
  * Models by id; without one the embedded model, whose id is `embedded`. A model is loaded by its first call, and once. A call's
- * `providerOptions.dawnrank` has options of `rank` or `embed`, such as `{ maxLength: 1024 }` or `{ kind: 'query' }`.
+ * `providerOptions.dawnrank` has options of `rank` or `embed`, such as `{ maxLength: 1024 }` or `{ kind: 'query' }`, and `minScore`.
  */
 export interface DawnrankProvider extends ProviderV3 {
   rerankingModel(id?: string): RerankingModelV3
@@ -78,8 +86,11 @@ const embeddedId = 'embedded'
 export function createDawnrank(settings: DawnrankSettings = {}): DawnrankProvider {
   checkOptions('createDawnrank', settings, { models: object, reranker: object, embedder: object })
   const { models = {}, reranker = {}, embedder = {} } = settings
-  checkOptions('reranker', reranker, without(rerankerKinds))
+  const { minScore } = bestKinds
+  checkOptions('reranker', reranker, { ...without(rerankerKinds), minScore })
   checkOptions('embedder', embedder, without(embedderKinds))
+  checkSettings('rank', reranker.rank ?? {})
+  checkSettings('embed', embedder.embed ?? {})
   const held: Held<unknown>[] = []
   let isDisposed = false
   const keep = <Model>(one: Held<Model>): Held<Model> => {
@@ -93,12 +104,12 @@ export function createDawnrank(settings: DawnrankSettings = {}): DawnrankProvide
   const rerankers = onceById((id) => {
     const model = place(id) as RerankerSettings['model']
     const load = isRanker(model) ? {} : reranker.load
-    return rerankingModel(id, keep(holdReranker({ model, load })), reranker.rank)
+    return rerankingModel(id, keep(holdReranker({ model, load })), { ...reranker, load })
   })
   const embedders = onceById((id) => {
     const model = place(id) as EmbedderSettings['model']
     const load = isTextEmbedder(model) ? {} : embedder.load
-    return embeddingModel(id, keep(holdEmbedder({ model, load })), embedder.embed)
+    return embeddingModel(id, keep(holdEmbedder({ model, load })), embedSettings(embedder))
   })
   const dispose = () => {
     isDisposed = true
@@ -120,7 +131,7 @@ export function createDawnrank(settings: DawnrankSettings = {}): DawnrankProvide
 function rerankingModel(
   modelId: string,
   reranker: Held<Ranker>,
-  settings: RankSettings | undefined,
+  settings: RankingSettings,
 ): RerankingModelV3 {
   return {
     specificationVersion: 'v3',
@@ -128,9 +139,11 @@ function rerankingModel(
     modelId,
     async doRerank({ documents, query, topN, abortSignal, providerOptions }) {
       const { texts, warnings } = textsOf(documents)
+      const { minScore = settings.minScore, ...options } = own(providerOptions)
+      if (minScore !== undefined) checkValue('minScore', minScore, bestKinds.minScore)
       const rows = await rankTexts(reranker, query, texts, {
-        ...settings,
-        ...own(providerOptions),
+        ...rankSettings({ ...settings, rank: { ...settings.rank, ...options } }),
+        minScore,
         topN,
         signal: abortSignal,
       })
@@ -155,7 +168,7 @@ function textsOf({ type, values }: RerankingModelV3CallOptions['documents']) {
 function embeddingModel(
   modelId: string,
   embedder: Held<TextEmbedder>,
-  settings: EmbedSettings | undefined,
+  settings: EmbedSettings,
 ): EmbeddingModelV3 {
   return {
     specificationVersion: 'v3',
@@ -165,13 +178,13 @@ function embeddingModel(
     supportsParallelCalls: true,
     async doEmbed({ values, abortSignal, providerOptions }) {
       let tokens = 0
+      const options = { ...settings, ...embedSettings({ embed: own(providerOptions) }) }
       const embeddings = await embedTexts(embedder, values, {
-        ...settings,
-        ...own(providerOptions),
+        ...options,
         signal: abortSignal,
         onTokens(count) {
           tokens = count
-          settings?.onTokens?.(count)
+          options.onTokens?.(count)
         },
       })
       return { embeddings, usage: { tokens }, warnings: [] }
@@ -180,8 +193,11 @@ function embeddingModel(
 }
 
 /** The options of a call that are meant for this provider; the model checks them. */
-const own = (options: SharedV3ProviderOptions | undefined): RankSettings & EmbedSettings =>
-  options?.[provider] ?? {}
+function own(options: SharedV3ProviderOptions | undefined) {
+  const given: RankSettings & EmbedSettings & Pick<Best, 'minScore'> = options?.[provider] ?? {}
+  checkValue(`providerOptions.${provider}`, given, object)
+  return withoutUndefined(given)
+}
 
 /** What `make` gives for an id, made once. */
 function onceById<Model>(make: (id: string) => Model): (id?: string) => Model {

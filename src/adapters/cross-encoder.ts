@@ -11,17 +11,22 @@ import {
   type ScoreProgress,
 } from '../index.ts'
 import { AdapterError } from './errors.ts'
+import { type Held, holdGiven } from './held.ts'
 import { isTextEmbedder, loadedAlready, wrongKind } from './models.ts'
 import {
   aborter,
   boolean,
   callback,
   checkOptions,
+  checkValue,
   count,
   invalid,
   isObject,
   type OptionKind,
+  object,
   show,
+  withoutUndefined,
+  wrong,
 } from './options.ts'
 
 export { AdapterError } from './errors.ts'
@@ -79,6 +84,11 @@ const activation: OptionKind = [
   (found) => found === 'sigmoid' || found === 'identity' || typeof found === 'function',
 ]
 
+const oneLayer: OptionKind = [
+  'one layer: a CrossEncoder gives one score a pair',
+  Number.isSafeInteger,
+]
+
 const predictKinds = {
   activation,
   batchSize: count,
@@ -101,14 +111,14 @@ const recipes = ['CrossEncoder', 'Qwen3Classifier'] as const
 
 /** Scores pairs and ranks documents with the inputs and the scores of sentence-transformers' `CrossEncoder`. */
 export class CrossEncoder {
-  readonly #model: PairScorer
+  readonly #model: Held<PairScorer>
   readonly #activation: Activation | undefined
-  readonly #dispose: () => void
+  readonly #free: () => void
 
-  private constructor(model: PairScorer, activation: Activation | undefined, dispose: () => void) {
-    this.#model = model
+  private constructor(model: PairScorer, activation: Activation | undefined, free: () => void) {
+    this.#model = holdGiven(model)
     this.#activation = activation
-    this.#dispose = dispose
+    this.#free = free
   }
 
   /**
@@ -122,7 +132,8 @@ export class CrossEncoder {
     model?: ModelPlace | PairScorer,
     options: CrossEncoderOptions = {},
   ): Promise<CrossEncoder> {
-    const { activation: own, ...load } = Object(options) as CrossEncoderOptions
+    checkValue('options of CrossEncoder.load', options, object)
+    const { activation: own, ...load } = withoutUndefined(options)
     checkOptions('CrossEncoder.load', { activation: own }, { activation })
     if ('normalize' in load) {
       throw invalid(
@@ -135,6 +146,7 @@ export class CrossEncoder {
       return new CrossEncoder(model, own, () => {})
     }
     if (isTextEmbedder(model)) throw wrongKind('an embedder', 'a reranker')
+    if ('cutoffLayers' in load) checkValue('cutoffLayers', load.cutoffLayers, oneLayer)
     const reranker = await loadReranker(model, load)
     return new CrossEncoder(reranker, own, () => reranker.dispose())
   }
@@ -179,9 +191,10 @@ export class CrossEncoder {
       .slice(0, topK)
   }
 
-  /** Frees the model, unless it was given. */
+  /** Frees the model, unless it was given; later calls reject. */
   dispose(): void {
-    this.#dispose()
+    this.#model.dispose()
+    this.#free()
   }
 
   /** `dispose`, at the end of a `using` block. */
@@ -193,15 +206,19 @@ export class CrossEncoder {
     pairs: readonly TextPair[],
     { activation = this.#activation, batchSize = pairs.length, signal, onProgress }: PredictOptions,
   ): Promise<number[]> {
+    const model = await this.#model.get(signal)
     const normalize = activation === undefined ? 'auto' : activation === 'sigmoid'
     const scores: number[] = []
     for (let first = 0; first < pairs.length; first += batchSize) {
-      const found = await this.#model.computeScore(pairs.slice(first, first + batchSize), {
-        normalize,
-        signal,
-        onProgress: ({ done }) => onProgress?.({ done: first + done, total: pairs.length }),
-      })
-      for (const score of found) scores.push(score)
+      const found: readonly unknown[] = await model.computeScore(
+        pairs.slice(first, first + batchSize),
+        {
+          normalize,
+          signal,
+          onProgress: ({ done }) => onProgress?.({ done: first + done, total: pairs.length }),
+        },
+      )
+      for (const score of found) scores.push(oneScore(score))
     }
     return typeof activation === 'function'
       ? scores.map((logit, i) => activated(activation, logit, i))
@@ -230,6 +247,15 @@ async function loadReranker(
   throw fault
 }
 
+/** The score of a pair. A reranker that was loaded with several layers, which only its scores tell, gives a row for each. */
+function oneScore(found: unknown): number {
+  if (typeof found === 'number') return found
+  throw new AdapterError(
+    'model-kind',
+    `model: its scores have ${show(found)} in place of a number; a CrossEncoder needs one score a pair. Load the reranker with one layer as cutoffLayers`,
+  )
+}
+
 /** What an activation of the caller's makes of a logit. */
 function activated(activation: (logit: number) => number, logit: number, index: number): number {
   const score: unknown = activation(logit)
@@ -254,6 +280,3 @@ function checkPairs(pairs: unknown): asserts pairs is TextPair[] {
 function checkText(name: string, found: unknown): void {
   if (typeof found !== 'string') throw wrong(name, found, 'a string')
 }
-
-const wrong = (name: string, found: unknown, expected: string) =>
-  new AdapterError('input-invalid', `${name}: found ${show(found)}; expected ${expected}`)

@@ -3,6 +3,8 @@ import { AdapterError } from './errors.ts'
 
 /** A model as an adapter holds it. */
 export interface Held<Model> {
+  /** Throws the signal's reason where it has aborted; AdapterError `disposed`. */
+  check(signal?: AbortSignal): void
   /** The model, loaded unless it is. Rejects with the signal's reason; AdapterError `disposed`; what the load throws. */
   get(signal?: AbortSignal): Promise<Model>
   /** Frees the model unless it was given; a load that runs stops, and later calls reject. */
@@ -18,14 +20,26 @@ interface Loaded {
 
 /** Holds a model of the caller's, which stays theirs. */
 export function holdGiven<Model>(model: Model): Held<Model> {
-  let isDisposed = false
+  const open = opened()
   return {
+    check: open.check,
     async get(signal) {
-      signal?.throwIfAborted()
-      if (isDisposed) throw disposed()
+      open.check(signal)
       return model
     },
-    dispose() {
+    dispose: open.end,
+  }
+}
+
+/** Whether an adapter may be used: until it is disposed of, and as long as the signal of a call has not aborted. */
+function opened(): { check(signal?: AbortSignal): void; end(): void } {
+  let isDisposed = false
+  return {
+    check(signal) {
+      signal?.throwIfAborted()
+      if (isDisposed) throw disposed()
+    },
+    end() {
       isDisposed = true
     },
   }
@@ -38,7 +52,7 @@ export function holdGiven<Model>(model: Model): Held<Model> {
 export function holdLoaded<Model extends Loaded>(
   load: (signal: AbortSignal) => Promise<Model>,
 ): Held<Model> {
-  let isDisposed = false
+  const open = opened()
   let current: Loading<Model> | undefined
   const forget = (loading: Loading<Model>) => {
     if (current === loading) current = undefined
@@ -60,9 +74,9 @@ export function holdLoaded<Model extends Loaded>(
   }
 
   return {
+    check: open.check,
     async get(signal) {
-      signal?.throwIfAborted()
-      if (isDisposed) throw disposed()
+      open.check(signal)
       current ??= start()
       const loading = current
       loading.calls++
@@ -78,7 +92,7 @@ export function holdLoaded<Model extends Loaded>(
       }
     },
     dispose() {
-      isDisposed = true
+      open.end()
       const loading = current
       current = undefined
       if (loading?.model) loading.model.dispose()

@@ -14,17 +14,19 @@ import {
   type EmbedderSettings,
   type EmbedSettings,
   embedderKinds,
+  embedSettings,
   embedTexts,
   holdEmbedder,
   holdReranker,
   type Ranker,
   type RankSettings,
   type RerankerSettings,
+  rankSettings,
   rankTexts,
   rerankerKinds,
   type TextEmbedder,
 } from './models.ts'
-import { checkOptions } from './options.ts'
+import { aborter, checkOptions, count, isObject, type OptionKind, wrong } from './options.ts'
 
 export { AdapterError } from './errors.ts'
 export type {
@@ -46,6 +48,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined
 }
 
+const callKinds = { signal: aborter } as const satisfies Record<keyof CallOptions, OptionKind>
+
 /**
  * Reranks what a retriever found, for instance in a `ContextualCompressionRetriever`. A reranker that is not given is loaded by
  * the first call.
@@ -61,7 +65,7 @@ export class DawnrankRerank extends BaseDocumentCompressor {
     checkOptions('DawnrankRerank', options, { ...rerankerKinds, ...bestKinds })
     this.topN = options.topN ?? 3
     this.minScore = options.minScore
-    this.#settings = options.rank ?? {}
+    this.#settings = rankSettings(options)
     this.#reranker = holdReranker(options)
   }
 
@@ -76,6 +80,7 @@ export class DawnrankRerank extends BaseDocumentCompressor {
     _callbacks?: unknown,
     options: CallOptions = {},
   ): Promise<Document[]> {
+    checkOptions('compressDocuments', options, callKinds)
     const rows = await this.rerank(documents, query, options)
     return rows.map(({ index, relevanceScore }) => {
       const { pageContent, metadata, id } = documents[index] as DocumentInterface
@@ -93,8 +98,8 @@ export class DawnrankRerank extends BaseDocumentCompressor {
     query: string,
     options: CallOptions & { readonly topN?: number | undefined } = {},
   ): Promise<{ index: number; relevanceScore: number }[]> {
-    const texts = documents.map((one) => (typeof one === 'string' ? one : one.pageContent))
-    const rows = await rankTexts(this.#reranker, query, texts, {
+    checkOptions('rerank', options, { ...callKinds, topN: count })
+    const rows = await rankTexts(this.#reranker, query, textsOf(documents), {
       ...this.#settings,
       topN: options.topN ?? this.topN,
       minScore: this.minScore,
@@ -114,6 +119,16 @@ export class DawnrankRerank extends BaseDocumentCompressor {
   }
 }
 
+/** The texts of documents, checked. */
+function textsOf(documents: unknown): string[] {
+  if (!Array.isArray(documents)) throw wrong('documents', documents, 'a list of documents')
+  return Array.from(documents, (one: unknown, i) => {
+    const text = isObject(one) ? one.pageContent : one
+    if (typeof text === 'string') return text
+    throw wrong(`documents[${i}]`, one, 'a string, or a Document with its text as pageContent')
+  })
+}
+
 /** Embeddings for vector stores: documents are embedded as passages, and queries as queries. */
 export class DawnrankEmbeddings extends Embeddings {
   readonly #embedder: Held<TextEmbedder>
@@ -122,7 +137,7 @@ export class DawnrankEmbeddings extends Embeddings {
   constructor(options: EmbedderSettings = {}) {
     super({})
     checkOptions('DawnrankEmbeddings', options, embedderKinds)
-    this.#settings = options.embed ?? {}
+    this.#settings = embedSettings(options)
     this.#embedder = holdEmbedder(options)
   }
 
@@ -138,7 +153,8 @@ export class DawnrankEmbeddings extends Embeddings {
     return numbers as number[]
   }
 
-  #embed(kind: 'query' | 'passage', texts: readonly string[], options: CallOptions = {}) {
+  async #embed(kind: 'query' | 'passage', texts: readonly string[], options: CallOptions = {}) {
+    checkOptions(kind === 'query' ? 'embedQuery' : 'embedDocuments', options, callKinds)
     const signal = signalOf(options)
     return embedTexts(this.#embedder, texts, { kind, ...this.#settings, signal })
   }

@@ -4,7 +4,6 @@
  *
  * @module dawnrank/llamaindex
  */
-import { AdapterError } from './errors.ts'
 import type { Held } from './held.ts'
 import {
   type Best,
@@ -13,10 +12,11 @@ import {
   type Ranker,
   type RankSettings,
   type RerankerSettings,
+  rankSettings,
   rankTexts,
   rerankerKinds,
 } from './models.ts'
-import { checkOptions, isObject, show } from './options.ts'
+import { aborter, checkOptions, isObject, wrong } from './options.ts'
 
 export { AdapterError } from './errors.ts'
 export type { Best, Ranker, RankSettings, RerankerSettings }
@@ -48,22 +48,25 @@ export class DawnrankRerank {
   constructor(options: DawnrankRerankOptions = {}) {
     checkOptions('DawnrankRerank', options, { ...rerankerKinds, ...bestKinds })
     this.#best = { topN: options.topN ?? 2, minScore: options.minScore }
-    this.#settings = options.rank ?? {}
+    this.#settings = rankSettings(options)
     this.#reranker = holdReranker(options)
   }
 
   /**
    * The best nodes, best first, with the reranker's score; what was given stays as it is.
    *
-   * @throws AdapterError `input-invalid` where there is no query
+   * @throws AdapterError `input-invalid` where there is no query, and for what is no node
    */
   async postprocessNodes<Node extends NodeWithScore>(
     nodes: readonly Node[],
     query?: MessageContent,
-    { signal }: { readonly signal?: AbortSignal | undefined } = {},
+    options: { readonly signal?: AbortSignal | undefined } = {},
   ): Promise<(Node & { readonly score: number })[]> {
-    if (nodes.length === 0) return []
-    const texts = nodes.map(({ node }) => node.getContent(all))
+    checkOptions('postprocessNodes', options, { signal: aborter })
+    const { signal } = options
+    this.#reranker.check(signal)
+    const texts = contentsOf(nodes)
+    if (texts.length === 0) return []
     const call = { ...this.#settings, ...this.#best, signal }
     const rows = await rankTexts(this.#reranker, textOf(query), texts, call)
     return rows.map(({ index, score }) => ({ ...(nodes[index] as Node), score }))
@@ -80,16 +83,28 @@ export class DawnrankRerank {
   }
 }
 
+/** The texts of nodes, checked. */
+function contentsOf(nodes: unknown): string[] {
+  if (!Array.isArray(nodes)) throw wrong('nodes', nodes, 'a list of nodes with their scores')
+  return Array.from(nodes, (one: unknown, i) => {
+    const node = isObject(one) ? one.node : undefined
+    if (isObject(node) && typeof node.getContent === 'function') {
+      const content: unknown = node.getContent(all)
+      if (typeof content === 'string') return content
+    }
+    throw wrong(`nodes[${i}]`, one, '{ node, score }, where getContent of the node gives a text')
+  })
+}
+
 /** The text of a message, as LlamaIndex's `extractText` has it. */
 function textOf(message: unknown): string {
   if (typeof message === 'string') return message
   if (Array.isArray(message)) {
-    const texts = message.flatMap((part) => (part.type === 'text' ? [String(part.text)] : []))
+    const texts = message.flatMap((part: unknown) =>
+      isObject(part) && part.type === 'text' ? [String(part.text)] : [],
+    )
     if (texts.length > 0) return texts.join('\n\n')
   }
   if (isObject(message) && 'query' in message) return textOf(message.query)
-  throw new AdapterError(
-    'input-invalid',
-    `query: found ${show(message)}; expected a string, or a message with parts of the type text`,
-  )
+  throw wrong('query', message, 'a string, or a message with parts of the type text')
 }

@@ -10,7 +10,17 @@ import {
 } from '../index.ts'
 import { AdapterError } from './errors.ts'
 import { type Held, holdGiven, holdLoaded } from './held.ts'
-import { count, invalid, isObject, number, type OptionKinds, object } from './options.ts'
+import {
+  aborter,
+  checkValue,
+  count,
+  invalid,
+  isObject,
+  number,
+  type OptionKinds,
+  object,
+  withoutUndefined,
+} from './options.ts'
 
 /** What ranks: a `Reranker`, or the devices that `openDevices` of `dawnrank/devices` gives. */
 export type Ranker = Pick<Reranker, 'rank'>
@@ -18,7 +28,10 @@ export type Ranker = Pick<Reranker, 'rank'>
 /** What embeds: an `Embedder`. */
 export type TextEmbedder = Pick<Embedder, 'embed'>
 
-/** What rerankers are called with, but for what the host says in each call. Scores are in 0 to 1 unless `normalize` is false. */
+/**
+ * What rerankers are called with, but for what the host says in each call. Scores are in 0 to 1 unless `normalize`, here or of the
+ * load, is false.
+ */
 export type RankSettings = Omit<LayerwiseRankOptions<string>, 'topN' | 'text' | 'signal'>
 
 /** What embedders are called with, but for what the host says in each call. */
@@ -78,10 +91,47 @@ export const isTextEmbedder = (model: unknown): model is TextEmbedder => hasMeth
 const hasMethod = (model: unknown, name: string) =>
   isObject(model) && typeof model[name] === 'function'
 
+/** Options that an adapter has from elsewhere: among those of `rank` or `embed` they would change nothing. */
+const elsewhere = {
+  rank: {
+    topN: 'give it to the adapter itself, or to a call',
+    minScore: 'give it to the adapter itself',
+    text: 'adapters rank texts; leave it out',
+    signal: 'give it to a call',
+  },
+  embed: { signal: 'give it to a call' },
+} as const satisfies Readonly<Record<string, Readonly<Record<string, string>>>>
+
+/**
+ * Throws where the options of `rank` or `embed` have one of those.
+ *
+ * @throws AdapterError `option-invalid`
+ */
+export function checkSettings(method: keyof typeof elsewhere, options: object): void {
+  for (const [name, remedy] of Object.entries(elsewhere[method])) {
+    if ((options as Readonly<Record<string, unknown>>)[name] === undefined) continue
+    throw invalid(`${name}: the options of ${method} do not take it here; ${remedy}`)
+  }
+}
+
+/** The options of `rank` in every call. The model checks what is not said elsewhere. */
+export function rankSettings({ load = {}, rank = {} }: RerankerSettings): RankSettings {
+  checkSettings('rank', rank)
+  const { normalize = load.normalize ?? true, ...others } = withoutUndefined(rank)
+  return { ...others, normalize }
+}
+
+/** The options of `embed` in every call, likewise. */
+export function embedSettings({ embed = {} }: EmbedderSettings): EmbedSettings {
+  checkSettings('embed', embed)
+  return withoutUndefined(embed)
+}
+
 /** Holds the reranker that settings tell. */
 export function holdReranker({ model, load = {} }: RerankerSettings): Held<Ranker> {
   if (isRanker(model)) return given(model, load)
   if (isTextEmbedder(model)) throw wrongKind('an embedder', 'a reranker')
+  checkSignal(load)
   return holdLoaded((signal) => Reranker.load(model, { ...load, signal: either(load, signal) }))
 }
 
@@ -89,12 +139,18 @@ export function holdReranker({ model, load = {} }: RerankerSettings): Held<Ranke
 export function holdEmbedder({ model, load = {} }: EmbedderSettings): Held<TextEmbedder> {
   if (isTextEmbedder(model)) return given(model, load)
   if (isRanker(model)) throw wrongKind('a reranker', 'an embedder')
+  checkSignal(load)
   return holdLoaded((signal) => Embedder.load(model, { ...load, signal: either(load, signal) }))
 }
 
 function given<Model>(model: Model, load: object): Held<Model> {
-  if (Object.keys(load).length > 0) throw loadedAlready('load')
+  if (Object.keys(withoutUndefined(load)).length > 0) throw loadedAlready('load')
   return holdGiven(model)
+}
+
+/** The load checks its other options itself; this one is joined with another signal before. */
+function checkSignal({ signal }: { readonly signal?: unknown }): void {
+  if (signal !== undefined) checkValue('load.signal', signal, aborter)
 }
 
 export const loadedAlready = (name: string) =>
@@ -120,11 +176,12 @@ export async function rankTexts(
   reranker: Held<Ranker>,
   query: string,
   texts: readonly string[],
-  { minScore, signal, normalize = true, ...options }: RankSettings & Best & Call,
+  { minScore, signal, ...options }: RankSettings & Best & Call,
 ): Promise<{ index: number; score: number }[]> {
+  reranker.check(signal)
   if (texts.length === 0) return []
   const model = await reranker.get(signal)
-  const rows = await model.rank(query, texts, { ...options, normalize, signal })
+  const rows = await model.rank(query, texts, { ...options, signal })
   return minScore === undefined ? rows : rows.filter(({ score }) => score >= minScore)
 }
 
@@ -134,7 +191,8 @@ export async function embedTexts(
   texts: readonly string[],
   options: EmbedSettings & Call,
 ): Promise<number[][]> {
-  if (texts.length === 0) return []
+  embedder.check(options.signal)
+  if (Array.isArray(texts) && texts.length === 0) return []
   const model = await embedder.get(options.signal)
   const vectors = await model.embed(texts, options)
   return vectors.map((vector) => Array.from(vector))

@@ -43,11 +43,24 @@ export function checkOptions(taker: string, options: unknown, kinds: OptionKinds
   }
 }
 
-function checkValue(name: string, found: unknown, [expected, fits]: OptionKind): void {
+/**
+ * Throws unless a value is of a kind.
+ *
+ * @throws AdapterError `option-invalid`
+ */
+export function checkValue(name: string, found: unknown, [expected, fits]: OptionKind): void {
   if (!fits(found)) throw invalid(`${name}: found ${show(found)}; expected ${expected}`)
 }
 
 export const invalid = (message: string) => new AdapterError('option-invalid', message)
+
+/** What is wrong with what a host gave. */
+export const wrong = (name: string, found: unknown, expected: string) =>
+  new AdapterError('input-invalid', `${name}: found ${show(found)}; expected ${expected}`)
+
+/** The options that are not left out. */
+export const withoutUndefined = <Options extends object>(options: Options): Options =>
+  Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined)) as Options
 
 /** A value as messages show it: short, and never throwing. */
 export function show(value: unknown): string {

@@ -117,7 +117,7 @@ async function enqueue(run: string, options: EnqueueOptions, io: Io): Promise<vo
     const jobs = isRun ? queryJobs(options, settings, io) : recordJobs(options, io)
     await runs.begin(run, settings)
     const { count, added } = await addAll(runs, run, jobs, io)
-    const model = options.model === undefined ? '' : ` --model ${options.model}`
+    const model = options.model === undefined ? '' : ` --model ${quoted(options.model)}`
     await write(
       io.stderr,
       `run "${run}": ${added} of ${count} jobs are new\n` +
@@ -154,10 +154,14 @@ function otherOptions({ model }: RunSettings): string {
   return Object.entries(options)
     .map(([name, value]) => {
       const option = name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)
-      return ` --${option} ${/^[\w.:,-]+$/.test(`${value}`) ? value : JSON.stringify(value)}`
+      return ` --${option} ${quoted(`${value}`)}`
     })
     .join('')
 }
+
+/** A word as a POSIX shell takes it. */
+const quoted = (word: string): string =>
+  /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`
 
 async function addAll(
   runs: Runs,

@@ -61,6 +61,12 @@ async function results(run: string, options: ResultsOptions, io: Io): Promise<vo
   if ([failed, retry, remove, wait].filter(Boolean).length > 1) {
     throw new CliError('usage', '--failed, --retry, --remove and --wait: expected one of them')
   }
+  if (options.format !== undefined && (failed || retry || remove)) {
+    throw new CliError(
+      'usage',
+      '--format is for results; leave it out with --failed, --retry and --remove',
+    )
+  }
   await withRuns(options, io, async (runs) => {
     if (failed) return listFailed(runs, run, io)
     if (retry) {

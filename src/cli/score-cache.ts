@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto'
-import { mkdir, readFile, rename } from 'node:fs/promises'
+import { createHash, randomUUID } from 'node:crypto'
+import { mkdir, readFile, rename, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { RunSettings } from '../eval/index.ts'
 import { modelFiles } from './fingerprint.ts'
@@ -38,15 +38,20 @@ export async function cachedScores(
 ): Promise<number[][]> {
   if (folder === undefined) return make()
   const path = join(folder, `${await keyOf(source)}.json`)
-  const part = `${path}.part`
+  // A name of its own: another process may keep the same scores.
+  const part = `${path}.${randomUUID()}`
   const kept: unknown = await readFile(path, 'utf8')
     .then(JSON.parse)
     .catch(() => undefined)
   if (isScores(kept, source)) return kept
   await checkOutput(part)
   const made = await make()
-  await writeOutput(part, JSON.stringify(made))
-  await writable(path, rename(part, path))
+  try {
+    await writeOutput(part, JSON.stringify(made))
+    await writable(path, rename(part, path))
+  } finally {
+    await rm(part, { force: true })
+  }
   return made
 }
 

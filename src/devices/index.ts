@@ -3,9 +3,12 @@
  *
  * @module dawnrank/devices
  */
+import { isAddress } from '../platform/locations.ts'
+import { checkOptions } from '../rerankers/check-options.ts'
 import type { CutoffLayers, CutoffOf, LayerwiseLoadOptions } from '../rerankers/index.ts'
 import { withinModel, withLens } from '../rerankers/load.ts'
 import { openModel } from '../rerankers/open-model.ts'
+import { show } from '../rerankers/options.ts'
 import { chooseRecipe } from '../rerankers/recipes.ts'
 import { Tokenizer } from '../tokenizers/index.ts'
 import { type AdapterChoice, chooseAdapters } from './adapters.ts'
@@ -31,7 +34,8 @@ export interface DevicesOptions<Cutoff = CutoffLayers | undefined>
 /**
  * Loads a model on several devices, each in a worker thread. Calls are cut into pieces of about a batch; each goes to the
  * device with the least to do. Scores are those of one device to the bit where the adapters are alike. The pieces of a
- * device that is lost are done once more on another one; a device that worked before is opened again.
+ * device that is lost are done by another one; a device that worked before is opened again. A call rejects if one of its
+ * pieces was running on two devices as they were lost.
  *
  * @param model a path, a URL or a name, as of `Reranker.load`; the embedded model if none is given
  * @throws what `Reranker.load` throws; DevicesError `option-invalid`, `adapter-missing`, `thread-failed`. Nothing is left
@@ -39,11 +43,15 @@ export interface DevicesOptions<Cutoff = CutoffLayers | undefined>
  */
 export async function openDevices<const Own extends CutoffLayers | undefined = undefined>(
   model: string | URL | undefined,
-  { devices, signal, onProgress, ...options }: DevicesOptions<Own>,
+  given: DevicesOptions<Own>,
 ): Promise<Devices<CutoffOf<Own, number>>> {
-  checkOwn(options)
+  // What is no object has no devices, and is refused for that.
+  const { devices, ...load } = Object(given) as DevicesOptions<Own>
+  checkOwn(load)
   const adapters = chooseAdapters(devices)
-  const place = model?.toString()
+  checkOptions({ name: 'Reranker', layerwise: true, merges: true }, 'load', load)
+  const place = placeOf(model)
+  const { signal, onProgress, ...options } = load
   const { recipe: asked, revision } = options
   // A model of the hub is fetched once, and the threads find it in the cache.
   const folder = await openModel(place, {
@@ -92,6 +100,16 @@ export async function openDevices<const Own extends CutoffLayers | undefined = u
     await end(error as Error)
     throw error
   }
+}
+
+/** The place of a model as threads are told it. */
+function placeOf(model: unknown): string | undefined {
+  if (model === undefined) return undefined
+  if (isAddress(model)) return model.toString()
+  throw new DevicesError(
+    'option-invalid',
+    `model: found ${show(model)}; expected a path, a URL or a name. Reranker.load takes folders and files, which other threads cannot read`,
+  )
 }
 
 /** What is of one device of this thread cannot be taken to another one. */

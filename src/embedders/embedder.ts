@@ -170,7 +170,9 @@ export class Embedder {
     finish: (outputs: Outputs, i: number, ids: Uint32Array, from: number) => T,
   ): Promise<T[]> {
     checkTexts(texts)
-    const { queue, modules } = this.#loaded
+    const { gpu, queue, modules } = this.#loaded
+    // A call without texts never comes to the device.
+    gpu.check()
     const { signal, onProgress, onTokens } = options
     const build = this.#builder(options)
     const drawn: Uint32Array[] = []
@@ -288,10 +290,10 @@ function checkTexts(texts: readonly string[]): void {
       `texts: found ${show(texts)}; expected a list of strings`,
     )
   }
-  texts.forEach((text: unknown, i) => {
-    if (typeof text === 'string') return
+  for (const [i, text] of texts.entries()) {
+    if (typeof text === 'string') continue
     throw new EmbedderError('input-invalid', `texts[${i}]: found ${show(text)}; expected a string`)
-  })
+  }
 }
 
 /** Throws unless all numbers of a result are finite. */

@@ -73,6 +73,12 @@ local isNew = redis.call('HSETNX', KEYS[3], ARGV[1], ARGV[2])
 for _, key in ipairs(KEYS) do redis.call('EXPIRE', key, ARGV[3]) end
 return isNew`
 
+/** Notes what model the results of a run are of, unless that is noted; `false` where there is no run any more. */
+const bindFiles = `
+if redis.call('EXISTS', KEYS[1]) == 0 then return false end
+redis.call('HSETNX', KEYS[1], 'files', ARGV[1])
+return redis.call('HGET', KEYS[1], 'files')`
+
 /** Jobs that are sent to Redis at once. */
 const batchSize = 200
 
@@ -241,15 +247,14 @@ export function runsOf({ redis, bullmq }: Connection) {
     },
 
     /**
-     * Notes what model a run's results are of, or compares with what is noted.
+     * Notes what model a run's results are of, or compares with what is noted. A run that was removed is left alone.
      *
      * @throws JobsError `model-mismatch`
      */
     async bind(id: string, files: string): Promise<void> {
       const run = runOf(id)
-      await redis.hsetnx(keysOf(run).run, 'files', files)
-      const before = await redis.hget(keysOf(run).run, 'files')
-      if (before === files) return
+      const before = await redis.eval(bindFiles, 1, keysOf(run).run, files)
+      if (before === files || before === null) return
       throw new JobsError(
         'model-mismatch',
         `run "${run}" was begun with other files of the model, or another dtype (${before}; here ${files}); start the worker with the same model`,

@@ -51,20 +51,11 @@ export async function work(
   options: WorkOptions,
 ): Promise<void> {
   const { signal, files } = options
-  const known = new Map<string, Promise<void>>()
   let fatal: Error | undefined
   let end = () => {}
   const ended = new Promise<void>((resolve) => {
     end = resolve
   })
-
-  /** Binds each run to the model's files once. */
-  const bind = (id: string): Promise<void> => {
-    const run = runOf(id)
-    const bound = known.get(run) ?? runs.bind(id, files)
-    known.set(run, bound)
-    return bound
-  }
 
   const perform = async (job: Job): Promise<void> => {
     const id = job.id as string
@@ -72,7 +63,8 @@ export async function work(
     const run = await runs.find(runOf(id))
     // Removed meanwhile.
     if (!run) return
-    await bind(id)
+    // With every job: a run that is removed may come again under its name.
+    await runs.bind(id, files)
     await runs.keep(id, await options.process(job.data, run.settings), run.settings)
   }
 

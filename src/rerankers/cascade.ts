@@ -8,7 +8,7 @@ import type { CascadeStage } from './cascade-stage.ts'
 import { RerankerError } from './errors.ts'
 import { show } from './options.ts'
 import { type CallOptions, checkFinite, mapBatches, type Pair, passesAhead } from './scoring.ts'
-import { checkSurvival, type Survival, survivors } from './survivors.ts'
+import { checkStage, checkSurvival, type Survival, survivors } from './survivors.ts'
 
 /** A pair's last score, and where it was given. */
 export interface CascadeScore {
@@ -35,7 +35,9 @@ export function checkCascade(stages: readonly CascadeStage[], layers: readonly n
       `cascade: found ${show(stages)}; expected a list of { layer, keep, margin }`,
     )
   }
-  for (const [i, stage] of stages.entries()) checkStage(stage, `cascade[${i}]`)
+  for (const [i, stage] of stages.entries()) {
+    checkStage(`cascade[${i}]`, stage, ['layer', 'keep', 'margin'])
+  }
   stages.forEach(({ layer, keep, margin }, i) => {
     const before = stages[i - 1]
     if (!layers.includes(layer)) {
@@ -58,17 +60,6 @@ export function checkCascade(stages: readonly CascadeStage[], layers: readonly n
       )
     }
   })
-}
-
-function checkStage(stage: unknown, name: string): void {
-  const keys = typeof stage === 'object' && stage !== null ? Object.keys(stage) : undefined
-  const unknown = keys?.find((key) => !['layer', 'keep', 'margin'].includes(key))
-  if (keys && unknown === undefined) return
-  const found = unknown === undefined ? show(stage) : `the key ${show(unknown)}`
-  throw new RerankerError(
-    'option-invalid',
-    `${name}: found ${found}; expected { layer, keep, margin }`,
-  )
 }
 
 /**

@@ -119,7 +119,7 @@ const layerwise = {
 /** Of some methods the options that they take besides. */
 const some = (of: Readonly<Record<string, Kinds>>, method: string): Kinds => of[method] ?? {}
 
-/** The options of each function of a reranker. */
+/** The options of each function of a reranker, and of `rankByModels`. */
 const known = {
   load: loading,
   rank: ranking,
@@ -128,6 +128,7 @@ const known = {
   attentionMaps: scoring,
   layerFlops: scoring,
   tokenizePair: settings,
+  rankByModels: { topN: count, text: callback, signal: aborter },
 } as const satisfies Readonly<Record<string, Kinds>>
 
 /** A recipe, as far as its options go. */
@@ -172,7 +173,9 @@ function unknown(
   { name: taker }: OptionTaker,
   kinds: Kinds,
 ): RerankerError {
-  const others = Object.entries(known).filter(([, own]) => Object.hasOwn(own, name))
+  const others = Object.entries(known).filter(
+    ([other, own]) => other !== 'rankByModels' && Object.hasOwn(own, name),
+  )
   const why = Object.hasOwn(some(layerwise, method), name)
     ? `this is a model for ${taker}, which scores at its last layer alone; leave it out, take a layerwise model, or for research load it with logitLens: true`
     : Object.hasOwn(some(merging, method), name)

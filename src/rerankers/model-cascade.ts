@@ -1,7 +1,8 @@
+import { checkOptions } from './check-options.ts'
 import { RerankerError } from './errors.ts'
 import { type RankOptions, show } from './options.ts'
 import { pairsOf } from './pairs.ts'
-import { checkSurvival, type Survival, survivors } from './survivors.ts'
+import { checkStage, checkSurvival, type Survival, survivors } from './survivors.ts'
 
 /** A reranker, as far as a cascade over models uses one. */
 export interface RankingModel {
@@ -67,6 +68,7 @@ export async function rankByModels<T>(
   stages: readonly ModelStage[],
   options: Pick<RankOptions<T>, 'topN' | 'text' | 'signal'> = {},
 ): Promise<ModelRow<T>[]> {
+  checkOptions({ name: 'rankByModels' }, 'rankByModels', options)
   checkStages(stages)
   const texts = pairsOf(query, passages, options).map(([, passage]) => passage)
   const reached = texts.map((_, index) => ({ index, score: 0, stage: 0 }))
@@ -74,6 +76,7 @@ export async function rankByModels<T>(
   for (const [stage, own] of stages.entries()) {
     options.signal?.throwIfAborted()
     const scores = await scoresOf(own, query, texts, staying, options.signal)
+    checkLength(scores, stage, staying.length)
     const scored = staying.map((index, i) => ({ index, score: finite(scores[i], stage, index) }))
     for (const { index, score } of scored) reached[index] = { index, score, stage }
     if (stage + 1 < stages.length) staying = survivors(scored, own as Survival)
@@ -109,6 +112,16 @@ async function scoresOf(
   return scores
 }
 
+function checkLength(scores: unknown, stage: number, expected: number): void {
+  const { length } = Object(scores) as { length?: unknown }
+  if (length === expected) return
+  const found = Array.isArray(scores) ? `${length} scores` : show(scores)
+  throw new RerankerError(
+    'score-not-finite',
+    `stages[${stage}].model: it gave ${found}; expected a list of ${expected}, a number for each passage`,
+  )
+}
+
 function finite(score: number | undefined, stage: number, index: number): number {
   if (Number.isFinite(score)) return score as number
   throw new RerankerError(
@@ -124,8 +137,9 @@ function checkStages(stages: readonly ModelStage[]): void {
       `stages: found ${show(stages)}; expected a list of { model, keep }`,
     )
   }
-  stages.forEach((stage: unknown, i) => {
-    const { model, keep, margin } = Object(stage) as Record<string, unknown>
+  for (const [i, stage] of stages.entries()) {
+    checkStage(`stages[${i}]`, stage, ['model', 'cutoffLayer', 'keep', 'margin'])
+    const { model, cutoffLayer, keep, margin } = stage as Readonly<Record<string, unknown>>
     const given = Object(model) as Record<string, unknown>
     const scores = [model, given.rank, given.embed].some((own) => typeof own === 'function')
     if (!scores) {
@@ -134,6 +148,12 @@ function checkStages(stages: readonly ModelStage[]): void {
         `stages[${i}].model: found ${show(model)}; expected a reranker, an embedder, or a function that scores`,
       )
     }
+    if (cutoffLayer !== undefined && typeof given.rank !== 'function') {
+      throw new RerankerError(
+        'option-invalid',
+        `stages[${i}].cutoffLayer: found ${show(cutoffLayer)}; only a reranker has layers that score. Leave it out`,
+      )
+    }
     checkSurvival(`stages[${i}]`, { keep, margin }, i + 1 === stages.length)
-  })
+  }
 }

@@ -16,7 +16,8 @@ export function pairsOf<T>(
   if (!Array.isArray(passages)) {
     throw new RerankerError('input-invalid', `passages: found ${show(passages)}; expected a list`)
   }
-  return passages.map((passage, i) => [query, textOf(passage, i, text)])
+  // `map` would leave out the holes of a list.
+  return Array.from(passages, (passage, i) => [query, textOf(passage, i, text)])
 }
 
 function textOf<T>(passage: T, index: number, text: (passage: T) => string): string {
@@ -39,14 +40,13 @@ export function checkPairs(given: unknown): { pairs: Pair[]; single: boolean } {
   }
   const single = typeof given[0] === 'string'
   const pairs: unknown[] = single ? [given] : given
-  pairs.forEach((pair, i) => {
-    const fits =
-      Array.isArray(pair) && pair.length === 2 && pair.every((text) => typeof text === 'string')
-    if (fits) return
+  for (const [i, pair] of pairs.entries()) {
+    const isPair = Array.isArray(pair) && pair.length === 2
+    if (isPair && typeof pair[0] === 'string' && typeof pair[1] === 'string') continue
     throw new RerankerError(
       'input-invalid',
       `pairs[${i}]: found ${show(pair)}; expected [query, passage], two strings`,
     )
-  })
+  }
   return { pairs: pairs as Pair[], single }
 }

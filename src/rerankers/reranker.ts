@@ -323,6 +323,8 @@ export class Reranker<Cutoff = number> {
     settings: ResolvedSettings,
     { signal, onProgress }: ScoreOptions,
   ): CallOptions {
+    // A call without pairs never comes to the device.
+    this.#loaded.gpu.check()
     return {
       queue: this.#loaded.queue,
       build: this.#builder(settings),

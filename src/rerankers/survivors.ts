@@ -25,6 +25,18 @@ export function survivors(scored: readonly StageScore[], { keep, margin }: Survi
   return ranked.filter(({ score }, rank) => rank < keep || score >= floor).map(({ index }) => index)
 }
 
+/** Checks that a stage is an object with no other keys than those that are read. */
+export function checkStage(name: string, stage: unknown, keys: readonly string[]): void {
+  const given = typeof stage === 'object' && stage !== null ? Object.keys(stage) : undefined
+  const unknown = given?.find((key) => !keys.includes(key))
+  if (given && unknown === undefined) return
+  const found = unknown === undefined ? show(stage) : `the key ${show(unknown)}`
+  throw new RerankerError(
+    'option-invalid',
+    `${name}: found ${found}; expected { ${keys.join(', ')} }`,
+  )
+}
+
 /**
  * Checks what a stage says about those that go on.
  *

@@ -80,6 +80,38 @@ describe('rerank', () => {
     })
   })
 
+  it('leaves out texts below minScore, of the provider or of the call', async () => {
+    const models = { ours: fakeRanker([0.3, 0.9, 0.1, 0.5]) }
+    const model = createDawnrank({ models, reranker: { minScore: 0.5 } }).reranking('ours')
+    const found = async (dawnrank: { minScore?: number }) => {
+      const { ranking } = await rerank({
+        model,
+        query,
+        documents: texts,
+        providerOptions: { dawnrank },
+      })
+      return ranking.map(({ originalIndex }) => originalIndex)
+    }
+    expect(await found({})).toEqual([1, 3])
+    expect(await found({ minScore: 0.6 })).toEqual([1])
+  })
+
+  it.each<[options: unknown, message: RegExp]>([
+    [{ topN: 1 }, /^topN: the options of rank do not take it here; .*to a call$/],
+    [{ signal: 1 }, /^signal: the options of rank do not take it/],
+    [{ text: 1 }, /^text: the options of rank do not take it/],
+    [{ minScore: 'high' }, /^minScore: found "high"; expected a finite number$/],
+    ['x', /^providerOptions.dawnrank: found "x"; expected an object$/],
+  ])('refuses the options %j of a call', async (dawnrank, message) => {
+    const call = provider.reranking('ours').doRerank({
+      documents: { type: 'text', values: texts },
+      query,
+      providerOptions: { dawnrank: dawnrank as never },
+    })
+    await expect(call).rejects.toMatchObject({ code: 'option-invalid' })
+    await expect(call).rejects.toThrow(message)
+  })
+
   it('has the errors of the reranker, which are not retried', async () => {
     const call = rerank({
       model: provider.reranking('ours'),
@@ -129,6 +161,11 @@ describe('embed', () => {
     const providerOptions = { dawnrank: { kind: 'query', dimensions: 2 } }
     await embed({ model: own.embeddingModel('v'), value: query, providerOptions })
     expect(optionsOf(fake.embed)).toMatchObject({ kind: 'query', dimensions: 2 })
+    const call = own.embedding('v').doEmbed({
+      values: texts,
+      providerOptions: { dawnrank: { signal: 1 } },
+    })
+    await expect(call).rejects.toThrow(/^signal: the options of embed do not take it/)
   })
 })
 
@@ -196,7 +233,17 @@ describe('a provider', () => {
     [
       'an unknown one of rerankers',
       () => createDawnrank({ reranker: { model: 'a' } as object }),
-      /^model: there is no such option; reranker takes load, rank$/,
+      /^model: there is no such option; reranker takes load, minScore, rank$/,
+    ],
+    [
+      'topN of rank',
+      () => createDawnrank({ reranker: { rank: { topN: 1 } as object } }),
+      /^topN: the options of rank do not take it here/,
+    ],
+    [
+      'a signal of embed',
+      () => createDawnrank({ embedder: { embed: { signal: 1 } as object } }),
+      /^signal: the options of embed do not take it/,
     ],
     [
       'a loaded model as id',

@@ -60,7 +60,10 @@ describe('predict', () => {
 
   it('stops with the signal of a call', async () => {
     const reason = new Error('enough')
-    await expect(model.predict(pairs, { signal: AbortSignal.abort(reason) })).rejects.toBe(reason)
+    for (const some of [pairs, []]) {
+      const aborted = model.predict(some, { signal: AbortSignal.abort(reason) })
+      await expect(aborted).rejects.toBe(reason)
+    }
     const stop = new AbortController()
     const call = model.predict(pairs, {
       batchSize: 1,
@@ -133,11 +136,35 @@ describe('load', () => {
 
   it('leaves a given reranker open', async () => {
     const reranker = await Reranker.load(fixtureFolder('bert'), { dtype: 'f32' })
-    const encoder = await CrossEncoder.load(reranker)
+    const encoder = await CrossEncoder.load(reranker, { maxLength: undefined })
     expect(await encoder.predict(pairs)).toEqual(await model.predict(pairs))
     encoder.dispose()
+    for (const some of [pairs, []]) {
+      await expect(encoder.predict(some)).rejects.toMatchObject({ code: 'disposed' })
+    }
     expect(await reranker.computeScore(pairs)).toHaveLength(pairs.length)
     reranker.dispose()
+  })
+
+  it('refuses a reranker with several scores a pair', async () => {
+    const folder = fixtureFolder('minicpm-layerwise-gqa')
+    using reranker = await Reranker.load(folder, { cutoffLayers: 'all' })
+    const encoder = await CrossEncoder.load(reranker as never)
+    const refusal = {
+      name: 'AdapterError',
+      code: 'model-kind',
+      message: expect.stringMatching(/^model: its scores have a list of 2 .* as cutoffLayers$/),
+    }
+    const documents = ['a', 'b']
+    await expect(encoder.rank('q', documents)).rejects.toMatchObject(refusal)
+    const twice = { activation: (logit: number) => 2 * logit }
+    await expect(encoder.rank('q', documents, twice)).rejects.toMatchObject(refusal)
+    const options = { recipe: 'LayerWiseFlagLLMReranker', cutoffLayers: 'all' } as const
+    await expect(CrossEncoder.load(folder, options)).rejects.toThrow(
+      'cutoffLayers: found "all"; expected one layer: a CrossEncoder gives one score a pair',
+    )
+    using one = await CrossEncoder.load(folder, { ...options, cutoffLayers: 4 } as object)
+    expect(await one.predict(['q', 'a'])).toBeTypeOf('number')
   })
 
   it('stops with a signal', async () => {
@@ -211,6 +238,11 @@ describe('what makes no sense is refused', () => {
       'normalize',
       () => CrossEncoder.load(undefined, { normalize: true } as object),
       /^normalize: .*option activation/,
+    ],
+    [
+      'no options of load',
+      () => CrossEncoder.load(undefined, null as never),
+      /^options of CrossEncoder.load: found null; expected an object/,
     ],
     [
       'an unknown option of load',

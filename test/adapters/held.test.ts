@@ -118,7 +118,10 @@ describe('a model that is loaded', () => {
 
   it('is not loaded for a signal that has aborted', async () => {
     const { held, loads } = setUp()
-    await expect(held.get(AbortSignal.abort(new Error('before')))).rejects.toThrow('before')
+    const aborted = AbortSignal.abort(new Error('before'))
+    await expect(held.get(aborted)).rejects.toThrow('before')
+    expect(() => held.check(aborted)).toThrow('before')
+    held.check(new AbortController().signal)
     expect(loads).toHaveLength(0)
   })
 
@@ -132,6 +135,7 @@ describe('a model that is loaded', () => {
     held.dispose()
     expect(model.dispose).toHaveBeenCalledOnce()
     await expect(held.get()).rejects.toMatchObject({ name: 'AdapterError', code: 'disposed' })
+    expect(() => held.check()).toThrow(expect.objectContaining({ code: 'disposed' }))
     expect(loads).toHaveLength(1)
   })
 

@@ -87,14 +87,55 @@ describe('DawnrankRerank', () => {
     await new DawnrankRerank({ model: ranker }).compressDocuments(documents, query)
     expect(optionsOf(ranker.rank)).toMatchObject({ normalize: true, topN: 3 })
     const rank = { normalize: false, maxLength: 64 }
-    await new DawnrankRerank({ model: ranker, rank }).compressDocuments(documents, query)
+    const load = { dtype: undefined }
+    await new DawnrankRerank({ model: ranker, load, rank }).compressDocuments(documents, query)
     expect(optionsOf(ranker.rank)).toMatchObject(rank)
+  })
+
+  it.each<[load: boolean, rank: boolean | undefined, expected: boolean]>([
+    [false, undefined, false],
+    [false, true, true],
+    [true, false, false],
+  ])('with normalize %s of the load and %s of rank it is %s', async (load, rank, expected) => {
+    const settings = { load: { normalize: load }, rank: { normalize: rank } }
+    const compressor = new DawnrankRerank({ model: tiny, ...settings })
+    const [best] = await compressor.rerank(texts, query)
+    const [row] = await reranker.rank(query, texts, { normalize: expected })
+    expect(best!.relevanceScore).toBeCloseTo(row!.score, 6)
+    compressor.dispose()
   })
 
   it('gives nothing for no documents, and loads no model for it', async () => {
     const compressor = new DawnrankRerank({ model: '/no/such/folder' })
     expect(await compressor.compressDocuments([], query)).toEqual([])
     await expect(compressor.compressDocuments(documents, query)).rejects.toThrow('/no/such/folder')
+  })
+
+  it('gives for no documents what other calls give once aborted or disposed of', async () => {
+    const reason = new Error('enough')
+    const compressor = new DawnrankRerank({ model: '/no/such/folder' })
+    const aborted = { signal: AbortSignal.abort(reason) }
+    await expect(compressor.compressDocuments([], query, undefined, aborted)).rejects.toBe(reason)
+    compressor.dispose()
+    const disposed = compressor.compressDocuments([], query)
+    await expect(disposed).rejects.toMatchObject({ code: 'disposed' })
+    const embeddings = new DawnrankEmbeddings({ model: '/no/such/folder' })
+    await expect(embeddings.embedDocuments([], aborted)).rejects.toBe(reason)
+    embeddings.dispose()
+    await expect(embeddings.embedDocuments([])).rejects.toMatchObject({ code: 'disposed' })
+  })
+
+  it.each<[documents: unknown, message: string]>([
+    [undefined, 'documents: found undefined; expected a list of documents'],
+    [[null], 'documents[0]: found null; expected a string, or a Document'],
+    [['a', { metadata: {} }], 'documents[1]: found an object; expected a string, or a Document'],
+    [Object.assign([], { 1: 'a' }), 'documents[0]: found undefined'],
+  ])('refuses the documents %j', async (wrong, message) => {
+    const compressor = new DawnrankRerank({ model: fakeRanker([1, 2]) })
+    await expect(compressor.compressDocuments(wrong as Document[], query)).rejects.toMatchObject({
+      code: 'input-invalid',
+      message: expect.stringContaining(message),
+    })
   })
 
   it('loads a model once for concurrent calls and frees it', async () => {
@@ -171,6 +212,9 @@ describe('DawnrankEmbeddings', () => {
     const embed = { kind: 'query', dimensions: 2 } as const
     await new DawnrankEmbeddings({ model: fake, embed }).embedDocuments(texts)
     expect(optionsOf(fake.embed)).toMatchObject(embed)
+    const none = { kind: undefined }
+    await new DawnrankEmbeddings({ model: fake, embed: none }).embedDocuments(texts)
+    expect(optionsOf(fake.embed)).toMatchObject({ kind: 'passage' })
   })
 
   it('loads a model once, stops and frees it', async () => {
@@ -215,12 +259,67 @@ describe('options', () => {
       /^model: found a reranker; expected an embedder/,
     ],
     [
+      'topN of rank',
+      () => new DawnrankRerank({ rank: { topN: 3 } as object }),
+      /^topN: the options of rank do not take it here; give it to the adapter itself/,
+    ],
+    [
+      'minScore of rank',
+      () => new DawnrankRerank({ rank: { minScore: 0.5 } as object }),
+      /^minScore: .* give it to the adapter itself$/,
+    ],
+    ['text of rank', () => new DawnrankRerank({ rank: { text: String } as object }), /^text: /],
+    ['a signal of rank', () => new DawnrankRerank({ rank: { signal: 1 } as object }), /^signal: /],
+    [
+      'a signal of embed',
+      () => new DawnrankEmbeddings({ embed: { signal: 1 } as object }),
+      /^signal: the options of embed do not take it here; give it to a call$/,
+    ],
+    [
+      'a signal of the load that is none',
+      () => new DawnrankRerank({ load: { signal: 'x' as never } }),
+      /^load.signal: found "x"; expected an AbortSignal$/,
+    ],
+    [
       'an unknown one to embed',
       () => new DawnrankEmbeddings({ batchSize: 3 } as object),
       /^batchSize: there is no such option/,
     ],
   ])('%s is refused', (_, make, message) => {
     expect(make).toThrow(message)
+  })
+
+  it.each<[what: string, call: () => Promise<unknown>, message: RegExp]>([
+    [
+      'an unknown one of rerank',
+      () => new DawnrankRerank({ model: reranker }).rerank(texts, query, { topn: 1 } as object),
+      /^topn: there is no such option; rerank takes signal, topN$/,
+    ],
+    [
+      'topN of 0',
+      () => new DawnrankRerank({ model: reranker }).rerank(texts, query, { topN: 0 }),
+      /^topN: found 0/,
+    ],
+    [
+      'an unknown one of compressDocuments',
+      () =>
+        new DawnrankRerank({ model: reranker }).compressDocuments(documents, query, undefined, {
+          topN: 1,
+        } as object),
+      /^topN: there is no such option; compressDocuments takes signal$/,
+    ],
+    [
+      'an unknown one of embedQuery',
+      () => new DawnrankEmbeddings({ model: embedder }).embedQuery(query, { kind: 1 } as object),
+      /^kind: there is no such option; embedQuery takes signal$/,
+    ],
+    [
+      'texts that are no list',
+      () => new DawnrankEmbeddings({ model: embedder }).embedDocuments(undefined as never),
+      /^texts: found undefined; expected a list of strings$/,
+    ],
+  ])('of calls are refused: %s', async (_, call, message) => {
+    await expect(call()).rejects.toThrow(message)
   })
 
   it('of calls are refused by the model', async () => {

@@ -64,6 +64,7 @@ it.each<[message: unknown, expected: string | RegExp]>([
   [undefined, /^query: found undefined; expected a string/],
   [[{ type: 'image_url' }], /^query: found a list of 1; expected a string, or a message/],
   [3, /^query: found 3/],
+  [[null], /^query: found a list of 1; expected a string, or a message/],
 ])('takes of the message %o the text %o', async (message, expected) => {
   const ranker = fakeRanker([1, 2, 3, 4])
   const found = new DawnrankRerank({ model: ranker }).postprocessNodes(nodes, message as string)
@@ -76,6 +77,29 @@ it('gives nothing for no nodes, with or without a query', async () => {
   const postprocessor = new DawnrankRerank({ model: '/no/such/folder' })
   expect(await postprocessor.postprocessNodes([])).toEqual([])
   expect(await postprocessor.postprocessNodes([], query)).toEqual([])
+})
+
+it('rejects for no nodes, too, once it is aborted or disposed of', async () => {
+  const postprocessor = new DawnrankRerank({ model: '/no/such/folder' })
+  const reason = new Error('enough')
+  const aborted = { signal: AbortSignal.abort(reason) }
+  await expect(postprocessor.postprocessNodes([], query, aborted)).rejects.toBe(reason)
+  postprocessor.dispose()
+  const disposed = { code: 'disposed' }
+  await expect(postprocessor.postprocessNodes([], query)).rejects.toMatchObject(disposed)
+})
+
+it.each<[what: string, nodes: unknown, options: object, message: RegExp]>([
+  ['no list', undefined, {}, /^nodes: found undefined; expected a list of nodes/],
+  ['a node without content', [{}], {}, /^nodes\[0\]: found an object; expected \{ node, score \}/],
+  ['no node', [null], {}, /^nodes\[0\]: found null/],
+  ['content that is no text', [{ node: { getContent: () => 3 } }], {}, /^nodes\[0\]: found an/],
+  ['an unknown option', nodes, { topN: 1 }, /^topN: there is no such .* takes signal$/],
+])('refuses %s', async (_, wrong, options, message) => {
+  const postprocessor = new DawnrankRerank({ model: fakeRanker([1, 2, 3, 4]) })
+  const call = postprocessor.postprocessNodes(wrong as NodeWithScore[], query, options)
+  await expect(call).rejects.toThrow(message)
+  expect(() => new DawnrankRerank({ rank: { topN: 1 } as object })).toThrow(/^topN: the options/)
 })
 
 it('loads a model, stops, frees it, and refuses options that it does not know', async () => {

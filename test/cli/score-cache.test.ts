@@ -1,4 +1,4 @@
-import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, describe, expect, it } from 'vitest'
@@ -32,6 +32,18 @@ describe('cachedScores', () => {
       expect(JSON.parse(readFileSync(join(folder, file!), 'utf8'))).toEqual(scores)
     },
   )
+
+  it('is shared by processes that work at the same time', async () => {
+    const shared = join(folder, 'shared')
+    const begun: (() => void)[] = []
+    const make = () => new Promise<number[][]>((resolve) => begun.push(() => resolve(scores)))
+    mkdirSync(shared)
+    const both = [1, 2].map(() => cachedScores(shared, source, make))
+    await expect.poll(() => begun.length).toBe(2)
+    for (const end of begun) end()
+    expect(await Promise.all(both)).toEqual([scores, scores])
+    expect(readdirSync(shared)).toHaveLength(1)
+  })
 
   it('tells before the work that they cannot be kept', async () => {
     const taken = join(folder, 'taken')

@@ -238,6 +238,26 @@ describe('a load that fails leaves no thread', () => {
     expect(left()).toEqual([])
   })
 
+  test.each<[what: string, args: readonly unknown[], message: RegExp]>([
+    ['no options', [encoder], /^devices: found undefined; expected a number from 1 to 64/],
+    ['options that are null', [encoder, null], /^devices: found undefined; expected a number/],
+    [
+      'a signal that is none',
+      [encoder, { devices: 1, signal: 'x' }],
+      /^signal: found "x"; expected an AbortSignal$/,
+    ],
+    [
+      'a folder that other threads cannot read',
+      [{ open: async () => undefined }, { devices: 1 }],
+      /^model: found an object; expected a path, a URL or a name/,
+    ],
+  ])('%s', async (_, args, message) => {
+    const opening = openDevices(...(args as Parameters<typeof openDevices>))
+    await expect(opening).rejects.toMatchObject({ code: 'option-invalid' })
+    await expect(opening).rejects.toThrow(message)
+    expect(left()).toEqual([])
+  })
+
   test('an abort', async () => {
     const reason = new Error('enough')
     const abort = new AbortController()

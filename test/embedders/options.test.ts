@@ -93,6 +93,7 @@ describe('options of a call', () => {
   it.each<[unknown, object, string]>([
     ['a', {}, 'texts: found "a"; expected a list of strings'],
     [['a', 1], {}, 'texts[1]: found 1; expected a string'],
+    [Object.assign([], { 1: 'a' }), {}, 'texts[0]: found undefined; expected a string'],
     [['a'], { dimensions: 49 }, 'dimensions: found 49; the embeddings of this model have 48'],
     [['a'], { dimensions: 0 }, 'dimensions: found 0; expected a whole number from 1 up'],
     [['a'], { kind: 'document' }, 'kind: found "document"; expected "query" or "passage"'],
@@ -249,6 +250,8 @@ describe('load', () => {
   it('after dispose every call rejects', async () => {
     const own = await Embedder.load(fixtureFolder(base))
     own.dispose()
-    await expect(own.embed(['a'])).rejects.toMatchObject({ code: 'disposed' })
+    for (const texts of [['a'], []]) {
+      await expect(own.embed(texts)).rejects.toMatchObject({ code: 'disposed' })
+    }
   })
 })

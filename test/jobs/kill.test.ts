@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -139,6 +140,14 @@ describe.skipIf(!hasRedis)('offline jobs by the command line', () => {
     })
   })
 
+  test('the command of a worker is one that a shell takes as it is', async () => {
+    const words = ['--model', "/models/it's mine", '--prompt', '$HOME "`ls`" *']
+    const { stderr } = await cli('enqueue', 'quoted', '--file', file, ...words)
+    const [, command] = /a worker for them: (.*)\n/.exec(stderr)!
+    const taken = execFileSync('sh', ['-c', `printf '%s\\n' ${command}`], { encoding: 'utf8' })
+    expect(taken.trimEnd().split('\n')).toEqual(['dawnrank', 'worker', ...words])
+  })
+
   test('a run is bound to the commit of a model of the hub', async () => {
     await cli('enqueue', 'hub', '--file', file, '--model', 'org/model')
     const on = session()
@@ -178,6 +187,12 @@ describe.skipIf(!hasRedis)('offline jobs by the command line', () => {
     ['no such run', ['results', 'y'], 1, /there is none of this name/],
     ['a name that is none', ['results', 'a b'], 2, /expected a name of letters/],
     ['two actions', ['results', 'x', '--failed', '--wait'], 2, /expected one of them/],
+    [
+      'a format of what has none',
+      ['results', 'x', '--failed', '--format', 'trec'],
+      2,
+      /--format is for results; leave it out with --failed/,
+    ],
     [
       'no Redis URL',
       ['results', 'x', '--redis', 'http://u:secret@h'],

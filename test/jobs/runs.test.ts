@@ -212,6 +212,37 @@ describe.skipIf(!hasRedis)('runs and workers', () => {
     expect(await all('a')).toEqual(doneOf(6))
   })
 
+  test('a run that is removed and enqueued again is bound again by the same worker', async () => {
+    const stop = new AbortController()
+    const working = work(connection, runs, options({ drain: false, signal: stop.signal }))
+    const files: (string | null)[] = []
+    for (let time = 0; time < 2; time++) {
+      await enqueue('a', numbers(2))
+      await expect.poll(() => runs.state('a')).toMatchObject({ done: 2 })
+      files.push(await connection.redis.hget('dawnrank:run:a', 'files'))
+      await runs.remove('a')
+    }
+    stop.abort()
+    await working
+    expect(files).toEqual(['f1', 'f1'])
+    await runs.bind('a.0', 'f1')
+    expect(await connection.redis.keys('dawnrank:run:*')).toEqual([])
+  })
+
+  test('a run whose binding failed is bound by the next try', async () => {
+    await enqueue('a', numbers(2))
+    let calls = 0
+    const failing: Runs = {
+      ...runs,
+      bind: async (id, files) => {
+        if (++calls === 1) throw new Error('Redis is busy')
+        return runs.bind(id, files)
+      },
+    }
+    await work(connection, failing, options({ concurrency: 1 }))
+    expect(await all('a')).toEqual(doneOf(2))
+  })
+
   test('a fault of the device ends the worker; another one goes on', async () => {
     await enqueue('a', numbers(3))
     const process = async () => {

@@ -145,6 +145,21 @@ describe('calls', () => {
     )
   })
 
+  it('refuses lists with holes', async () => {
+    const [passage, pair] = ['a', ['a', 'b']].map((last) => Object.assign([], { 1: last }))
+    await expect(reranker.rank('a', passage as string[])).rejects.toThrow(
+      'passages[0]: found undefined; expected a string',
+    )
+    for (const pairs of [pair, Object.assign([['a', 'b']], { length: 2 })]) {
+      await expect(reranker.computeScore(pairs as string[][])).rejects.toMatchObject({
+        code: 'input-invalid',
+        message: expect.stringContaining('found undefined; expected [query, passage]'),
+      })
+    }
+    const half = [Object.assign(['a'], { length: 2 })]
+    await expect(reranker.computeScore(half)).rejects.toThrow('pairs[0]: found [')
+  })
+
   it('ranks by the logit where normalize makes scores equal, and tells the sigmoid', async () => {
     const [logit, sigmoid] = await Promise.all([
       reranker.rank('panda', passages),

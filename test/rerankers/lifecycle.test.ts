@@ -102,7 +102,10 @@ describe('the end of a reranker', () => {
         reason: { name: 'GpuError', code: 'disposed' },
       })
     }
-    await expect(reranker.computeScore(['a', 'b'])).rejects.toMatchObject({ code: 'disposed' })
+    const later = [reranker.computeScore(['a', 'b']), reranker.computeScore([])]
+    for (const call of [...later, reranker.rank('a', [])]) {
+      await expect(call).rejects.toMatchObject({ code: 'disposed' })
+    }
   })
 
   it('rejects pending calls with a typed error when the device is lost, and loads again', async () => {

@@ -82,9 +82,32 @@ describe('rankByModels', () => {
     [[{ model: () => [1] }, { model: () => [1] }], 'stages[0].keep: found undefined'],
     [[{ model: () => [1], keep: 2 }], 'stages[0].keep: found 2; nothing follows'],
     [[{ model: () => [Number.NaN] }], 'stages[0].model: its score of passage 0 is NaN'],
-    [[{ model: () => [] }], 'stages[0].model: its score of passage 0 is undefined'],
+    [[{ model: () => ['1'] }], 'stages[0].model: its score of passage 0 is 1; expected a finite'],
+    [[{ model: () => [] }], 'stages[0].model: it gave 0 scores; expected a list of 1'],
+    [[{ model: () => [1, 2] }], 'stages[0].model: it gave 2 scores; expected a list of 1'],
+    [[{ model: () => undefined }], 'stages[0].model: it gave undefined; expected a list of 1'],
+    [[null], 'stages[0]: found null; expected { model, cutoffLayer, keep, margin }'],
+    [[{ model: () => [1], cutoffLayers: 3 }], 'stages[0]: found the key "cutoffLayers"'],
+    [[{ model: () => [1], cutoffLayer: 3 }], 'stages[0].cutoffLayer: found 3; only a reranker'],
   ])('refuses %j', async (stages, message) => {
     await expect(rankByModels('q', ['a'], stages as never)).rejects.toThrow(message)
+  })
+
+  it.each<[options: unknown, message: string]>([
+    [{ topN: 0 }, 'topN: found 0; expected a whole number from 1 up'],
+    [{ topN: Number.NaN }, 'topN: found NaN'],
+    [{ topN: '1' }, 'topN: found "1"'],
+    [{ text: 5 }, 'text: found 5; expected a function'],
+    [{ signal: 5 }, 'signal: found 5; expected an AbortSignal'],
+    [{ topn: 1 }, 'topn: there is no such option; rankByModels takes signal, text, topN'],
+    [{ normalize: true }, 'normalize: rankByModels does not take it; it belongs to load'],
+    [null, 'options of rankByModels: found null; expected an object'],
+  ])('refuses the options %j', async (options, message) => {
+    const call = rankByModels('q', ['a'], [{ model: () => [1] }], options as never)
+    await expect(call).rejects.toMatchObject({
+      code: 'option-invalid',
+      message: expect.stringContaining(message),
+    })
   })
 
   it('stops when aborted', async () => {

@@ -93,6 +93,7 @@ const taken: Readonly<Record<Method, readonly string[]>> = {
   attentionMaps: scoring,
   layerFlops: scoring,
   rank: [...scoring, 'text', 'topN'],
+  rankByModels: ['signal', 'text', 'topN'],
   load: [
     ...settings,
     ...progress,
@@ -167,7 +168,7 @@ it.each([...Object.keys(taken)] as Method[])(
       options: object,
     ) => faultOf(() => checkOptions(taker, method, options))
     for (const options of [{ compressRatio: 2 }, { compressLayers: [8] }]) {
-      const takes = method !== 'tokenizePair' && method !== 'attentionMaps'
+      const takes = !['tokenizePair', 'attentionMaps', 'rankByModels'].includes(method)
       expect(fault(lightweight, options)).toMatch(takes ? /^none$/ : /there is no such option/)
       for (const other of [encoder, layerwise]) {
         const expected = `this is a model for ${other.name}, which does not merge tokens`

@@ -39,6 +39,13 @@ test.each([
   ['| a | b |\n|---|---|\n| 1 | 2 |', '| a | b |\n\n| 1 | 2 |'],
   ['a\n\n***\n\nb', 'a\n\n\n\nb'],
   ['<!-- gone -->here', 'here'],
+  ['A note[^1].\n\n[^1]: It says x/y.', 'A note[^1].\n\n[^1]: It says x/y.'],
+  ['[Bob]: hello everyone\n[Al]: hi.', '[Bob]: hello everyone\n[Al]: hi.'],
+  ['[a][] [b][A]\n\n[a]: ./c.md "C"\n', 'a b\n\n'],
+  ['---\nFirst slide\n\n---\n\nSecond', '\nFirst slide\n\n\n\nSecond'],
+  ['a[i][j] and foo__bar__baz', 'a[i][j] and foo__bar__baz'],
+  ['````md\n```js\n**code**\n```\n````\n# After', '```js\n**code**\n```\n\nAfter'],
+  ['~~~\n# a\n**b**', '# a\n**b**'],
 ])('takes the marks off %j', (source, text) => {
   expect(plainMarkdown(source)).toBe(text)
 })
@@ -58,7 +65,25 @@ test.each([
   ['{"text": "a", "id": 7}', [['7', 'a']], []],
   ['{"_id": "d1", "title": "T", "text": "a"}', [['d1', 'T\na']], []],
   ['{"TEXT": "a"}', [['line 1', 'a']], []],
-  ['{"note": "short", "remark": "a longer one"}', [['line 1', 'a longer one']], []],
+  [
+    '{"note": "short", "remark": "a longer one", "on": "2024-01-01"}',
+    [['line 1', 'a longer one']],
+    ['left out "note": no known name, and another field has a longer text'],
+  ],
+  [
+    '{"sentence": "a text", "tags": ["b", "c"]}',
+    [['line 1', 'a text']],
+    ['left out "tags": no known name, and another field has a longer text'],
+  ],
+  ['{"text": "a", "texts": []}', [['line 1', 'a']], []],
+  [
+    '{"text": "a", "documents": ["b", {"n": 1}]}',
+    [
+      ['line 1', 'a'],
+      ['line 1, passage 1', 'b'],
+    ],
+    ['left out line 1, passage 2: no JSON with a text'],
+  ],
   [
     '{"query": "q", "passages": ["a", {"text": "b"}]}',
     [
@@ -73,7 +98,7 @@ test.each([
       ['line 1', 'a'],
       ['line 4', 'b'],
     ],
-    ['left out lines 2, 3: no JSON with a text'],
+    ['left out line 2, line 3: no JSON with a text'],
   ],
 ] as const)('reads the JSON Lines %j', (source, expected, notes) => {
   const found = readJsonLines(source)
@@ -102,6 +127,32 @@ test.each([
     [
       ['line 1', 'a'],
       ['line 2', 'b'],
+    ],
+  ],
+  [
+    '{"version": "1.1", "data": [{"title": "T", "paragraphs": [{"context": "a text"}]}]}',
+    [['item 1, passage 1, passage 1', 'a text']],
+  ],
+  [
+    '{"name": "corpus", "data": [{"text": "abc"}, {"text": "def"}]}',
+    [
+      ['item 1, passage 1', 'abc'],
+      ['item 1, passage 2', 'def'],
+    ],
+  ],
+  ['{"n": 1, "found": {"docs": [{"id": "x", "source": {"text": "a"}}]}}', [['x', 'a']]],
+  [
+    '{"1": "a", "2": "bc"}',
+    [
+      ['1', 'a'],
+      ['2', 'bc'],
+    ],
+  ],
+  [
+    '{"d1": {"text": "a"}, "d2": {"text": "b"}}',
+    [
+      ['d1', 'a'],
+      ['d2', 'b'],
     ],
   ],
 ])('reads the JSON %j', (source, expected) => {
@@ -152,14 +203,39 @@ test.each([
   ],
   ['a byte order mark', '\uFEFFtext\na', [['row 1', 'a']]],
   ['empty lines', 'text\n\na\n\n', [['row 1', 'a']]],
+  [
+    'one column with semicolons',
+    'text\nHello; world\nFoo; bar; baz',
+    [
+      ['row 1', 'Hello; world'],
+      ['row 2', 'Foo; bar; baz'],
+    ],
+  ],
+  ['a name that is there twice', 'text,Text\na,b', [['row 1', 'a\nb']]],
+  ["Excel's line of the delimiter", 'sep=;\r\nid;text\r\n1;a, b', [['1', 'a, b']]],
 ])('reads CSV with %s', (_, source, expected) => {
   const found = readCsv(source)
   expect(texts(found)).toEqual(expected)
   expect(found.notes).toEqual([])
 })
 
-test('says which rows of a table are left out', () => {
-  expect(readCsv('id,text\n1,a\n2,\n3,b').notes).toEqual(['left out row 2: no text'])
+test('says which rows of a table are left out, by one count', () => {
+  expect(readCsv('id,text\n\n1,a\n2,\n3,"5" TV"').notes).toEqual([
+    'left out row 2: no text',
+    'row 3: a quote that does not close',
+  ])
+})
+
+test('says which rows have more cells than the header, and loses none', () => {
+  const found = readCsv('id,text\n1,Hello, world\n2,"a, b",\n3,b, c')
+  expect(texts(found)).toEqual([
+    ['1', 'Hello, world'],
+    ['2', 'a, b'],
+    ['3', 'b, c'],
+  ])
+  expect(found.notes).toEqual([
+    'row 1 and others: more cells than the header; they are in the last column',
+  ])
 })
 
 test('lines of a PDF become paragraphs where the gap between them is large', () => {
@@ -211,6 +287,7 @@ describe('splitting', () => {
       ['x'.repeat(30), 'x'.repeat(30), 'x'.repeat(30)],
     ],
     ['lines', 'a\n\n  b \r\nc', 'lines', ['a', 'b', 'c']],
+    ['lines that end as on old Macs', 'a\r\rb\rc', 'lines', ['a', 'b', 'c']],
     ['nothing of a whole', ' a\n\nb ', 'whole', ['a\n\nb']],
     ['nothing of nothing', ' \n ', 'paragraphs', []],
   ])('%s', (_, text, unit, expected) => {

@@ -1,3 +1,4 @@
+import { fileURLToPath } from 'node:url'
 import type { Page, Route } from 'playwright-core'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { FixtureCase } from '../fixtures.ts'
@@ -7,6 +8,7 @@ import {
   casesOf,
   choose,
   type ExportedRow,
+  encoder,
   ended,
   expectAccessible,
   exported,
@@ -186,9 +188,9 @@ const kinds: Record<string, string | Buffer> = {
   'a.txt': 'Zürich is a city.',
   'b.md': '# Basel\n\nBasel lies on the [Rhine](https://x.y).',
   'c.html':
-    '<title>Bern</title><nav>menu</nav><p>Bern is the <b>capital</b>.<p>It has bears.<script>x</script>',
+    '<title>Bern</title><body hidden><nav>menu</nav><p>Bern is the <b>capital</b>.<p>It has bears.<script>x</script>',
   'd.pdf': makePdf([['Geneva is on', 'a lake.'], ['Lausanne is, too.']]),
-  'e.jsonl': '{"id": "x1", "text": "Chur is old."}\n{broken\n"Sion is dry."',
+  'e.jsonl': '{"id": 9007199254740993, "text": "Chur is old."}\n{broken\n"Sion is dry."',
   'f.csv': 'id,text\n7,"Thun, on a lake"\n8,=HYPERLINK()',
   'g.json': '["Olten has trains."]',
   'h.tsv': 'id\ttext\n9\tBiel makes watches.',
@@ -229,7 +231,7 @@ test('files of every kind, chosen and dropped, and the ranking as CSV and JSON',
     'c.html': 'Bern\n\nBern is the capital.\n\nIt has bears.',
     'd.pdf page 1': 'Geneva is on\na lake.',
     'd.pdf page 2': 'Lausanne is, too.',
-    'e.jsonl x1': 'Chur is old.',
+    'e.jsonl 9007199254740993': 'Chur is old.',
     'e.jsonl line 3': 'Sion is dry.',
     'f.csv 7': 'Thun, on a lake',
     'f.csv 8': '=HYPERLINK()',
@@ -244,6 +246,31 @@ test('files of every kind, chosen and dropped, and the ranking as CSV and JSON',
   const faults = await page.textContent('#document-errors')
   expect(faults).toMatch(/i\.docx: expected one of txt/)
   expect(faults).toMatch(/j\.pdf: /)
+})
+
+test('an export tells of the model that ranked, whatever was loaded or set since', async () => {
+  await using page = await openPage(site)
+  await openOptions(page)
+  await page.selectOption('#model', layered)
+  await rank(page)
+  await page.focus('#layer')
+  await page.keyboard.press('Home')
+  const before = await exported(page, 'json')
+  expect(JSON.parse(before)).toMatchObject({ model: { name: layered }, complete: true })
+  await page.selectOption('#model', encoder)
+  await page.click('#load')
+  await page.waitForSelector('#layers', { state: 'hidden' })
+  expect(await exported(page, 'json')).toBe(before)
+  // A model that does not load; without one the page does not rank again for another limit.
+  await page.selectOption('#model', 'folder')
+  await page.setInputFiles(
+    '#folder',
+    fileURLToPath(new URL('../fixtures/metrics', import.meta.url)),
+  )
+  await page.click('#load')
+  await page.waitForFunction(() => document.querySelector('#rank-error')?.textContent)
+  await page.fill('#max-length', '20')
+  expect(await exported(page, 'json')).toBe(before)
 })
 
 test('shortened passages are marked, with their tokens', async () => {
@@ -262,6 +289,19 @@ test('shortened passages are marked, with their tokens', async () => {
   ).toHaveLength(1)
 })
 
+/** In the page: stops at the first score, which comes alone; gives which of the exports were disabled then. */
+const stopAtFirstScore = () =>
+  new Promise<boolean[]>((done) => {
+    const find = (query: string) => [...document.querySelectorAll<HTMLButtonElement>(query)]
+    const [progress] = document.querySelectorAll('#progress-text')
+    new MutationObserver((_, observer) => {
+      if (!progress?.textContent?.startsWith('1 of')) return
+      observer.disconnect()
+      done(find('[id^=export]').map(({ disabled }) => disabled))
+      find('#stop')[0]?.click()
+    }).observe(progress as Element, { childList: true })
+  })
+
 test('a failed self-test, a query without words and a ranking that is stopped are said', async () => {
   await using page = await openPage(site)
   await page.selectOption('#model', wrong)
@@ -270,11 +310,15 @@ test('a failed self-test, a query without words and a ranking that is stopped ar
   await expect.poll(() => page.textContent('#self-test-error')).toMatch(/computes wrongly/)
   await choose(page, { 'a.txt': Array.from({ length: 100 }, (_, i) => `Line ${i}.`).join('\n') })
   await page.selectOption('#unit', 'lines')
+  await rank(page)
+  const exportsAtStop = page.evaluate(stopAtFirstScore)
   await page.click('#go')
-  await page.waitForSelector('#results > li')
-  await page.click('#stop')
+  expect(await exportsAtStop).toEqual([true, true])
   await page.waitForSelector('#stop', { state: 'hidden' })
-  expect(await page.textContent('#note')).toBe('Stopped.')
+  expect(await page.textContent('#note')).toBe('Stopped: 1 of 100 passages ranked.')
+  const { results, ...made } = JSON.parse(await exported(page, 'json'))
+  expect(results).toHaveLength(1)
+  expect(made).toMatchObject({ passages: 100, complete: false })
   expect(await rank(page)).toMatch(/^100 passages/)
   expect(await page.locator('#results > li').count()).toBe(20)
   await page.click('#more')

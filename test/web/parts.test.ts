@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { RerankerInfo } from '../../src/rerankers/index.ts'
 import { recordsOf, toCsv, toJson } from '../../web/export.ts'
-import { sortRows } from '../../web/ranking.ts'
-import { cascadeOf, firstStages, settleStages } from '../../web/stages.ts'
+import { partOf, sortRows } from '../../web/ranking.ts'
+import { cascadeOf, firstStages, settleStages, stagesFor } from '../../web/stages.ts'
 import { findLack } from '../../web/webgpu.ts'
 
 // Parts of the page without a page.
@@ -59,6 +59,14 @@ describe('the stages of a cascade', () => {
     }
   })
 
+  test('keep the best half of other passages until somebody sets them', () => {
+    const first = firstStages(8, 8)
+    expect(stagesFor(stagesFor(first, 8, 0, false), 8, 1000, false)).toEqual(firstStages(8, 1000))
+    const set = [stage(1, 5), stage(7, 1)]
+    expect(stagesFor(stagesFor(set, 8, 0, true), 8, 1000, true)).toEqual(set)
+    expect(stagesFor(set, 8, 3, true)).toEqual([stage(1, 3), stage(7, 1)])
+  })
+
   test('are given by layer, the last without a number', () => {
     expect(cascadeOf([stage(0, 3), stage(2, 1)], [8, 9, 12])).toEqual([
       { layer: 8, keep: 3 },
@@ -83,6 +91,24 @@ test('rows are sorted by a layer, ties as given', () => {
   expect(sortRows(same).map(({ index }) => index)).toEqual([0, 1, 2])
 })
 
+test('the bars of more scores than one call takes as arguments', () => {
+  const scores = Array.from({ length: 200_000 }, (_, i) => i)
+  expect(partOf(scores, false)(199_999)).toBe(1)
+})
+
+test.each(['=HYPERLINK("x")\nsecond line', '-a\r\nb', '\n=1'])(
+  'in CSV the text %j is no formula',
+  async (text) => {
+    const [row] = rows
+    const passages = [
+      { text: '', document: '' },
+      { text, document: 'd' },
+    ]
+    const csv = await toCsv({ rows: row ? [row] : [], passages, normalized: true })
+    expect(csv).toContain(`"'${text.replaceAll('"', '""')}"`)
+  },
+)
+
 test('a ranking as CSV: quoted, without formulas, with the scores of layers', async () => {
   expect((await toCsv({ rows, passages, normalized: true, layer: 3 })).split('\r\n')).toEqual([
     '\uFEFFrank,score,document,place,index,tokens,truncated,layer,score_layer_2,score_layer_3,text',
@@ -92,14 +118,15 @@ test('a ranking as CSV: quoted, without formulas, with the scores of layers', as
   ])
 })
 
+const info = { model: 'm', recipe: 'r', dtype: 'f16', adapter: { description: 'GPU' } }
+const made = {
+  query: 'q',
+  info: info as RerankerInfo,
+  plan: { kind: 'all' } as const,
+  maxLength: 512,
+}
+
 test('a ranking as JSON: with what it was made with, texts as they are', () => {
-  const info = { model: 'm', recipe: 'r', dtype: 'f16', adapter: { description: 'GPU' } }
-  const made = {
-    query: 'q',
-    info: info as RerankerInfo,
-    plan: { kind: 'all' } as const,
-    maxLength: 512,
-  }
   const ranking = { rows, passages, normalized: false, layer: 3 }
   expect(JSON.parse(toJson(ranking, made))).toEqual({
     query: 'q',
@@ -108,8 +135,15 @@ test('a ranking as JSON: with what it was made with, texts as they are', () => {
     scores: 'logit',
     layers: { kind: 'all' },
     maxLength: 512,
+    passages: 2,
+    complete: true,
     results: recordsOf(ranking),
   })
+})
+
+test('a ranking that was stopped says so as JSON', () => {
+  const part = { rows: rows.slice(1), passages, normalized: true }
+  expect(JSON.parse(toJson(part, made))).toMatchObject({ passages: 2, complete: false })
 })
 
 const none = { requestAdapter: async () => null } as unknown as GPU

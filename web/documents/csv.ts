@@ -1,30 +1,81 @@
 /** CSV, by Papa Parse: any delimiter, quotes, line breaks in cells. */
 import Papa from 'papaparse'
-import { knownFields, leftOut, type Records, sectionsOf } from './records.ts'
+import { knownFields, notesOf, nothingLeftOut, type Records, sectionsOf } from './records.ts'
 
 /** Reads a table, each row of which is a passage. */
 export function readCsv(text: string): Records {
-  const { data, errors } = Papa.parse<string[]>(text.replace(/^\uFEFF/, ''), {
+  const { cells, delimiter, badQuotes } = parseTable(text.replace(/^\uFEFF/, ''))
+  const rows = isOneColumn(cells) ? cells.map((row) => [row.join(delimiter)]) : cells
+  const header = headerOf(rows)
+  const first = header ? 1 : 0
+  const left = nothingLeftOut()
+  const tooLong: number[] = []
+  const sections = rows.slice(first).flatMap((cells, i) => {
+    const row = cells.slice(0, 1 + cells.findLastIndex((cell) => cell.trim() !== ''))
+    if (header && row.length > header.length) tooLong.push(i + 1)
+    return sectionsOf(recordOf(row, header, delimiter), `row ${i + 1}`, left)
+  })
+  const notes = [
+    ...notesOf(left),
+    ...rowNotes(tooLong, 'more cells than the header; they are in the last column'),
+    ...rowNotes(
+      badQuotes.map((at) => at + 1 - first),
+      'a quote that does not close',
+    ),
+  ]
+  return { sections, notes }
+}
+
+interface Table {
+  readonly cells: readonly string[][]
+  readonly delimiter: string
+  /** Rows with a quote that does not close, from 0. */
+  readonly badQuotes: readonly number[]
+}
+
+function parseTable(text: string): Table {
+  const cells: string[][] = []
+  const badQuotes: number[] = []
+  // Excel's line that names the delimiter.
+  const [line = '', named] = /^sep=(.)(?:\r\n|\r|\n)/i.exec(text) ?? []
+  let delimiter = named ?? ','
+  Papa.parse<string[]>(text.slice(line.length), {
     skipEmptyLines: 'greedy',
     // A table of one column has no delimiter; commas in its sentences are none.
     delimitersToGuess: [',', '\t', ';', '|'],
+    ...(named && { delimiter: named }),
+    // Row by row: a fault's own number counts the empty lines.
+    step({ data, errors, meta }) {
+      if (errors.some(({ type }) => type === 'Quotes')) badQuotes.push(cells.length)
+      cells.push(data)
+      delimiter = meta.delimiter
+    },
   })
-  const rows = isOneColumn(data) ? data.map((row) => [row.join(',')]) : data
-  const header = headerOf(rows)
-  const own = rows.slice(header ? 1 : 0).map((row, i) => {
-    const names = header ?? row.map((_, column) => `column ${column + 1}`)
-    const record = Object.fromEntries(names.map((name, column) => [name, row[column] ?? '']))
-    return sectionsOf(record, `row ${i + 1}`)
-  })
-  const wrong = own.flatMap((some, i) => (some.length === 0 ? [i + 1] : []))
-  const quotes = errors.find(({ type }) => type === 'Quotes')
-  return {
-    sections: own.flat(),
-    notes: [
-      ...leftOut(wrong, 'row', 'no text'),
-      ...(quotes ? [`row ${(quotes.row ?? 0) + 1}: a quote that does not close`] : []),
-    ],
+  return { cells, delimiter, badQuotes }
+}
+
+/** A row by the names of its columns. Columns of the same name, and cells without one, are joined: no text is lost. */
+function recordOf(
+  row: readonly string[],
+  header: readonly string[] | undefined,
+  delimiter: string,
+): Record<string, string> {
+  if (!header) return Object.fromEntries(row.map((cell, i) => [`column ${i + 1}`, cell]))
+  const last = header.length - 1
+  const rest = row.slice(last).join(delimiter)
+  const record = new Map<string, string>()
+  for (const [i, name] of header.entries()) {
+    const cell = (i === last ? rest : row[i]) ?? ''
+    const key = name.trim().toLowerCase()
+    record.set(key, [record.get(key), cell].filter(Boolean).join('\n'))
   }
+  return Object.fromEntries(record)
+}
+
+function rowNotes(rows: readonly number[], what: string): string[] {
+  const [first] = rows
+  if (first === undefined) return []
+  return [`row ${first}${rows.length > 1 ? ' and others' : ''}: ${what}`]
 }
 
 /** Whether rows differ in length as sentences with commas do, and the first has one cell. */

@@ -15,7 +15,8 @@ export function htmlText(source: string): { readonly title: string; readonly tex
   const page = new DOMParser().parseFromString(source, 'text/html')
   const title = page.title.trim()
   for (const element of page.querySelectorAll(silent)) {
-    if (element !== page.documentElement) element.remove()
+    // A page may be hidden until its script has run.
+    if (element !== page.documentElement && element !== page.body) element.remove()
   }
   const parts: string[] = []
   write(page.body ?? page.documentElement, parts)

@@ -39,7 +39,7 @@ function placeOf({ place }: Section, index: number, count: number): { place?: st
 }
 
 function splitSection({ text, whole }: Section, { unit, size }: SplitOptions): string[] {
-  const clean = text.replaceAll('\r\n', '\n').trim()
+  const clean = text.replace(/\r\n?/g, '\n').trim()
   if (whole && clean) return [text]
   if (unit === 'whole') return clean ? [clean] : []
   if (unit === 'lines') return trimmed(clean.split('\n'))
