@@ -105,7 +105,7 @@ describe.skipIf(!hasRedis)('offline jobs by the command line', () => {
 
   test('SIGTERM finishes the jobs at hand, also of two devices, and exits with 0', async () => {
     await cli('enqueue', 'term', '--file', file, ...model)
-    const worker = startCli(server.url, 'worker', ...model, ...locks, '--devices', '2')
+    const worker = startCli(server.url, 'worker', ...model, '--devices', '2')
     await expect.poll(() => results('term'), { timeout: 30_000 }).toBeGreaterThan(0)
     worker.child.kill('SIGTERM')
     expect(await worker.ended).toBe(0)
@@ -113,7 +113,7 @@ describe.skipIf(!hasRedis)('offline jobs by the command line', () => {
     expect(active).toBeUndefined()
     const done = await results('term')
     expect(worker.stderr).toContain(`${done} jobs done`)
-    const drained = await cli('worker', ...model, ...locks, '--drain')
+    const drained = await cli('worker', ...model, '--drain')
     expect(drained).toMatchObject({
       code: 0,
       stderr: expect.stringContaining(`${60 - done} jobs done`),
