@@ -47,7 +47,6 @@ export async function withService<T>(
   use: (ranker: Ranker, progress: Progress) => Promise<T>,
 ): Promise<T> {
   const name = model!
-  // First, for it refuses names with a password, which no message may show.
   const found = serviceOf(name, process.env)
   if (Object.keys(layers).length > 0 || options.cutoffLayer || options.cascade) {
     throw new CliError('usage', `${name} is a service: it has no layers to choose`)

@@ -48,16 +48,16 @@ export async function evaluationSets(options: SetOptions, io: Io): Promise<Evalu
     const chosen = candidates
       ? [undefined]
       : all.filter((_, i) => i >= runs.length || ofSet.includes(i))
+    const nameWith = (stage: string) => (chosen.length > 1 ? `${set.name} (${stage})` : set.name)
     return chosen.map((stage): EvaluationSet => {
       const source = stage?.source ?? (() => candidates!(io.signal))
       // Candidates have no order by which the first could be taken.
       const stageOptions = candidates ? { ...options, top: Number.MAX_SAFE_INTEGER } : options
       return {
         ...set,
-        name: chosen.length > 1 ? `${set.name} (${stage!.name})` : set.name,
+        name: nameWith(stage?.name ?? ''),
         firstStage: stage?.text,
-        outFolder:
-          chosen.length > 1 ? `${set.name} (${stage!.name.replaceAll('/', '_')})` : set.name,
+        outFolder: nameWith(stage?.name.replaceAll('/', '_') ?? ''),
         read: () => readStage(set.data, () => source(set, io), stageOptions, io.signal),
         check: () => checkSet(set.data, () => source(set, io), io.signal),
       }

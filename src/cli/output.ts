@@ -44,11 +44,14 @@ export async function checkDistinct(
   const files = (paths: readonly (string | undefined)[]) =>
     paths.flatMap((path) => (path === undefined || path === '-' ? [] : path))
   const read = new Map<string, string>()
-  for (const path of files(inputs)) if (await isThere(path)) read.set(await identity(path), path)
+  for (const path of files(inputs)) {
+    const id = await fileId(path)
+    if (id !== undefined) read.set(id, path)
+  }
   const written = new Map<string, string>()
   for (const path of files(outputs)) {
     if (await isStream(path)) continue
-    const id = await identity(path)
+    const id = (await fileId(path)) ?? (await newPath(path))
     const [use, other] = read.has(id) ? ['read', read.get(id)] : ['written', written.get(id)]
     if (other !== undefined) {
       const same = other === path ? '' : ` as ${other}`
@@ -61,19 +64,16 @@ export async function checkDistinct(
   }
 }
 
-const isThere = (path: string): Promise<boolean> =>
+/** What all names of a file have in common; `undefined` where there is none. */
+const fileId = (path: string): Promise<string | undefined> =>
   stat(path).then(
-    () => true,
-    () => false,
+    ({ dev, ino }) => `${dev}:${ino}`,
+    () => undefined,
   )
 
-/** What is the same for all names of a file that is there, or may be made. */
-async function identity(path: string): Promise<string> {
-  const info = await stat(path).catch(() => undefined)
-  if (info) return `${info.dev}:${info.ino}`
-  const folder = await realpath(dirname(path)).catch(() => resolve(dirname(path)))
-  return join(folder, basename(path))
-}
+/** The path of a file that will be made, whatever its folder is called. */
+const newPath = async (path: string): Promise<string> =>
+  join(await realpath(dirname(path)).catch(() => resolve(dirname(path))), basename(path))
 
 /** Whether a path is that of a pipe or a device. */
 export const isStream = (path: string): Promise<boolean> =>

@@ -119,7 +119,7 @@ const layerwise = {
 /** Of some methods the options that they take besides. */
 const some = (of: Readonly<Record<string, Kinds>>, method: string): Kinds => of[method] ?? {}
 
-/** The options of each function of a reranker, and of `rankByModels`. */
+/** The options of each function of a reranker. */
 const known = {
   load: loading,
   rank: ranking,
@@ -128,8 +128,10 @@ const known = {
   attentionMaps: scoring,
   layerFlops: scoring,
   tokenizePair: settings,
-  rankByModels: { topN: count, text: callback, signal: aborter },
 } as const satisfies Readonly<Record<string, Kinds>>
+
+/** The same with `rankByModels`, which is not of one reranker. */
+const checked = { ...known, rankByModels: { topN: count, text: callback, signal: aborter } }
 
 /** A recipe, as far as its options go. */
 export interface OptionTaker {
@@ -149,10 +151,10 @@ export interface OptionTaker {
  */
 export function checkOptions(
   taker: OptionTaker,
-  method: keyof typeof known,
+  method: keyof typeof checked,
   options: unknown,
 ): void {
-  const own: Kinds = known[method]
+  const own: Kinds = checked[method]
   const kinds: Kinds = {
     ...own,
     ...(taker.layerwise && some(layerwise, method)),
@@ -173,9 +175,7 @@ function unknown(
   { name: taker }: OptionTaker,
   kinds: Kinds,
 ): RerankerError {
-  const others = Object.entries(known).filter(
-    ([other, own]) => other !== 'rankByModels' && Object.hasOwn(own, name),
-  )
+  const others = Object.entries(known).filter(([, own]) => Object.hasOwn(own, name))
   const why = Object.hasOwn(some(layerwise, method), name)
     ? `this is a model for ${taker}, which scores at its last layer alone; leave it out, take a layerwise model, or for research load it with logitLens: true`
     : Object.hasOwn(some(merging, method), name)
